@@ -1,0 +1,1 @@
+"""Load campaigns that drive a real system."""

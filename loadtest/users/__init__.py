@@ -1,0 +1,1 @@
+"""Locust users; imported only in Locust processes."""

@@ -1,0 +1,1 @@
+"""A complete live-table system: streaming, bets, wallet, balancer."""

@@ -1,0 +1,1 @@
+"""Players' accounts: who they are and how they prove it."""

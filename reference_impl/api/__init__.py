@@ -1,0 +1,1 @@
+"""HTTP: log-in, lobby, placement, administration."""

@@ -1,0 +1,1 @@
+"""The audit trail, written from the event stream, outside PostgreSQL."""

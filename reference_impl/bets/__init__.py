@@ -1,0 +1,1 @@
+"""Dealers and gateways: rounds and bets in real time."""

@@ -1,0 +1,282 @@
+"""The ledger of one shard, as a pure model.
+
+This is the meaning of ``wallet/functions.sql`` in plain Python: one contract suite runs both and requires equal
+answers, balances and journals. It is also the wallet of the simulation.
+
+Every entry moves `amount` between an account and its counter account, so each row is balanced by construction. An
+entry's key is ``(account, ref, slot)``; an id that was seen gets the answer it got the first time. Entries carry a
+gap-free sequence number that follows commit order; "late" is a comparison of sequence numbers, not of clocks.
+
+Invariants
+----------
+* A player's balance is never negative; escrow is never negative and is 0 once its round is settled or voided.
+* ``version`` of an account counts the entries that changed its balance.
+* A bet has at most one terminal entry: settle, cancel or void.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.errors import InvariantViolationError
+from reference_impl.domain.ids import AccountKind, account_id, account_kind
+
+DIRECTION: dict[EntryKind, int] = {
+    EntryKind.DEPOSIT: 1,
+    EntryKind.WITHDRAW: -1,
+    EntryKind.BET: -1,
+    EntryKind.CANCEL: 1,
+    EntryKind.SETTLE: 1,
+    EntryKind.VOID: 1,
+    EntryKind.SWEEP: 1,
+    EntryKind.OPEN: 0,
+    EntryKind.CLOSE: 0,
+    EntryKind.DECIDE: 0,
+}
+"""Sign of an accepted entry's effect on its account; the counter account gets the opposite."""
+
+NEVER_NEGATIVE = frozenset({AccountKind.PLAYER, AccountKind.ESCROW, AccountKind.OWED})
+
+
+class Answer(NamedTuple):
+    """What the ledger says to an operation. ``seq`` is 0 when nothing was written."""
+
+    status: Status
+    balance: int
+    version: int
+    seq: int
+
+
+class Bet(NamedTuple):
+    """A bet as a gateway hands it over; `late` means that it was received after the cut-off."""
+
+    ref: bytes
+    account: int
+    round_id: int
+    window: int
+    selection: int
+    amount: int
+    late: bool
+
+
+class Entry(NamedTuple):
+    """One row of the journal."""
+
+    seq: int
+    account: int
+    ref: bytes
+    slot: Slot
+    kind: EntryKind
+    status: Status
+    counter: int
+    amount: int
+    balance_after: int
+    version: int
+    round_id: int
+    window: int
+    selection: int
+
+
+@dataclass(slots=True)
+class Account:
+    """A balance and how often it changed."""
+
+    balance: int = 0
+    version: int = 0
+
+
+@dataclass(slots=True)
+class Window:
+    """A betting window as a shard records it."""
+
+    accept_until_ns: int
+    opened_seq: int
+    closed_seq: int | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One shard's accounts, windows and journal.
+
+    Parameters
+    ----------
+    shard : int
+        Number of the shard.
+    """
+
+    shard: int
+    accounts: dict[int, Account] = field(default_factory=dict)
+    windows: dict[tuple[int, int], Window] = field(default_factory=dict)
+    journal: list[Entry] = field(default_factory=list)
+    _by_key: dict[tuple[int, bytes, Slot], Entry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.accounts.setdefault(self.house, Account())
+        self.accounts.setdefault(self.cash, Account())
+
+    @property
+    def house(self) -> int:
+        """The shard's house account."""
+        return account_id(AccountKind.HOUSE, self.shard)
+
+    @property
+    def cash(self) -> int:
+        """The shard's cash account: deposits come from it."""
+        return account_id(AccountKind.CASH, self.shard)
+
+    def deposit(self, ref: bytes, account: int, amount: int) -> Answer:
+        """Credit a player, opening the account if it is new."""
+        if seen := self._by_key.get((account, ref, Slot.FIRST)):
+            return self._replay(seen, (EntryKind.DEPOSIT, amount, 0, 0, 0))
+        if amount < 0:
+            return Answer(Status.BAD_AMOUNT, 0, 0, 0)
+        self.accounts.setdefault(account, Account())
+        return self._write(EntryKind.DEPOSIT, account, ref, self.cash, amount)
+
+    def open_window(self, ref: bytes, round_id: int, window: int, accept_until_ns: int) -> int:
+        """Open a betting window and its escrow; return the sequence number of its entry, the same when repeated."""
+        if known := self.windows.get((round_id, window)):
+            return known.opened_seq
+        escrow = account_id(AccountKind.ESCROW, round_id)
+        self.accounts.setdefault(escrow, Account())
+        seq = self._write(EntryKind.OPEN, escrow, ref, self.house, 0, round_id=round_id, window=window).seq
+        self.windows[round_id, window] = Window(accept_until_ns, seq)
+        return seq
+
+    def close_window(self, ref: bytes, round_id: int, window: int) -> int:
+        """Close a window: no bet of it is accepted after this entry. Return its sequence number."""
+        known = self.windows[round_id, window]
+        if known.closed_seq is None:
+            escrow = account_id(AccountKind.ESCROW, round_id)
+            known.closed_seq = self._write(
+                EntryKind.CLOSE, escrow, ref, self.house, 0, round_id=round_id, window=window
+            ).seq
+        return known.closed_seq
+
+    def place(self, bets: Iterable[Bet], now_ns: int) -> list[Answer]:
+        """Place bets in arrival order; each gets its own answer."""
+        return [self._place_one(bet, now_ns) for bet in bets]
+
+    def settle(self, round_id: int, payouts: Sequence[tuple[bytes, int, int]], sweep_ref: bytes) -> list[Status]:
+        """Settle bets.
+
+        Parameters
+        ----------
+        round_id : int
+            The round whose bets these are.
+        payouts : sequence of (ref, account, payout)
+            Gross payouts in minor units; 0 for a losing bet.
+        sweep_ref : bytes
+            Id of the entry that moves the stakes from escrow to the house.
+
+        Returns
+        -------
+        list of Status
+            ACCEPTED for a bet that is now, or was, settled so; CONFLICT for one with another end; UNKNOWN_ROUND
+            for one that is no accepted bet of this round.
+        """
+        statuses = []
+        stakes = 0
+        for ref, account, payout in payouts:
+            bet = self._by_key.get((account, ref, Slot.FIRST))
+            end = self._by_key.get((account, ref, Slot.TERMINAL))
+            if bet is None or bet.status is not Status.ACCEPTED or bet.round_id != round_id:
+                statuses.append(Status.UNKNOWN_ROUND)
+            elif end is not None:
+                same = end.kind is EntryKind.SETTLE and end.amount == payout
+                statuses.append(Status.ACCEPTED if same else Status.CONFLICT)
+            else:
+                self._write(
+                    EntryKind.SETTLE, account, ref, self.house, payout, Slot.TERMINAL,
+                    round_id=round_id, window=bet.window, selection=bet.selection,
+                )  # fmt: skip
+                stakes += bet.amount
+                statuses.append(Status.ACCEPTED)
+        if stakes:
+            escrow = account_id(AccountKind.ESCROW, round_id)
+            self._write(EntryKind.SWEEP, self.house, sweep_ref, escrow, stakes, round_id=round_id)
+        return statuses
+
+    def void(self, round_id: int) -> int:
+        """Return the stakes of all bets of a round that have no end yet; return how many there were."""
+        escrow = account_id(AccountKind.ESCROW, round_id)
+        bets = self.unsettled(round_id)
+        for bet in bets:
+            self._write(
+                EntryKind.VOID, bet.account, bet.ref, escrow, bet.amount, Slot.TERMINAL,
+                round_id=round_id, window=bet.window, selection=bet.selection,
+            )  # fmt: skip
+        return len(bets)
+
+    def unsettled(self, round_id: int) -> list[Entry]:
+        """Return the accepted bets of a round that have no terminal entry, in commit order."""
+        return [
+            entry
+            for entry in self.journal
+            if entry.kind is EntryKind.BET
+            and entry.status is Status.ACCEPTED
+            and entry.round_id == round_id
+            and (entry.account, entry.ref, Slot.TERMINAL) not in self._by_key
+        ]
+
+    def _place_one(self, bet: Bet, now_ns: int) -> Answer:
+        if seen := self._by_key.get((bet.account, bet.ref, Slot.FIRST)):
+            return self._replay(seen, (EntryKind.BET, bet.amount, bet.round_id, bet.window, bet.selection))
+        account = self.accounts.get(bet.account)
+        if account is None or account_kind(bet.account) is not AccountKind.PLAYER:
+            return Answer(Status.UNKNOWN_PLAYER, 0, 0, 0)
+        if bet.amount <= 0:
+            return Answer(Status.BAD_AMOUNT, account.balance, account.version, 0)
+        window = self.windows.get((bet.round_id, bet.window))
+        if window is None:
+            status = Status.UNKNOWN_ROUND
+        elif bet.late or window.closed_seq is not None or now_ns >= window.accept_until_ns:
+            status = Status.WINDOW_CLOSED
+        elif account.balance < bet.amount:
+            status = Status.INSUFFICIENT_FUNDS
+        else:
+            status = Status.ACCEPTED
+        escrow = account_id(AccountKind.ESCROW, bet.round_id)
+        return self._write(
+            EntryKind.BET, bet.account, bet.ref, escrow, bet.amount, status=status,
+            round_id=bet.round_id, window=bet.window, selection=bet.selection,
+        )  # fmt: skip
+
+    def _replay(self, seen: Entry, asked: tuple[EntryKind, int, int, int, int]) -> Answer:
+        if (seen.kind, seen.amount, seen.round_id, seen.window, seen.selection) != asked:
+            account = self.accounts[seen.account]
+            return Answer(Status.CONFLICT, account.balance, account.version, 0)
+        return Answer(seen.status, seen.balance_after, seen.version, seen.seq)
+
+    def _write(
+        self,
+        kind: EntryKind,
+        account: int,
+        ref: bytes,
+        counter: int,
+        amount: int,
+        slot: Slot = Slot.FIRST,
+        *,
+        status: Status = Status.ACCEPTED,
+        round_id: int = 0,
+        window: int = 0,
+        selection: int = 0,
+    ) -> Answer:
+        owner = self.accounts[account]
+        moved = DIRECTION[kind] * amount if status is Status.ACCEPTED else 0
+        if moved:
+            for number, change in ((account, moved), (counter, -moved)):
+                changed = self.accounts[number]
+                changed.balance += change
+                changed.version += 1
+                if changed.balance < 0 and account_kind(number) in NEVER_NEGATIVE:
+                    raise InvariantViolationError(f"account {number} would fall to {changed.balance}, limit 0")
+        seq = len(self.journal) + 1
+        entry = Entry(
+            seq, account, ref, slot, kind, status, counter, amount,
+            owner.balance, owner.version, round_id, window, selection,
+        )  # fmt: skip
+        self.journal.append(entry)
+        self._by_key[account, ref, slot] = entry
+        return Answer(status, owner.balance, owner.version, seq)

@@ -1,0 +1,266 @@
+"""Messages inside the system, on NATS, encoded as msgpack.
+
+==========================  ===========================================  =========================
+subject                     request                                      reply
+==========================  ===========================================  =========================
+``wallet.<shard>.bets``     :class:`BetBatch`                            :class:`BetAnswers`
+``wallet.<shard>.control``  one of :data:`ControlRequest`                one of :data:`ControlReply`
+``table.<table>``           :class:`TableEnvelope` (JSON)                published by the relay
+``ledger.<shard>``          a batch of the journal (JSON)                published by the relay
+``dealer.<table>.state``    empty                                        :class:`TableEnvelope` (JSON)
+``cutoff.<table>``          :class:`Watermark`                           published by gateways
+``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
+``nudge.<shard>``           empty                                        published by the wallet
+==========================  ===========================================  =========================
+"""
+
+from typing import TypeAlias
+
+from msgspec import Raw, Struct
+
+
+class BetBatch(Struct, array_like=True, frozen=True):
+    """Bets of one gateway for one shard, in arrival order; columns of equal length."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    rounds: list[int]
+    windows: list[int]
+    selections: list[int]
+    amounts: list[int]
+    late: list[bool]
+
+
+class BetAnswers(Struct, array_like=True, frozen=True):
+    """The answers to a batch, in its order, and when the wallet did what (CLOCK_MONOTONIC ns of its host).
+
+    ``overloaded`` means that the batch was not looked at and may be sent again.
+    """
+
+    status: list[int]
+    balance: list[int]
+    version: list[int]
+    seq: list[int]
+    received_ns: int = 0
+    started_ns: int = 0
+    committed_ns: int = 0
+    batch_size: int = 0
+    queue_depth: int = 0
+    overloaded: bool = False
+
+
+class TakeTable(Struct, tag=True, frozen=True):
+    """A dealer takes a table in its home shard; the reply's epoch fences every earlier dealer."""
+
+    table_id: int
+
+
+class Fence(Struct, tag=True, frozen=True):
+    """Refuse, in this shard, whatever a dealer below this epoch asks, and close its open windows."""
+
+    table_id: int
+    epoch: int
+
+
+class OpenWindow(Struct, tag=True, frozen=True):
+    """Open a betting window."""
+
+    round_id: int
+    window: int
+    epoch: int
+    accept_until_unix_ns: int
+
+
+class CloseWindow(Struct, tag=True, frozen=True):
+    """Write a window's close entry."""
+
+    round_id: int
+    window: int
+    epoch: int
+
+
+class RecordDecision(Struct, tag=True, frozen=True):
+    """Record a round's decision in the table's home shard, unless there is one already."""
+
+    round_id: int
+    epoch: int
+    void: bool
+    outcome: int
+    seed: bytes
+    heads: list[bytes]
+
+
+class SettleRound(Struct, tag=True, frozen=True):
+    """Settle all bets of a round for this outcome."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+
+
+class VoidRound(Struct, tag=True, frozen=True):
+    """Return all stakes of a round."""
+
+    round_id: int
+    epoch: int
+
+
+class AnnounceTable(Struct, tag=True, frozen=True):
+    """Append a table event to the home shard's outbox; the shard numbers it. ``event`` is JSON."""
+
+    table_id: int
+    epoch: int
+    event: bytes
+
+
+class OpenAccounts(Struct, tag=True, frozen=True):
+    """Open players' accounts with a first deposit each; repeating it changes nothing."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    amounts: list[int]
+    currency: int
+
+
+class GetBalance(Struct, tag=True, frozen=True):
+    """Ask for a player's balance."""
+
+    account: int
+
+
+class GetUnfinished(Struct, tag=True, frozen=True):
+    """Ask for the rounds of a table that are neither settled nor voided in this shard."""
+
+    table_id: int
+
+
+ControlRequest: TypeAlias = (
+    TakeTable
+    | Fence
+    | OpenWindow
+    | CloseWindow
+    | RecordDecision
+    | SettleRound
+    | VoidRound
+    | AnnounceTable
+    | OpenAccounts
+    | GetBalance
+    | GetUnfinished
+)
+
+
+class Taken(Struct, tag=True, frozen=True):
+    """The table is the asker's, under this epoch, and its next round has this number."""
+
+    epoch: int
+    next_round_no: int
+
+
+class Sequenced(Struct, tag=True, frozen=True):
+    """Done; ``seq`` is the entry's (or the table event's) number and ``head`` the journal head there."""
+
+    seq: int
+    head: bytes = b""
+
+
+class Decision(Struct, tag=True, frozen=True):
+    """The decision that is on record."""
+
+    void: bool
+    outcome: int
+
+
+class Done(Struct, tag=True, frozen=True):
+    """Done; ``count`` rows were touched now (0 when it had been done before)."""
+
+    count: int
+
+
+class Balance(Struct, tag=True, frozen=True):
+    """A player's balance, or none if the account is unknown."""
+
+    balance: int
+    version: int
+    currency: int
+    known: bool
+
+
+class Unfinished(Struct, tag=True, frozen=True):
+    """Rounds that still owe their end in this shard."""
+
+    round_ids: list[int]
+
+
+class Refused(Struct, tag=True, frozen=True):
+    """The request was refused and had no effect. ``fenced`` says that a newer dealer holds the table."""
+
+    reason: str
+    fenced: bool = False
+
+
+ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Balance | Unfinished | Refused
+
+
+class TableEvent(Struct, frozen=True, omit_defaults=True):
+    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host."""
+
+    table: int
+    round: int
+    window: int
+    phase: int
+    at_unix_ns: int
+    opens_at_unix_ns: int = 0
+    closes_at_unix_ns: int = 0
+    shards: tuple[int, ...] = ()
+    outcome: int = -1
+    commitment: str = ""
+    seed: str = ""
+
+
+class TableEnvelope(Struct, frozen=True):
+    """A table event with its number: ``epoch`` names the dealer, ``seq`` counts without gaps within the table."""
+
+    table: int
+    epoch: int
+    seq: int
+    event: TableEvent
+
+
+class LedgerBatch(Struct, frozen=True):
+    """What a gateway needs of a journal batch: who was paid what. Other fields are there and skipped."""
+
+    kind: str
+    shard: int
+    batch: int
+    round: int = 0
+    ref: tuple[str, ...] = ()
+    account: tuple[int, ...] = ()
+    amount: tuple[int, ...] = ()
+    balance: tuple[int, ...] = ()
+    version: tuple[int, ...] = ()
+
+
+class JournalBatch(Struct, frozen=True):
+    """A relayed batch as the audit sees it: the payload is kept to the letter, since the chain hashes it."""
+
+    shard: int
+    batch: int
+    payload: Raw
+
+
+class Watermark(Struct, array_like=True, frozen=True):
+    """A gateway has handed over, and got answered, every in-time bet of this window."""
+
+    gateway: str
+    round_id: int
+    window: int
+
+
+class GatewayReport(Struct, array_like=True, frozen=True):
+    """A gateway's load, once a second."""
+
+    gateway: str
+    number: int
+    url: str
+    connections: int
+    lag_ms: float

@@ -1,0 +1,111 @@
+"""Messages between a player and a gateway: JSON text frames, tagged by ``t``. Unknown fields are refused.
+
+A session is ``hello`` → ``welcome``, then bets and pings from the player, answers, table events and payments from the
+gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
+"""
+
+from enum import IntEnum
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+from reference_impl.domain.messages import TableEnvelope
+
+FRAME_BYTES_MAX = 4096
+HANDSHAKE_S_MAX = 5.0
+AMOUNT_MINOR_MAX = 10**12
+
+OpId: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Natural: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 62))]
+
+
+class CloseCode(IntEnum):
+    """Why a gateway closes a socket (RFC 6455, and our own in the 4000s)."""
+
+    GOING_AWAY = 1001
+    MALFORMED = 4400
+    BAD_TICKET = 4401
+    HANDSHAKE_TIMEOUT = 4408
+    SLOW_CONSUMER = 4413
+    REPLACED = 4409
+
+
+class Hello(Struct, tag="hello", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """The first frame: the ticket that placement gave."""
+
+    ticket: Annotated[str, Meta(max_length=512)]
+
+
+class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Ask for the server's time; ``sent_ns`` comes back as it is."""
+
+    sent_ns: Natural
+
+
+class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Place a bet. A bet whose answer was lost is sent again with the same id and parameters."""
+
+    id: OpId
+    table: Annotated[int, Meta(ge=0, le=32767)]
+    round: Natural
+    window: Annotated[int, Meta(ge=0, le=100)]
+    selection: Annotated[int, Meta(ge=0, le=10_000)]
+    amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)]
+
+
+ClientMessage: TypeAlias = Hello | Ping | PlaceBet
+
+
+class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
+    """The session is open: who it is, what is in the account, where the table stands."""
+
+    player: int
+    gateway: int
+    balance_minor: int
+    version: int
+    currency: int
+    server_unix_ns: int
+    state: TableEnvelope | None
+
+
+class Pong(Struct, tag="pong", tag_field="t", frozen=True):
+    """The server's time."""
+
+    sent_ns: int
+    server_unix_ns: int
+
+
+class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True):
+    """The durable answer to a bet; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
+
+    id: str
+    status: int
+    balance_minor: int
+    version: int
+    shard: int
+    seq: int
+
+
+class TableNews(Struct, tag="table", tag_field="t", frozen=True):
+    """A table event."""
+
+    state: TableEnvelope
+
+
+class Paid(Struct, tag="paid", tag_field="t", frozen=True):
+    """The player's bets of a round were settled or voided: ids, gross payouts, and the balance after them."""
+
+    round: int
+    ids: list[str]
+    payouts_minor: list[int]
+    balance_minor: int
+    version: int
+
+
+class Problem(Struct, tag="problem", tag_field="t", frozen=True):
+    """The last frame was refused; the text says which value and which limit."""
+
+    message: str
+
+
+ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | TableNews | Paid | Problem

@@ -1,0 +1,132 @@
+"""Fixed-size records that services and load generators append to files while they run.
+
+A record is one ``write`` of a few dozen bytes: it costs next to nothing, survives the process's death by SIGKILL, and
+is converted to the Run's parquet files afterwards. Layouts are little-endian and packed. Instants named ``*_ns`` are
+CLOCK_MONOTONIC of the writing host, those named ``*_unix_ns`` CLOCK_REALTIME; 0 means "did not happen".
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class OpEvent(IntEnum):
+    """Whether a record was written before sending or after the answer."""
+
+    INVOKE = 1
+    RETURN = 2
+
+
+class OpKind(IntEnum):
+    """Kinds of client operations."""
+
+    BET = 1
+    LOGIN = 2
+    CONNECT = 3
+
+
+class Outcome(IntEnum):
+    """What the client knows of an operation. An operation without an answer is *unknown*, never failed."""
+
+    UNKNOWN = 0
+    OK = 1
+    REJECTED = 2
+    REFUSED = 3  # never sent: it certainly had no effect
+
+
+class PushKind(IntEnum):
+    """Kinds of messages that a client receives unasked."""
+
+    TABLE = 1
+    PAID = 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A record layout.
+
+    Parameters
+    ----------
+    name : str
+        Base name of the files that hold such records (``<name>-<writer>.bin``).
+    fields : tuple of (str, str)
+        Field names and their :mod:`struct` codes.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def packer(self) -> struct.Struct:
+        """The struct that packs one record's fields in order."""
+        return struct.Struct("<" + "".join(code for _, code in self.fields))
+
+
+OPS = Layout(
+    "ops",
+    (
+        ("op", "16s"), ("event", "B"), ("attempt", "B"), ("outcome", "B"), ("status", "B"),
+        ("kind", "h"), ("gateway", "h"), ("session", "i"), ("connection", "i"), ("table", "i"), ("window", "i"),
+        ("selection", "i"), ("currency", "i"), ("shard", "i"), ("account", "q"), ("round", "q"), ("amount", "q"),
+        ("due_ns", "q"), ("invoke_ns", "q"), ("return_ns", "q"), ("kernel_ns", "q"),
+        ("balance", "q"), ("version", "q"), ("seq", "q"),
+    ),
+)  # fmt: skip
+"""A client's operation. An INVOKE record is written before sending, a RETURN record when its answer is in."""
+
+STAGES = Layout(
+    "stages",
+    (
+        ("op", "16s"), ("gateway", "h"), ("shard", "h"), ("batch_size", "i"), ("queue_depth", "i"),
+        ("received_ns", "q"), ("checked_ns", "q"), ("sent_ns", "q"), ("wallet_received_ns", "q"),
+        ("batch_started_ns", "q"), ("committed_ns", "q"), ("replied_ns", "q"), ("written_ns", "q"),
+    ),
+)  # fmt: skip
+"""One bet's way through gateway and wallet, written by the gateway."""
+
+PUSHES = Layout(
+    "pushes",
+    (
+        ("session", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"), ("round", "q"),
+        ("phase", "i"), ("outcome", "i"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+    ),
+)  # fmt: skip
+"""A message that a client received unasked."""
+
+PHASES = Layout(
+    "phases",
+    (
+        ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
+        ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
+    ),
+)  # fmt: skip
+"""A round entered a phase, written by the dealer."""
+
+NODES = Layout(
+    "nodes",
+    (
+        ("t_ns", "q"), ("t_unix_ns", "q"), ("node", "24s"), ("pid", "i"), ("connections", "i"), ("queue", "i"),
+        ("lag_ns_max", "q"), ("cpu_ns", "q"), ("run_delay_ns", "q"), ("ops", "q"), ("egress_bytes", "q"),
+    ),
+)  # fmt: skip
+"""A process's load, once a second. Counters are totals since its start."""
+
+SESSIONS = Layout(
+    "sessions",
+    (
+        ("session", "i"), ("connection", "i"), ("gateway", "i"), ("table", "i"), ("account", "q"),
+        ("opened_ns", "q"), ("closed_ns", "q"), ("close_code", "i"),
+    ),
+)  # fmt: skip
+"""A client connection that ended."""
+
+GENERATOR = Layout(
+    "generator",
+    (
+        ("t_ns", "q"), ("worker", "i"), ("users", "i"), ("lag_ns_max", "q"), ("cpu_ns", "q"), ("ops", "q"),
+        ("missed", "q"),
+    ),
+)  # fmt: skip
+"""A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed."""
+
+LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR)

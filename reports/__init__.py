@@ -1,0 +1,1 @@
+"""The Run format, its checks and its figures."""

@@ -1,0 +1,1 @@
+"""Pure, three-valued checks over a Run."""

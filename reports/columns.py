@@ -1,0 +1,166 @@
+"""Every table of a Run: its columns with dtype, unit and meaning. A simulated Run has the same tables and columns.
+
+Instants are CLOCK_MONOTONIC nanoseconds of the host named in the manifest (simulated nanoseconds in a simulated Run);
+0 means "did not happen". ``op`` is the low 63 bits of an operation's id, unique within a Run.
+"""
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A column: its NumPy dtype (``str`` for text, ``list`` for lists of int64), unit and meaning."""
+
+    dtype: str
+    unit: str
+    meaning: str
+
+
+OPS = {
+    "op": Column("int64", "", "operation id, unique in the Run"),
+    "kind": Column("int16", "OpKind", "what was asked"),
+    "attempts": Column("int16", "", "how often it was sent, with the same id"),
+    "session": Column("int32", "", "player session"),
+    "connection": Column("int32", "", "connection number within the session, at the last attempt"),
+    "gateway": Column("int16", "", "gateway of the last attempt, -1 if none"),
+    "account": Column("int64", "", "player account"),
+    "currency": Column("int16", "ISO 4217", "currency of the amounts"),
+    "table": Column("int32", "", "table"),
+    "round": Column("int64", "", "round id"),
+    "window": Column("int16", "", "betting window of the round"),
+    "selection": Column("int32", "", "spot code"),
+    "amount": Column("int64", "minor", "stake"),
+    "due_ns": Column("int64", "ns", "intended start, by the schedule: latency counts from here"),
+    "invoke_ns": Column("int64", "ns", "actual start of the first attempt"),
+    "return_ns": Column("int64", "ns", "the answer in the application; 0 if there was none"),
+    "kernel_ns": Column("int64", "ns", "the answer in the kernel; 0 if not stamped"),
+    "outcome": Column("int8", "Outcome", "what the client knows"),
+    "status": Column("int16", "Status", "the answer; 0 if there was none"),
+    "balance": Column("int64", "minor", "balance in the answer"),
+    "version": Column("int64", "", "account version in the answer"),
+    "shard": Column("int16", "", "wallet shard in the answer, -1 if there was none"),
+    "seq": Column("int64", "", "journal sequence number in the answer, 0 if none"),
+    "received_ns": Column("int64", "ns", "gateway read the frame"),
+    "checked_ns": Column("int64", "ns", "gateway decoded and checked it"),
+    "sent_ns": Column("int64", "ns", "gateway sent it, in a batch, to the wallet"),
+    "wallet_received_ns": Column("int64", "ns", "wallet received the batch"),
+    "batch_started_ns": Column("int64", "ns", "wallet called the database"),
+    "committed_ns": Column("int64", "ns", "the database answered: durable"),
+    "replied_ns": Column("int64", "ns", "gateway got the wallet's reply"),
+    "written_ns": Column("int64", "ns", "gateway wrote the answer to the socket"),
+    "queue_depth": Column("int32", "bets", "bets that waited in the wallet when the batch started"),
+    "batch_size": Column("int32", "bets", "bets in the database call"),
+    "weight": Column("float64", "", "1, or the sampling weight of a simulated row"),
+}
+
+PUSHES = {
+    "session": Column("int32", "", "player session"),
+    "table": Column("int32", "", "table"),
+    "epoch": Column("int32", "", "dealer epoch"),
+    "seq": Column("int64", "", "table event number within the epoch's table"),
+    "kind": Column("int16", "PushKind", "what was pushed"),
+    "round": Column("int64", "", "round id"),
+    "phase": Column("int16", "Phase", "phase announced by a table event"),
+    "outcome": Column("int32", "", "outcome announced, -1 if none"),
+    "media_ns": Column("int64", "ns", "media time it belongs to, 0 without video"),
+    "kernel_ns": Column("int64", "ns", "arrival in the kernel, 0 if not stamped"),
+    "app_ns": Column("int64", "ns", "arrival in the application"),
+}
+
+ROUNDS = {
+    "table": Column("int32", "", "table"),
+    "round": Column("int64", "", "round id"),
+    "round_no": Column("int64", "", "number of the round at its table"),
+    "window": Column("int16", "", "betting window"),
+    "epoch": Column("int32", "", "dealer epoch"),
+    "opens_ns": Column("int64", "ns", "window opens"),
+    "closes_ns": Column("int64", "ns", "announced cut-off"),
+    "no_more_bets_ns": Column("int64", "ns", "no more bets announced"),
+    "bets_closed_ns": Column("int64", "ns", "every shard closed"),
+    "informative_ns": Column("int64", "ns", "first informative instant in the studio: dealing starts"),
+    "result_ns": Column("int64", "ns", "result announced"),
+    "settled_ns": Column("int64", "ns", "every shard settled or voided"),
+    "decision": Column("str", "", "outcome, void, or unknown if none is on record"),
+    "outcome": Column("int32", "", "recorded outcome, -1 if void or unknown"),
+    "opened_seqs": Column("list", "", "journal number of the open entry, by shard; 0 if none"),
+    "closed_seqs": Column("list", "", "journal number of the close entry, by shard; 0 if none"),
+}
+
+LEDGER = {
+    "shard": Column("int16", "", "wallet shard"),
+    "seq": Column("int64", "", "place in the shard's journal, gap-free from 1"),
+    "op": Column("int64", "", "operation id"),
+    "slot": Column("int8", "Slot", "first or terminal"),
+    "kind": Column("int16", "EntryKind", "what the entry records"),
+    "status": Column("int16", "Status", "accepted, or why not; rejections are kept"),
+    "account": Column("int64", "", "account"),
+    "counter": Column("int64", "", "counter account"),
+    "amount": Column("int64", "minor", "amount; its direction follows from the kind"),
+    "balance_after": Column("int64", "minor", "the account's balance after the entry"),
+    "version": Column("int64", "", "the account's version after the entry"),
+    "round": Column("int64", "", "round id, 0 if none"),
+    "window": Column("int16", "", "betting window"),
+    "selection": Column("int32", "", "spot code, the outcome of a DECIDE entry"),
+}
+
+ACCOUNTS = {
+    "shard": Column("int16", "", "wallet shard"),
+    "account": Column("int64", "", "account"),
+    "currency": Column("int16", "ISO 4217", "currency"),
+    "balance": Column("int64", "minor", "balance when the ledger was exported"),
+    "version": Column("int64", "", "version when the ledger was exported"),
+}
+
+NODES = {
+    "t_ns": Column("int64", "ns", "when"),
+    "node": Column("str", "", "process name"),
+    "pid": Column("int32", "", "process id"),
+    "connections": Column("int32", "", "open connections"),
+    "queue": Column("int32", "", "waiting work"),
+    "lag_ns_max": Column("int64", "ns", "largest event-loop lag in the last second"),
+    "cpu_ns": Column("int64", "ns", "CPU time since the process's start"),
+    "run_delay_ns": Column("int64", "ns", "time spent runnable but not running, since the start"),
+    "ops": Column("int64", "", "operations handled since the start"),
+    "egress_bytes": Column("int64", "bytes", "bytes sent since the start"),
+}
+
+SESSIONS = {
+    "session": Column("int32", "", "player session"),
+    "connection": Column("int32", "", "connection number within the session"),
+    "gateway": Column("int32", "", "gateway"),
+    "table": Column("int32", "", "table"),
+    "account": Column("int64", "", "player account"),
+    "opened_ns": Column("int64", "ns", "welcome received"),
+    "closed_ns": Column("int64", "ns", "connection ended"),
+    "close_code": Column("int32", "", "WebSocket close code, 0 for none, 1006 for a broken connection"),
+}
+
+GENERATOR = {
+    "t_ns": Column("int64", "ns", "when"),
+    "worker": Column("int32", "", "load worker"),
+    "users": Column("int32", "", "users it runs"),
+    "lag_ns_max": Column("int64", "ns", "largest timer lag in the last second"),
+    "cpu_ns": Column("int64", "ns", "CPU time since the worker's start"),
+    "ops": Column("int64", "", "operations started since the worker's start"),
+    "missed": Column("int64", "", "scheduled operations that could not be started, since the start"),
+}
+
+FAULTS = {
+    "t_ns": Column("int64", "ns", "when it struck"),
+    "kind": Column("str", "", "what was done"),
+    "target": Column("str", "", "to which process"),
+    "detected_ns": Column("int64", "ns", "the supervisor noticed; 0 if it did not"),
+    "recovered_ns": Column("int64", "ns", "the process was ready again; 0 if it was not"),
+}
+
+TABLES: dict[str, dict[str, Column]] = {
+    "ops": OPS,
+    "pushes": PUSHES,
+    "rounds": ROUNDS,
+    "ledger": LEDGER,
+    "accounts": ACCOUNTS,
+    "nodes": NODES,
+    "sessions": SESSIONS,
+    "generator": GENERATOR,
+    "faults": FAULTS,
+}
+"""Tables by the base name of their parquet file."""

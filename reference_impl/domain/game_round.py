@@ -58,7 +58,9 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
     (Phase.OPENING, On.SHARD_OPENED): (Phase.OPENING, Phase.BETS_OPEN),
     (Phase.OPENING, On.TICK): (Phase.OPENING, Phase.BETS_OPEN, Phase.VOIDED),
     (Phase.BETS_OPEN, On.TICK): (Phase.BETS_OPEN, Phase.CLOSING_SOON),
-    (Phase.CLOSING_SOON, On.TICK): (Phase.CLOSING_SOON, Phase.NO_MORE_BETS),
+    (Phase.BETS_OPEN, On.WATERMARK): (Phase.BETS_OPEN,),
+    (Phase.CLOSING_SOON, On.WATERMARK): (Phase.CLOSING_SOON,),
+    (Phase.CLOSING_SOON, On.TICK): (Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.NO_MORE_BETS, On.WATERMARK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.NO_MORE_BETS, On.TICK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED),
@@ -185,7 +187,9 @@ class RoundState:
     shards : frozenset of int
         Shards that take part; those that could not be opened leave it.
     gateways : frozenset of str
-        Gateways whose watermark is awaited at the cut-off.
+        Gateways whose watermark is awaited at the cut-off. If none is known, `flush_ms_max` is waited.
+    early : frozenset of str
+        Gateways that acknowledged before our own clock reached the cut-off: they take no more bets of the window.
     timing : Timing
         The table's timings.
     phase : Phase
@@ -205,6 +209,7 @@ class RoundState:
     shards: frozenset[int]
     gateways: frozenset[str]
     timing: Timing
+    early: frozenset[int | str] = field(default=frozenset())
     phase: Phase = Phase.IDLE
     opens_at_ns: int = 0
     closes_at_ns: int = 0
@@ -288,7 +293,20 @@ def _close_shards(state: RoundState, now_ns: int) -> Step:
     return new, (CloseShards(state.shards), WakeAt(deadline_ns))
 
 
+def _no_more_bets(state: RoundState, now_ns: int) -> Step:
+    deadline_ns = state.closes_at_ns + state.timing.flush_ms_max * NS_PER_MS
+    awaited = state.gateways - state.early
+    announce = Announce(Phase.NO_MORE_BETS)
+    if state.gateways and not awaited:
+        new, effects = _close_shards(state, now_ns)
+        return new, (announce, *effects)
+    new = replace(state, phase=Phase.NO_MORE_BETS, deadline_ns=deadline_ns, pending=frozenset(awaited))
+    return new, (announce, WakeAt(deadline_ns))
+
+
 def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
+    if state.phase is not Phase.NO_MORE_BETS:
+        return replace(state, early=state.early | {message.who}), ()
     new = replace(state, pending=state.pending - {message.who})
     flush_ns = state.timing.flush_ms_max * NS_PER_MS
     if cutoff.may_close(len(new.pending), now_ns, state.closes_at_ns, flush_ns):
@@ -342,9 +360,7 @@ def _tick(state: RoundState, _message: Message, now_ns: int) -> Step:
         new = replace(state, phase=Phase.CLOSING_SOON, deadline_ns=state.closes_at_ns)
         return new, (Announce(Phase.CLOSING_SOON), WakeAt(state.closes_at_ns))
     if state.phase is Phase.CLOSING_SOON:
-        deadline_ns = state.closes_at_ns + state.timing.flush_ms_max * NS_PER_MS
-        new = replace(state, phase=Phase.NO_MORE_BETS, deadline_ns=deadline_ns, pending=frozenset(state.gateways))
-        return new, (Announce(Phase.NO_MORE_BETS), WakeAt(deadline_ns))
+        return _no_more_bets(state, now_ns)
     if state.phase is Phase.NO_MORE_BETS:
         return _close_shards(state, now_ns)
     if state.phase is Phase.CLOSING:

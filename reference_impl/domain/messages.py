@@ -7,16 +7,18 @@ subject                     request                                      reply
 ``wallet.<shard>.control``  one of :data:`ControlRequest`                one of :data:`ControlReply`
 ``table.<table>``           :class:`TableEnvelope` (JSON)                published by the relay
 ``ledger.<shard>``          a batch of the journal (JSON)                published by the relay
+``paid.<shard>``            a batch of settled or voided bets (JSON)      published by the relay
 ``dealer.<table>.state``    empty                                        :class:`TableEnvelope` (JSON)
 ``cutoff.<table>``          :class:`Watermark`                           published by gateways
 ``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
+``dealer.drain``            empty: no new rounds                         empty, once the last is over
 ==========================  ===========================================  =========================
 """
 
 from typing import TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 
 class BetBatch(Struct, array_like=True, frozen=True):
@@ -226,26 +228,15 @@ class TableEnvelope(Struct, frozen=True):
     event: TableEvent
 
 
-class LedgerBatch(Struct, frozen=True):
-    """What a gateway needs of a journal batch: who was paid what. Other fields are there and skipped."""
+class PaidBatch(Struct, frozen=True):
+    """Settled or voided bets, one journal batch; columns of equal length. Other fields are there and skipped."""
 
-    kind: str
-    shard: int
-    batch: int
-    round: int = 0
-    ref: tuple[str, ...] = ()
-    account: tuple[int, ...] = ()
-    amount: tuple[int, ...] = ()
-    balance: tuple[int, ...] = ()
-    version: tuple[int, ...] = ()
-
-
-class JournalBatch(Struct, frozen=True):
-    """A relayed batch as the audit sees it: the payload is kept to the letter, since the chain hashes it."""
-
-    shard: int
-    batch: int
-    payload: Raw
+    round: int
+    ref: list[str]
+    account: list[int]
+    amount: list[int]
+    balance: list[int]
+    version: list[int]
 
 
 class Watermark(Struct, array_like=True, frozen=True):

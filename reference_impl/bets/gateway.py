@@ -1,0 +1,365 @@
+"""The gateway: players' sockets on one side, the wallet's shards on the other.
+
+A bet is judged by the instant at which its frame was read. What is in time goes to its shard in the next batch. What
+is late goes there too, marked late: the shard refuses it on record, or answers what it answered before. So an id gets
+the same answer for ever, through whichever gateway it comes.
+
+At the announced cut-off the gateway waits until every bet that it took before has its answer, and then acknowledges
+the window's watermark to the dealer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from reference_impl.bets.batching import Flight, ShardSender
+from reference_impl.bets.fanout import Fanout
+from reference_impl.bus import ask_wallet
+from reference_impl.domain import cutoff, protocol
+from reference_impl.domain.bets import Status, TableLimits, check_static
+from reference_impl.domain.errors import OutcomeUnknownError
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.ids import shard_of
+from reference_impl.domain.messages import (
+    Balance,
+    BetAnswers,
+    GatewayReport,
+    GetBalance,
+    PaidBatch,
+    TableEnvelope,
+    Watermark,
+)
+from reference_impl.domain.tickets import Ticket, unseal
+from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+
+WRITE_BYTES_MAX = 64 * KIB
+REPORT_S = 1.0
+STATE_RETRY_S = 0.2
+NONCES_MAX = 100_000
+
+log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class PendingBet(NamedTuple):
+    """A bet between its frame and its answer."""
+
+    player: "Player"
+    id: str
+    row: tuple[bytes, int, int, int, int, int, bool]
+    received_ns: int
+    checked_ns: int
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """What a gateway is told.
+
+    Parameters
+    ----------
+    name, number : str, int
+        Who it is; the number appears in records.
+    port : int
+        Loopback port for players.
+    shards, tables : int
+        Size of the system.
+    limits : TableLimits
+        Limits of every table.
+    ticket_secret : bytes
+        The key that placement signs tickets with.
+    """
+
+    name: str
+    number: int
+    port: int
+    shards: int
+    tables: int
+    limits: TableLimits
+    ticket_secret: bytes
+
+    @property
+    def url(self) -> str:
+        """Where players connect."""
+        return f"ws://127.0.0.1:{self.port}/"
+
+
+class Player(WSListener):
+    """One player's socket."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._transport: WSTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.ticket: Ticket | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Give the new socket a moment to say who it is."""
+        self._transport = transport
+        self._timer = asyncio.get_running_loop().call_later(
+            protocol.HANDSHAKE_S_MAX, self.close, protocol.CloseCode.HANDSHAKE_TIMEOUT, "no hello in time"
+        )
+
+    def on_ws_disconnected(self, _transport: WSTransport) -> None:
+        """Forget the socket; bets that were taken stand."""
+        self._stop_timer()
+        self._transport = None
+        if self.ticket is not None:
+            self._gateway.fanout.leave(self.ticket.table, self.ticket.player, self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take a frame."""
+        received_ns = time.monotonic_ns()
+        received_unix_ns = time.time_ns()
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+            return
+        if frame.msg_type is not WSMsgType.TEXT or not frame.fin:
+            self.close(protocol.CloseCode.MALFORMED, "only whole text frames are understood")
+            return
+        try:
+            message = self._gateway.decode(frame.get_payload_as_memoryview())
+        except msgspec.MsgspecError as error:
+            self.close(protocol.CloseCode.MALFORMED, str(error))
+            return
+        self._dispatch(message, received_ns, received_unix_ns)
+
+    def push(self, frame: bytes) -> None:
+        """Send a frame; a socket that does not keep up is closed."""
+        if self._transport is None:
+            return
+        if self._transport.underlying_transport.get_write_buffer_size() > WRITE_BYTES_MAX:
+            self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
+            return
+        self._transport.send(WSMsgType.TEXT, frame)
+
+    def close(self, code: protocol.CloseCode, reason: str) -> None:
+        """Close politely, with a reason of one line."""
+        if self._transport is not None:
+            self._transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
+            self._transport.disconnect()
+
+    def _dispatch(self, message: protocol.ClientMessage, received_ns: int, received_unix_ns: int) -> None:
+        if isinstance(message, protocol.Hello):
+            self._welcome(message)
+        elif self.ticket is None:
+            self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
+        elif isinstance(message, protocol.PlaceBet):
+            self._gateway.take(self, self.ticket.player, message, received_ns, received_unix_ns)
+        else:
+            self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
+
+    def _welcome(self, hello: protocol.Hello) -> None:
+        ticket = self._gateway.admit(hello.ticket)
+        if ticket is None or self.ticket is not None:
+            self.close(protocol.CloseCode.BAD_TICKET, "the ticket is false, used, expired or for another gateway")
+            return
+        self._stop_timer()
+        self.ticket = ticket
+        former = self._gateway.fanout.join(ticket.table, ticket.player, self)
+        if isinstance(former, Player):
+            former.close(protocol.CloseCode.REPLACED, "the player connected again")
+        self._gateway.spawn(self._gateway.welcome(self, ticket))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Gateway:
+    """The gateway role.
+
+    Parameters
+    ----------
+    config : GatewayConfig
+        What it is told.
+    bus : nats.aio.client.Client
+        A connected NATS client.
+    record_stages : callable
+        Takes the fields of a :data:`reference_impl.domain.records.STAGES` record.
+    """
+
+    def __init__(self, config: GatewayConfig, bus: Client, record_stages: Callable[..., None]) -> None:
+        self.config = config
+        self.fanout = Fanout()
+        self.decode = msgspec.json.Decoder(protocol.ClientMessage).decode
+        self._bus = bus
+        self._record_stages = record_stages
+        self._senders = [ShardSender[PendingBet](shard, bus, self._deliver) for shard in range(config.shards)]
+        self._states: dict[int, TableEnvelope] = {}
+        self._nonces: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bets = 0
+        self._egress_bytes = 0
+        self._lag_ns = 0
+
+    @property
+    def load(self) -> tuple[int, int, int, int]:
+        """Connections, waiting bets, bets taken and bytes broadcast."""
+        return len(self.fanout), sum(map(len, self._senders)), self._bets, self._egress_bytes
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled."""
+        await self._bus.subscribe("table.*", cb=self._on_table)
+        await self._bus.subscribe("paid.*", cb=self._on_paid)
+        for table in range(1, self.config.tables + 1):
+            self.spawn(self._learn_state(table))
+        server = await ws_create_server(
+            self._accept,
+            "127.0.0.1",
+            self.config.port,
+            backlog=1024,
+            read_buffer_init_size=KIB,
+            max_frame_size=protocol.FRAME_BYTES_MAX,
+        )
+        ready()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for sender in self._senders:
+                    group.create_task(sender.run())
+                group.create_task(self._report())
+        finally:
+            server.close()
+
+    def admit(self, text: str) -> Ticket | None:
+        """Return a ticket that is genuine and was not used before."""
+        now_s = int(time.time())
+        ticket = unseal(text, self.config.ticket_secret, self.config.name, now_s)
+        if ticket is None or ticket.nonce in self._nonces or len(self._nonces) >= NONCES_MAX:
+            return None
+        self._nonces[ticket.nonce] = ticket.expires_unix_s
+        return ticket
+
+    async def welcome(self, player: Player, ticket: Ticket) -> None:
+        """Tell a new player the balance and where the table stands."""
+        shard = shard_of(ticket.player, self.config.shards)
+        try:
+            balance = await ask_wallet(self._bus, shard, GetBalance(ticket.player), Balance)
+        except OutcomeUnknownError:
+            player.close(protocol.CloseCode.GOING_AWAY, "the wallet does not answer; try again")
+            return
+        if not isinstance(balance, Balance) or not balance.known:
+            player.close(protocol.CloseCode.BAD_TICKET, f"player {ticket.player} has no account")
+            return
+        welcome = protocol.Welcome(
+            ticket.player, self.config.number, balance.balance, balance.version, balance.currency, time.time_ns(),
+            self._states.get(ticket.table),
+        )  # fmt: skip
+        player.push(_encode(welcome))
+
+    def take(
+        self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int, received_unix_ns: int
+    ) -> None:
+        """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
+        status = check_static(self.config.limits, bet.selection, bet.amount_minor)
+        state = self._states.get(bet.table)
+        shard = shard_of(account, self.config.shards)
+        if status is Status.ACCEPTED and state is None:
+            status = Status.OVERLOADED
+        if status is Status.ACCEPTED and state is not None:
+            row = (
+                bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
+                not self._in_time(state, bet, received_unix_ns),
+            )  # fmt: skip
+            pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
+            status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
+        if status is not Status.ACCEPTED:
+            player.push(_encode(protocol.BetAnswer(bet.id, status, 0, 0, shard, 0)))
+        self._bets += 1
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside, and say so if it fails."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s: %s: %s", self.config.name, type(error).__name__, error)
+
+    def _accept(self, _request: WSUpgradeRequest) -> WSListener:
+        return Player(self)
+
+    @staticmethod
+    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet, received_unix_ns: int) -> bool:
+        event = state.event
+        if (event.round, event.window) != (bet.round, bet.window):
+            return False
+        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)
+
+    def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
+        shard = shard_of(bets[0].row[1], self.config.shards)
+        columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
+        for bet, status, balance, version, seq in columns:
+            bet.player.push(_encode(protocol.BetAnswer(bet.id, status, balance, version, shard, seq)))
+            self._record_stages(
+                bet.row[0], self.config.number, shard, answers.batch_size, answers.queue_depth,
+                bet.received_ns, bet.checked_ns, flight.sent_ns, answers.received_ns,
+                answers.started_ns, answers.committed_ns, flight.replied_ns, time.monotonic_ns(),
+            )  # fmt: skip
+
+    async def _on_table(self, msg: Msg) -> None:
+        self._enter(msgspec.json.decode(msg.data, type=TableEnvelope))
+
+    def _enter(self, envelope: TableEnvelope) -> None:
+        known = self._states.get(envelope.table)
+        if known is not None and (known.epoch, known.seq) >= (envelope.epoch, envelope.seq):
+            return
+        self._states[envelope.table] = envelope
+        self._egress_bytes += self.fanout.announce(envelope)
+        if envelope.event.phase == Phase.BETS_OPEN:
+            wait_s = (envelope.event.closes_at_unix_ns - time.time_ns()) / NS_PER_S
+            asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
+
+    def _cut_off(self, envelope: TableEnvelope) -> None:
+        late_ns = envelope.event.closes_at_unix_ns - time.time_ns()
+        if late_ns > 0:  # the loop's clock and ours differ by less than a tick
+            asyncio.get_running_loop().call_later(late_ns / NS_PER_S, self._cut_off, envelope)
+            return
+        self.spawn(self._acknowledge(envelope))
+
+    async def _acknowledge(self, envelope: TableEnvelope) -> None:
+        await asyncio.gather(*(self._senders[shard].flushed() for shard in envelope.event.shards))
+        mark = Watermark(self.config.name, envelope.event.round, envelope.event.window)
+        await self._bus.publish(f"cutoff.{envelope.table}", _pack(mark))
+
+    async def _on_paid(self, msg: Msg) -> None:
+        self.fanout.pay(msgspec.json.decode(msg.data, type=PaidBatch))
+
+    async def _learn_state(self, table: int) -> None:
+        """Ask the dealer where a table stands, until an event or an answer says so."""
+        while table not in self._states:
+            try:
+                msg = await self._bus.request(f"dealer.{table}.state", b"", timeout=1.0)
+            except nats.errors.Error:
+                await asyncio.sleep(STATE_RETRY_S)
+                continue
+            if msg.data:
+                self._enter(msgspec.json.decode(msg.data, type=TableEnvelope))
+            else:
+                await asyncio.sleep(STATE_RETRY_S)
+
+    async def _report(self) -> None:
+        while True:
+            before_ns = time.monotonic_ns()
+            report = GatewayReport(
+                self.config.name, self.config.number, self.config.url, len(self.fanout), self._lag_ns / NS_PER_MS
+            )
+            await self._bus.publish("report.gateway", _pack(report))
+            now_s = time.time()
+            self._nonces = {nonce: until for nonce, until in self._nonces.items() if until > now_s}
+            await asyncio.sleep(REPORT_S)
+            self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))

@@ -1,0 +1,127 @@
+"""What a system is made of, said once: sizes, addresses, secrets."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from reference_impl.accounts.players import PasswordCost
+from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.roulette import SPOTS
+from reference_impl.domain.money import Currency
+
+Count = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for.
+
+    Parameters
+    ----------
+    tables, gateways, shards : int
+        Size of the system.
+    timing : Timing
+        Every table's timings.
+    stake_minor_min, stake_minor_max : int
+        Every table's limits of one bet.
+    dsns : tuple of str
+        One PostgreSQL database a shard, empty ones at first; none means an embedded server.
+    nats_url : str
+        A NATS server with JetStream; empty means an embedded one.
+    api_port : int
+        Port of the HTTP API; 0 means any free one.
+    data_dir : str
+        Where servers keep their data; empty means a temporary folder that is removed afterwards.
+    record_dir : str
+        Where services append their records; empty means below the data.
+    password_cost : PasswordCost
+        Argon2id cost of players' passwords.
+    """
+
+    tables: Count = 2
+    gateways: Count = 2
+    shards: Count = 2
+    timing: Timing = Timing()
+    stake_minor_min: Annotated[int, Meta(ge=1)] = 10
+    stake_minor_max: Annotated[int, Meta(ge=1)] = 1_000_000
+    dsns: tuple[str, ...] = ()
+    nats_url: str = ""
+    api_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    data_dir: str = ""
+    record_dir: str = ""
+    password_cost: PasswordCost = PasswordCost()
+
+    def __post_init__(self) -> None:
+        if self.dsns and len(self.dsns) != self.shards:
+            raise ConfigError(f"{len(self.dsns)} DSNs were given for {self.shards} shards; give one a shard")
+        if self.stake_minor_min > self.stake_minor_max:
+            raise ConfigError(f"stake_minor_min {self.stake_minor_min} is above stake_minor_max {self.stake_minor_max}")
+
+    @property
+    def limits(self) -> TableLimits:
+        """Limits of every table."""
+        return TableLimits(self.stake_minor_min, self.stake_minor_max, len(SPOTS))
+
+
+class Wiring(Struct, frozen=True, kw_only=True):
+    """What children need to know: the configuration resolved to addresses, ports and secrets.
+
+    It is handed over in a file that only its owner may read, and never logged.
+    """
+
+    config: StackConfig
+    currency: int
+    dsns: list[str]
+    nats_url: str
+    record_dir: str
+    audit_dir: str
+    api_port: int
+    gateway_ports: list[int]
+    ticket_secret: bytes
+    token_secret: bytes
+    admin_token: str
+
+    def save(self, path: Path) -> None:
+        """Write it for children to read, and nobody else."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Wiring":
+        """Read what :meth:`save` wrote."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)
+
+
+def resolve(
+    config: StackConfig, dsns: list[str], nats_url: str, folder: Path, api_port: int, gateway_ports: list[int]
+) -> Wiring:
+    """Return the wiring of a system that is about to start, with fresh secrets."""
+    return Wiring(
+        config=config,
+        currency=Currency.EUR,
+        dsns=dsns,
+        nats_url=nats_url,
+        record_dir=config.record_dir or str(folder / "records"),
+        audit_dir=str(folder / "audit"),
+        api_port=api_port,
+        gateway_ports=gateway_ports,
+        ticket_secret=secrets.token_bytes(32),
+        token_secret=secrets.token_bytes(32),
+        admin_token=secrets.token_urlsafe(24),
+    )
+
+
+def plan(config: StackConfig) -> list[str]:
+    """Return the names of the processes, in the order in which they start.
+
+    The light roles (relays, audit, api) share the process ``services``.
+    """
+    wallets = [f"wallet-{shard}" for shard in range(config.shards)]
+    gateways = [f"gateway-{number}" for number in range(config.gateways)]
+    return [*wallets, "services", *gateways, "dealer"]

@@ -1,0 +1,45 @@
+"""The ledger as CSV files, one set a shard: what checks compare a campaign with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncpg
+
+QUERIES = {
+    "ledger": """
+        SELECT h.shard, j.seq, replace(j.ref::text, '-', '') AS ref, j.slot, j.kind, j.status, j.account, j.counter,
+               j.amount, j.balance_after, j.version, j.round, j.win AS window, j.selection
+        FROM journal j, head h ORDER BY j.seq""",
+    "accounts": """
+        SELECT h.shard, a.id AS account, a.currency, a.balance, a.version FROM account a, head h ORDER BY a.id""",
+    "windows": """
+        SELECT h.shard, w.round, w.win AS window, w.table_id AS table, w.opened_seq, w.closed_seq,
+               (extract(epoch FROM w.accept_until) * 1000000000)::bigint AS accept_until_unix_ns
+        FROM betting_window w, head h ORDER BY w.round, w.win""",
+    "decisions": """
+        SELECT d.round, d.void, d.outcome, encode(d.seed, 'hex') AS seed,
+               (SELECT string_agg(encode(x, 'hex'), ';' ORDER BY n)
+                FROM unnest(d.heads) WITH ORDINALITY AS t (x, n)) AS heads
+        FROM round_decision d ORDER BY d.round""",
+}
+
+
+async def export_ledger(dsns: Sequence[str], out_dir: Path) -> None:
+    """Write ``<what>-<shard>.csv`` for each shard; each shard's files are of one snapshot.
+
+    Parameters
+    ----------
+    dsns : sequence of str
+        The shards' databases.
+    out_dir : Path
+        Where the files go; it exists.
+    """
+    for shard, dsn in enumerate(dsns):
+        connection = await asyncpg.connect(dsn)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                for what, query in QUERIES.items():
+                    target = out_dir / f"{what}-{shard}.csv"
+                    await connection.copy_from_query(query, output=target, format="csv", header=True)
+        finally:
+            await connection.close()

@@ -1,0 +1,104 @@
+"""Starting and ending other programs so that none is ever left behind.
+
+Each child runs in a process group of its own and asks the kernel for a signal if its parent dies, whatever killed the
+parent. Ports are chosen by the kernel.
+"""
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reference_impl.domain.errors import ConfigError, OperationalError
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
+    """Ask the kernel to send this process a signal when its parent thread dies (prctl(2))."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+
+
+def free_port() -> int:
+    """Return a loopback port that was free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(port: int) -> None:
+    """Refuse a port that is in use.
+
+    Raises
+    ------
+    ConfigError
+        If something listens on it.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} on 127.0.0.1 cannot be used: {(error.strerror or str(error)).lower()}"
+            ) from None
+
+
+def spawn(
+    command: Sequence[str], log_path: Path, *, on_parent_death: int = signal.SIGKILL, **more: Any
+) -> subprocess.Popen[bytes]:
+    """Start a program in its own process group, its output appended to a log file."""
+    with log_path.open("ab") as log_file:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            preexec_fn=lambda: die_with_parent(on_parent_death),  # noqa: PLW1509 - one prctl call, before any thread
+            **more,
+        )
+
+
+def end(process: subprocess.Popen[bytes], signal_number: int, wait_s: float) -> None:
+    """Ask a program to end; after `wait_s`, kill its whole group."""
+    if process.poll() is None:
+        process.send_signal(signal_number)
+        try:
+            process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wheel_file(package: str, *parts: str) -> Path:
+    """Return a file inside an installed package without importing it.
+
+    Raises
+    ------
+    OperationalError
+        If the package or the file is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder).joinpath(*parts)
+        if path.exists():
+            return path
+    raise OperationalError(f"{'/'.join(parts)} of the package {package} is not installed; run `make setup`")
+
+
+def script(name: str) -> str:
+    """Return a program that was installed beside this Python, or stands on the PATH."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise OperationalError(f"the program {name} is not installed; run `make setup`")
+    return found

@@ -1,0 +1,259 @@
+"""The whole system: servers, roles, addresses. The only place that wires."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+import nats.errors
+
+from reference_impl import bus
+from reference_impl.domain.errors import ConfigError, OperationalError
+from reference_impl.domain.records import NODES
+from reference_impl.domain.units import NS_PER_MS
+from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
+from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
+from reference_impl.stack.processes import free_port, require_free
+from reference_impl.stack.recording import RecordFile
+from reference_impl.stack.supervisor import Child, Event, Supervisor
+from reference_impl.stack.telemetry import cost_of, family_of, node_record
+from reference_impl.wallet.database import prepare_shard
+
+FOLDER_PREFIX = "livetable-"
+SAMPLE_S = 1.0
+
+
+class Stack:
+    """A running system.
+
+    Parameters
+    ----------
+    config : StackConfig
+        What it is made of.
+    say : callable
+        Told in plain words what happens.
+
+    Examples
+    --------
+    >>> async with Stack(StackConfig(tables=1)) as stack:  # doctest: +SKIP
+    ...     print(stack.api_url)
+    """
+
+    def __init__(self, config: StackConfig, say: Callable[[str], None] = lambda _line: None) -> None:
+        self.config = config
+        self._say = say
+        self._supervisor = Supervisor(say)
+        self._wiring: Wiring | None = None
+        self._folder = Path(config.data_dir) if config.data_dir else Path()
+        self._sampler: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def api_url(self) -> str:
+        """Address of the HTTP API."""
+        return f"http://127.0.0.1:{self._known.api_port}"
+
+    @property
+    def admin_token(self) -> str:
+        """What the administration's endpoints ask for."""
+        return self._known.admin_token
+
+    @property
+    def dsns(self) -> list[str]:
+        """The shards' databases."""
+        return self._known.dsns
+
+    @property
+    def nats_url(self) -> str:
+        """The bus."""
+        return self._known.nats_url
+
+    @property
+    def record_dir(self) -> Path:
+        """Where services append their records."""
+        return Path(self._known.record_dir)
+
+    @property
+    def audit_dir(self) -> Path:
+        """Where the audit trail is."""
+        return Path(self._known.audit_dir)
+
+    @property
+    def node_names(self) -> list[str]:
+        """Names of all processes."""
+        return self._supervisor.names
+
+    @property
+    def events(self) -> list[Event]:
+        """What the supervisor saw so far."""
+        return self._supervisor.events
+
+    def pid(self, name: str) -> int:
+        """Return a process's id."""
+        return self._supervisor.pid(name)
+
+    def kill(self, name: str, signal_number: int = signal.SIGKILL) -> None:
+        """Send a signal to a process, SIGKILL unless said otherwise; the supervisor starts again what dies."""
+        os.kill(self._supervisor.pid(name), signal_number)
+
+    async def start(self) -> None:
+        """Start servers, then roles; return when the system serves.
+
+        Raises
+        ------
+        ConfigError
+            If a port is in use or a database cannot be used.
+        OperationalError
+            If something does not start.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End everything; remove what was temporary."""
+        if self._sampler is not None:
+            self._sampler.cancel()
+        await self._supervisor.stop()
+        if not self.config.data_dir and self._folder != Path():
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def finish_rounds(self) -> None:
+        """Start no new rounds; return when the running ones are settled or voided.
+
+        Raises
+        ------
+        OperationalError
+            If that takes longer than two full rounds.
+        """
+        timing = self.config.timing
+        round_ms = timing.window_ms + timing.dealing_ms + timing.pause_ms
+        waits_ms = timing.open_wait_ms_max + timing.flush_ms_max + timing.close_wait_ms_max + timing.done_wait_ms_max
+        limit_s = 2 * (round_ms + waits_ms) * NS_PER_MS / 1e9
+        client = await bus.connect(self.nats_url, "finish")
+        try:
+            await client.request("dealer.drain", b"", timeout=limit_s)
+        except nats.errors.Error as error:
+            raise OperationalError(f"the running rounds were not over after {limit_s:.0f} s: {error}") from None
+        finally:
+            await client.close()
+
+    @property
+    def _known(self) -> Wiring:
+        if self._wiring is None:
+            raise RuntimeError("the stack was not started")
+        return self._wiring
+
+    async def _start(self) -> None:
+        config = self.config
+        if config.api_port:
+            require_free(config.api_port)
+        if config.data_dir:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        else:
+            remove_orphans()
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        dsns, nats_url = list(config.dsns), config.nats_url
+        if not dsns:
+            self._say("starting PostgreSQL")
+            postgres = EmbeddedPostgres(self._folder)
+            await self._supervisor.start(postgres)
+            dsns = await self._create_databases(postgres)
+        if not nats_url:
+            self._say("starting NATS")
+            server = EmbeddedNats(self._folder)
+            await self._supervisor.start(server)
+            nats_url = server.url
+        ports = [free_port() for _ in range(config.gateways)]
+        self._wiring = resolve(config, dsns, nats_url, self._folder, config.api_port or free_port(), ports)
+        self.record_dir.mkdir(parents=True, exist_ok=True)
+        await self._prepare_shards()
+        self._say("starting the services")
+        await self._start_children()
+        self._sampler = asyncio.create_task(self._sample_servers())
+
+    async def _create_databases(self, server: EmbeddedPostgres) -> list[str]:
+        connection = await asyncpg.connect(server.dsn("postgres"))
+        try:
+            there = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
+            for shard in range(self.config.shards):
+                if f"livetable_{shard}" not in there:
+                    await connection.execute(f"CREATE DATABASE livetable_{shard}")
+        finally:
+            await connection.close()
+        return [server.dsn(f"livetable_{shard}") for shard in range(self.config.shards)]
+
+    async def _prepare_shards(self) -> None:
+        for shard, dsn in enumerate(self.dsns):
+            try:
+                await prepare_shard(dsn, shard, self._known.currency)
+            except (OSError, asyncpg.PostgresError, ValueError) as error:
+                raise ConfigError(f"the database of shard {shard} cannot be used: {error}") from None
+
+    async def _start_children(self) -> None:
+        wiring_path = self._folder / "wiring.json"
+        self._known.save(wiring_path)
+        children = [Child(name, wiring_path, self._folder / f"{name}.log") for name in plan(self.config)]
+        # The dealer comes last: the first round opens when everybody is there to see it.
+        await self._supervisor.start(*children[:-1])
+        await self._supervisor.start(children[-1])
+
+    async def _sample_servers(self) -> None:
+        """Append NODES records for the servers, which cannot do so themselves."""
+        records = RecordFile(self.record_dir / "nodes-servers.bin", NODES)
+        try:
+            while True:
+                for name in ("postgres", "nats"):
+                    try:
+                        pid = self.pid(name)
+                    except OperationalError:
+                        continue
+                    records.append(*node_record(name, pid, (0, 0, 0, 0), cost_of(*family_of(pid))))
+                records.flush()
+                await asyncio.sleep(SAMPLE_S)
+        finally:
+            records.close()
+
+
+def remove_orphans() -> None:
+    """Remove temporary folders of systems whose process is gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
+        owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def serve(config: StackConfig) -> None:
+    """Run a system until SIGINT or SIGTERM; print its addresses."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
+
+    async with Stack(config, say) as stack:
+        say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
+        say(f"admin    token {stack.admin_token}")
+        say(f"records  {stack.record_dir}")
+        say("Ctrl-C stops everything")
+        await stop.wait()
+        say("stopping")

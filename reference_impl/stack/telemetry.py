@@ -1,0 +1,81 @@
+"""What a process costs and how far behind it is, once a second, from /proc and from its event loop."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from reference_impl.domain.units import NS_PER_S
+
+SAMPLE_S = 1.0
+FLUSH_S = 0.2
+
+Load = tuple[int, int, int, int]
+"""Connections, queue, operations, egress bytes."""
+
+
+class Cost(NamedTuple):
+    """CPU time and time spent runnable but not running, both in ns since the start."""
+
+    cpu_ns: int = 0
+    run_delay_ns: int = 0
+
+
+def cost_of(*pids: int) -> Cost:
+    """Return what processes cost so far, threads included; those that are gone count as nothing.
+
+    References
+    ----------
+    Linux kernel documentation, "Scheduler Statistics": the first two fields of ``/proc/<pid>/task/<tid>/schedstat``.
+    """
+    cpu_ns = run_delay_ns = 0
+    for pid in pids:
+        try:
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            try:
+                cpu, delay, _slices = (thread / "schedstat").read_text().split()
+            except (OSError, ValueError):
+                continue
+            cpu_ns += int(cpu)
+            run_delay_ns += int(delay)
+    return Cost(cpu_ns, run_delay_ns)
+
+
+def family_of(pid: int) -> list[int]:
+    """Return a process and its children."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *map(int, children)]
+
+
+async def sample_self(
+    node: str, load: Callable[[], Load], append: Callable[..., None], flush: Callable[[], None]
+) -> None:
+    """Append a NODES record of this process every second, and flush records five times a second, until cancelled."""
+    lag_ns_max = 0
+    sampled_s = time.monotonic()
+    while True:
+        before_ns = time.monotonic_ns()
+        await asyncio.sleep(FLUSH_S)
+        lag_ns_max = max(lag_ns_max, time.monotonic_ns() - before_ns - int(FLUSH_S * NS_PER_S))
+        if time.monotonic() - sampled_s >= SAMPLE_S:
+            sampled_s = time.monotonic()
+            append(*node_record(node, os.getpid(), load(), cost_of(os.getpid()), lag_ns_max))
+            lag_ns_max = 0
+        flush()
+
+
+def node_record(node: str, pid: int, load: Load, cost: Cost, lag_ns_max: int = 0) -> tuple[object, ...]:
+    """Return the fields of a :data:`reference_impl.domain.records.NODES` record for now."""
+    connections, queue, ops, egress_bytes = load
+    return (
+        time.monotonic_ns(), time.time_ns(), node.encode(), pid, connections, queue, lag_ns_max,
+        cost.cpu_ns, cost.run_delay_ns, ops, egress_bytes,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""From a shard's outbox to JetStream: in order, at least once, from any point.
+
+A batch's number is its message id, so a batch that is published twice is stored once. Everything that a consumer needs
+to check the hash chain travels with it: the payload to the letter, and the hash in a header.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import asyncpg
+import nats.errors
+from nats.aio.client import Client
+from nats.js.api import StorageType, StreamConfig
+
+from reference_impl.domain.units import KIB
+from reference_impl.wallet.database import connect
+from reference_impl.wallet.writer import SEND_AGAIN
+
+STREAM = "EVENTS"
+SUBJECTS = ["table.*", "ledger.*", "paid.*"]
+STREAM_BYTES_MAX = 1024 * 1024 * KIB
+IN_FLIGHT_MAX = 100
+POLL_S = 0.2
+RETRY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+_READ = "SELECT id, topic, payload, hash FROM batch WHERE id > $1 ORDER BY id LIMIT $2"
+_MOVE = "UPDATE relay_cursor SET batch = $1"
+
+
+async def ensure_stream(bus: Client) -> None:
+    """Create the stream that keeps all events, if it is not there."""
+    await bus.jetstream().add_stream(
+        StreamConfig(name=STREAM, subjects=SUBJECTS, storage=StorageType.FILE, max_bytes=STREAM_BYTES_MAX)
+    )
+
+
+@dataclass
+class Relay:
+    """The relay of one shard.
+
+    Parameters
+    ----------
+    shard : int
+        Its number.
+    dsn : str
+        Its database.
+    bus : nats.aio.client.Client
+        A connected NATS client.
+    """
+
+    shard: int
+    dsn: str
+    bus: Client
+
+    def __post_init__(self) -> None:
+        self._nudged = asyncio.Event()
+        self.relayed = 0
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Relay until cancelled."""
+
+        async def nudged(_msg: object) -> None:
+            self._nudged.set()
+
+        await ensure_stream(self.bus)
+        await self.bus.subscribe(f"nudge.{self.shard}", cb=nudged)
+        ready()
+        while True:
+            try:
+                await self._follow()
+            except (*SEND_AGAIN, nats.errors.Error) as error:
+                log.warning("relay of shard %d interrupted (%s: %s)", self.shard, type(error).__name__, error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        # The cursor may lag after a crash, never lead: batches are then published again under the same message ids.
+        connection = await connect(self.dsn, synchronous_commit="off")
+        try:
+            cursor = await connection.fetchval("SELECT batch FROM relay_cursor")
+            while True:
+                self._nudged.clear()
+                rows = await connection.fetch(_READ, cursor, IN_FLIGHT_MAX)
+                if not rows:
+                    try:
+                        await asyncio.wait_for(self._nudged.wait(), POLL_S)
+                    except TimeoutError:
+                        continue
+                    continue
+                await self._publish(rows)
+                cursor = rows[-1]["id"]
+                self.relayed += len(rows)
+                await connection.execute(_MOVE, cursor)
+        finally:
+            connection.terminate()
+
+    async def _publish(self, rows: list[asyncpg.Record]) -> None:
+        stream = self.bus.jetstream(publish_async_max_pending=IN_FLIGHT_MAX)
+        acks = []
+        for row in rows:
+            subject = row["topic"] if "." in row["topic"] else f"{row['topic']}.{self.shard}"
+            headers = {"Nats-Msg-Id": f"{self.shard}-{row['id']}", "Shard": str(self.shard), "Hash": row["hash"].hex()}
+            acks.append(await stream.publish_async(subject, row["payload"].encode(), headers=headers))
+        await asyncio.gather(*acks)

@@ -1,0 +1,222 @@
+"""The wallet role: a shard's writer behind NATS, and the requests that it understands."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+import numpy as np
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from reference_impl.domain import messages as m
+from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.ids import table_of
+from reference_impl.domain.units import NS_PER_S
+from reference_impl.wallet.database import Database, one_row
+from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
+
+CHUNK_BETS = 1000
+"""Bets that one step of a settlement or a void takes."""
+
+FENCED = "LT002"
+NEVER_OPENED = "LT003"
+
+log = logging.getLogger(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _timestamp(unix_ns: int) -> datetime:
+    return datetime.fromtimestamp(unix_ns / NS_PER_S, tz=UTC)
+
+
+async def _take_table(db: Database, ask: m.TakeTable) -> m.ControlReply:
+    row = await one_row(db, "SELECT epoch, round_no FROM take_table($1)", ask.table_id)
+    return m.Taken(row["epoch"], row["round_no"] + 1)
+
+
+async def _fence(db: Database, ask: m.Fence) -> m.ControlReply:
+    await db.execute("SELECT fence($1, $2)", ask.table_id, ask.epoch)
+    return m.Done(1)
+
+
+async def _open_window(db: Database, ask: m.OpenWindow) -> m.ControlReply:
+    accept_until = _timestamp(ask.accept_until_unix_ns)
+    seq = await db.fetchval(
+        "SELECT open_window($1, $2, $3, $4, $5)",
+        ask.round_id, ask.window, table_of(ask.round_id), ask.epoch, accept_until,
+    )  # fmt: skip
+    return m.Sequenced(seq)
+
+
+async def _close_window(db: Database, ask: m.CloseWindow) -> m.ControlReply:
+    row = await one_row(
+        db,
+        "SELECT seq, hash FROM close_window($1, $2, $3, $4)",
+        ask.round_id, ask.window, table_of(ask.round_id), ask.epoch,
+    )  # fmt: skip
+    return m.Sequenced(row["seq"], row["hash"])
+
+
+async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlReply:
+    row = await one_row(
+        db,
+        "SELECT void, outcome FROM decide($1, $2, $3, $4, $5, $6, $7)",
+        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads,
+    )  # fmt: skip
+    return m.Decision(row["void"], row["outcome"])
+
+
+async def _settle_chunk(db: Database, ask: m.SettleRound) -> m.ControlReply | None:
+    if await db.fetchval("SELECT count(*) FROM betting_window WHERE round = $1 AND closed_seq IS NULL", ask.round_id):
+        return m.Refused(f"round {ask.round_id} cannot be settled: a window of it is still open")
+    bets = await db.fetch("SELECT ref, account, selection, amount FROM unsettled($1, $2)", ask.round_id, CHUNK_BETS)
+    if not bets:
+        await db.execute("SELECT finish_round($1)", ask.round_id)
+        return m.Done(0)
+    selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
+    stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
+    payouts = payouts_minor(selections, stakes, ask.outcome).tolist()
+    await db.fetchval(
+        "SELECT settle($1, $2, $3, $4)",
+        ask.round_id, [bet["ref"] for bet in bets], [bet["account"] for bet in bets], payouts,
+    )  # fmt: skip
+    return None
+
+
+async def _void_chunk(db: Database, ask: m.VoidRound) -> m.ControlReply | None:
+    for row in await db.fetch(
+        "SELECT win FROM betting_window WHERE round = $1 AND closed_seq IS NULL ORDER BY win", ask.round_id
+    ):
+        await _close_window(db, m.CloseWindow(ask.round_id, row["win"], ask.epoch))
+    if await db.fetchval("SELECT void_bets($1, $2)", ask.round_id, CHUNK_BETS):
+        return None
+    await db.execute("SELECT finish_round($1)", ask.round_id)
+    return m.Done(0)
+
+
+async def _announce(db: Database, ask: m.AnnounceTable) -> m.ControlReply:
+    seq = await db.fetchval("SELECT announce($1, $2, $3)", ask.table_id, ask.epoch, ask.event.decode())
+    return m.Sequenced(seq)
+
+
+async def _open_accounts(db: Database, ask: m.OpenAccounts) -> m.ControlReply:
+    count = await db.fetchval("SELECT open_accounts($1, $2, $3, $4)", ask.refs, ask.accounts, ask.amounts, ask.currency)
+    return m.Done(count)
+
+
+async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:
+    row = await db.fetchrow("SELECT balance, version, currency FROM account WHERE id = $1", ask.account)
+    return m.Balance(row["balance"], row["version"], row["currency"], True) if row else m.Balance(0, 0, 0, False)
+
+
+async def _unfinished(db: Database, ask: m.GetUnfinished) -> m.ControlReply:
+    rows = await db.fetch(
+        "SELECT DISTINCT round FROM betting_window WHERE table_id = $1 AND NOT finished ORDER BY round", ask.table_id
+    )
+    return m.Unfinished([row["round"] for row in rows])
+
+
+WRITES: dict[type, Callable[[Database, Any], Any]] = {
+    m.TakeTable: _take_table,
+    m.Fence: _fence,
+    m.OpenWindow: _open_window,
+    m.CloseWindow: _close_window,
+    m.RecordDecision: _record_decision,
+    m.SettleRound: _settle_chunk,
+    m.VoidRound: _void_chunk,
+    m.AnnounceTable: _announce,
+    m.OpenAccounts: _open_accounts,
+}
+"""Requests that pass through the writer, one step at a time."""
+
+READS: dict[type, Callable[[Database, Any], Any]] = {m.GetBalance: _balance, m.GetUnfinished: _unfinished}
+"""Requests that read committed state on a connection of their own and never wait for a batch."""
+
+
+@dataclass
+class Wallet:
+    """The wallet role of one shard.
+
+    Parameters
+    ----------
+    shard : int
+        Its number.
+    dsn : str
+        Its database.
+    bus : nats.aio.client.Client
+        A connected NATS client.
+    """
+
+    shard: int
+    dsn: str
+    bus: Client
+
+    def __post_init__(self) -> None:
+        self._writer = Writer(self.dsn, self._nudge)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader: asyncpg.Pool | None = None
+        self._decode_bets = msgspec.msgpack.Decoder(m.BetBatch).decode
+        self._decode_control = msgspec.msgpack.Decoder(m.ControlRequest).decode
+
+    @property
+    def load(self) -> tuple[int, int, int, int]:
+        """Connections, waiting bets, bets placed and egress bytes (not counted here)."""
+        return 0, self._writer.queued_bets, self._writer.bets_placed, 0
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; call `ready` once subscribed."""
+        await self.bus.subscribe(f"wallet.{self.shard}.bets", cb=self._on_bets)
+        await self.bus.subscribe(f"wallet.{self.shard}.control", cb=self._on_control)
+        await self.bus.flush()
+        ready()
+        await self._writer.run()
+
+    def _nudge(self) -> None:
+        self._spawn(self.bus.publish(f"nudge.{self.shard}", b""))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("shard %d: %s: %s", self.shard, type(error).__name__, error)
+
+    async def _on_bets(self, msg: Msg) -> None:
+        answer = self._writer.place(self._decode_bets(msg.data))
+        answer.add_done_callback(lambda done: self._spawn(self.bus.publish(msg.reply, _encode(done.result()))))
+
+    async def _on_control(self, msg: Msg) -> None:
+        self._spawn(self._answer_control(msg))
+
+    async def _answer_control(self, msg: Msg) -> None:
+        ask = self._decode_control(msg.data)
+        try:
+            reply: m.ControlReply = await self._carry_out(ask)
+        except asyncpg.PostgresError as error:
+            reply = m.Refused(f"shard {self.shard}: {error}", fenced=error.sqlstate == FENCED)
+        except (asyncio.QueueFull, *SEND_AGAIN) as error:
+            log.warning("shard %d: %s not answered: %s", self.shard, type(ask).__name__, error)
+            return  # the asker's time-out says "unknown", which is the truth
+        await self.bus.publish(msg.reply, _encode(reply))
+
+    async def _carry_out(self, ask: m.ControlRequest) -> m.ControlReply:
+        if read := READS.get(type(ask)):
+            return await self._read(read, ask)
+        write = WRITES[type(ask)]
+        step: Step = lambda db: write(db, ask)  # noqa: E731 - a name for the type
+        return await self._writer.control(step)
+
+    async def _read(self, read: Callable[[Database, Any], Any], ask: m.ControlRequest) -> m.ControlReply:
+        if self._reader is None:
+            self._reader = await asyncpg.create_pool(self.dsn, min_size=0, max_size=2)
+        async with self._reader.acquire() as connection:
+            reply: m.ControlReply = await read(connection, ask)
+            return reply

@@ -101,7 +101,7 @@ class Audit:
                 while True:
                     try:
                         batch = await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
-                    except nats.errors.TimeoutError:
+                    except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
                         continue
                     self._write(batch)
                     for msg in batch:

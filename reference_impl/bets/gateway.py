@@ -120,7 +120,6 @@ class Player(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
         received_ns = time.monotonic_ns()
-        received_unix_ns = time.time_ns()
         if frame.msg_type is WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
@@ -133,7 +132,7 @@ class Player(WSListener):
         except msgspec.MsgspecError as error:
             self.close(protocol.CloseCode.MALFORMED, str(error))
             return
-        self._dispatch(message, received_ns, received_unix_ns)
+        self._dispatch(message, received_ns)
 
     def push(self, frame: bytes) -> None:
         """Send a frame; a socket that does not keep up is closed."""
@@ -150,13 +149,13 @@ class Player(WSListener):
             self._transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
             self._transport.disconnect()
 
-    def _dispatch(self, message: protocol.ClientMessage, received_ns: int, received_unix_ns: int) -> None:
+    def _dispatch(self, message: protocol.ClientMessage, received_ns: int) -> None:
         if isinstance(message, protocol.Hello):
             self._welcome(message)
         elif self.ticket is None:
             self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
         elif isinstance(message, protocol.PlaceBet):
-            self._gateway.take(self, self.ticket.player, message, received_ns, received_unix_ns)
+            self._gateway.take(self, self.ticket.player, message, received_ns)
         else:
             self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
 
@@ -204,6 +203,8 @@ class Gateway:
         self._bets = 0
         self._egress_bytes = 0
         self._lag_ns = 0
+        # One reading a frame: what the stamps say and what the rules judged can then never differ.
+        self._clock_ns = time.time_ns() - time.monotonic_ns()
 
     @property
     def load(self) -> tuple[int, int, int, int]:
@@ -259,9 +260,7 @@ class Gateway:
         )  # fmt: skip
         player.push(_encode(welcome))
 
-    def take(
-        self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int, received_unix_ns: int
-    ) -> None:
+    def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
         status = check_static(self.config.limits, bet.selection, bet.amount_minor)
         state = self._states.get(bet.table)
@@ -271,7 +270,7 @@ class Gateway:
         if status is Status.ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                not self._in_time(state, bet, received_unix_ns),
+                not self._in_time(state, bet, received_ns + self._clock_ns),
             )  # fmt: skip
             pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
             status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
@@ -325,9 +324,9 @@ class Gateway:
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
     def _cut_off(self, envelope: TableEnvelope) -> None:
-        late_ns = envelope.event.closes_at_unix_ns - time.time_ns()
-        if late_ns > 0:  # the loop's clock and ours differ by less than a tick
-            asyncio.get_running_loop().call_later(late_ns / NS_PER_S, self._cut_off, envelope)
+        early_ns = envelope.event.closes_at_unix_ns - (time.monotonic_ns() + self._clock_ns)
+        if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
+            asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
         self.spawn(self._acknowledge(envelope))
 
@@ -355,6 +354,7 @@ class Gateway:
     async def _report(self) -> None:
         while True:
             before_ns = time.monotonic_ns()
+            self._clock_ns = time.time_ns() - before_ns
             report = GatewayReport(
                 self.config.name, self.config.number, self.config.url, len(self.fanout), self._lag_ns / NS_PER_MS
             )

@@ -138,6 +138,7 @@ def main() -> None:
     node, wiring_path, ready_fd = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {node} %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # the bus says itself what was lost
+    logging.getLogger("picows").setLevel(logging.WARNING)  # a line for every connection is none for anybody
 
     def ready() -> None:
         os.write(ready_fd, b"1")

@@ -89,6 +89,11 @@ class Stack:
         return Path(self._known.record_dir)
 
     @property
+    def log_paths(self) -> list[Path]:
+        """What the processes wrote, a file each; gone after :meth:`stop` if the data is temporary."""
+        return sorted(self._folder.glob("*.log"))
+
+    @property
     def audit_dir(self) -> Path:
         """Where the audit trail is."""
         return Path(self._known.audit_dir)

@@ -1,1 +1,70 @@
-"""Pure, three-valued checks over a Run."""
+"""Consistency checks over what clients saw and what the ledger says: pure, three-valued, with a witness.
+
+Soundness: a check says *illegal* only if some pair of records contradicts a rule; the witness shows them. Completeness:
+a check that cannot decide, because a record is missing, says *unknown* and never *ok*. A check whose records the target
+cannot give at all is *skipped*, and the campaign must have allowed that.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from msgspec import to_builtins
+
+from reports.checks.answers import acknowledged_is_durable, answers_agree, unknowns_resolved
+from reports.checks.deadline import no_early_rejection, no_late_bet
+from reports.checks.history import History
+from reports.checks.money import account_chains, conservation, non_negative
+from reports.checks.settlement import settled_once
+from reports.checks.verdict import Verdict, skipped
+from reports.run import Run, write_json
+
+__all__ = ["CHECKS", "Check", "History", "Verdict", "run_checks"]
+
+
+class Check(NamedTuple):
+    """A check: its function, what it asks in plain words, and the capabilities of the target that it needs."""
+
+    function: Callable[[History], Verdict]
+    question: str
+    needs: tuple[str, ...]
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "acknowledged_is_durable": Check(
+        acknowledged_is_durable, "Is every answer that a player got in the ledger, to the letter?", ("ledger",)
+    ),
+    "unknowns_resolved": Check(
+        unknowns_resolved, "Did each bet without an answer, or sent twice, happen at most once?", ("ledger",)
+    ),
+    "no_late_bet": Check(no_late_bet, "Was no bet accepted after its window closed?", ("ledger", "rounds")),
+    "no_early_rejection": Check(
+        no_early_rejection, "Was no bet that came in time refused as late?", ("rounds", "stages")
+    ),
+    "conservation": Check(conservation, "Did money only move, never appear or vanish?", ("ledger",)),
+    "account_chains": Check(account_chains, "Does every balance follow from the one before it?", ("ledger",)),
+    "non_negative": Check(
+        non_negative, "Was no player and no escrow account ever overdrawn, and escrow empty at the end?", ("ledger",)
+    ),
+    "settled_once": Check(
+        settled_once, "Was every accepted bet paid or returned exactly once, by the outcome on record?",
+        ("ledger", "rounds"),
+    ),
+    "answers_agree": Check(answers_agree, "Do the answers fit one order of events that everybody could see?", ()),
+}  # fmt: skip
+"""All checks, in the order in which they are reported."""
+
+
+def check_history(history: History, capabilities: dict[str, Any]) -> dict[str, Verdict]:
+    """Run all checks; those that need what `capabilities` denies are skipped."""
+    verdicts = {}
+    for name, check in CHECKS.items():
+        missing = [need for need in check.needs if not capabilities.get(need, True)]
+        verdicts[name] = skipped(f"the target records no {missing[0]}") if missing else check.function(history)
+    return verdicts
+
+
+def run_checks(run: Run) -> dict[str, Verdict]:
+    """Run all checks on a Run, write ``checks.json`` beside it and return the verdicts in order."""
+    verdicts = check_history(History.of(run), run.manifest["capabilities"])
+    write_json(run.path / "checks.json", to_builtins(verdicts))
+    return verdicts

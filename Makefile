@@ -1,0 +1,56 @@
+# Two commands matter: `make demo` and `make test`. Both set themselves up; they need Python 3.11, make and a C compiler.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/bin/uv
+CAMPAIGN ?= loadtest/campaigns/demo.toml
+
+.PHONY: setup demo test lint lock bench campaign soak clean
+
+# Installing is hardlinking from uv's cache where it can, and verified against the hashes in the lock files.
+export UV_LINK_MODE ?= hardlink
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.development  ## Everything needed to work on the project
+
+demo: $(VENV)/.runtime  ## Load a real system, check it, simulate it, report
+	$(BIN)/livetable campaign run loadtest/campaigns/demo.toml
+
+lint: $(VENV)/.development  ## Style, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Everything that must hold, in less than ten minutes on two cores
+	$(BIN)/python -m pytest
+
+lock: | $(UV)  ## Pin versions and hashes of what pyproject.toml asks for
+	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+
+bench: $(VENV)/.development  ## Measure ours against peers
+	$(BIN)/python -m pytest -m bench
+
+campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml
+	$(BIN)/livetable campaign run $(CAMPAIGN)
+
+soak: $(VENV)/.development  ## The long tests
+	$(BIN)/python -m pytest -m soak
+
+clean:  ## Remove what was built; runs are kept
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,198 @@
+"""The command line of the lab: one verb a function, each importing what it needs when it is called.
+
+Exit codes: 0 pass, 1 error (usage errors too), 2 an SLO was broken, 3 inconsistent, 4 invalid.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from reference_impl.domain.errors import LabError
+
+EXIT_ERROR = 1
+RUNS = Path("runs")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="livetable-lab", prog_name="livetable")
+def cli() -> None:
+    r"""Simulate and load-test live casino tables.
+
+    \b
+    Example:
+      livetable campaign run loadtest/campaigns/demo.toml
+    """
+
+
+@cli.command()
+@click.option("--tables", type=click.IntRange(1, 1000), default=2, show_default=True, help="Roulette tables.")
+@click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
+@click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
+@click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
+@click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep data here; otherwise it is temporary.")
+def up(
+    tables: int, gateways: int, shards: int, port: int, dsns: tuple[str, ...], nats_url: str, data: Path | None
+) -> None:
+    r"""Run the whole system until Ctrl-C, on embedded servers unless others are named.
+
+    \b
+    Example:
+      livetable up --tables 4 --gateways 3
+      livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
+    """
+    from reference_impl.stack.config import StackConfig  # noqa: PLC0415
+    from reference_impl.stack.stack import serve  # noqa: PLC0415
+
+    config = StackConfig(
+        tables=tables,
+        gateways=gateways,
+        shards=len(dsns) or shards,
+        api_port=port,
+        dsns=dsns,
+        nats_url=nats_url,
+        data_dir=str(data.resolve()) if data else "",
+    )
+    asyncio.run(serve(config))
+
+
+@cli.group()
+def campaign() -> None:
+    """Load a real system, check it, simulate it, report."""
+
+
+@campaign.command("run")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+def campaign_run(file: Path, out: Path) -> None:
+    r"""Run a campaign file; the exit code is its verdict.
+
+    \b
+    Example:
+      livetable campaign run loadtest/campaigns/demo.toml
+    """
+    from loadtest.campaign import run_campaign  # noqa: PLC0415
+    from loadtest.config import load_campaign  # noqa: PLC0415
+
+    result = asyncio.run(run_campaign(load_campaign(file), out))
+    click.echo(result.message, err=result.report_path is None)
+    if result.report_path is not None:
+        click.echo(f"report: {result.report_path}")
+    sys.exit(result.exit_code)
+
+
+@campaign.command("validate")
+@click.argument("file", type=click.Path(path_type=Path))
+def campaign_validate(file: Path) -> None:
+    r"""Check a campaign file and print it with all defaults filled in.
+
+    \b
+    Example:
+      livetable campaign validate loadtest/campaigns/demo.toml
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.config import load_campaign  # noqa: PLC0415
+
+    click.echo(msgspec.json.format(msgspec.json.encode(load_campaign(file)), indent=2).decode())
+
+
+@campaign.command("list")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(__file__).parent / "loadtest" / "campaigns")
+def campaign_list(folder: Path) -> None:
+    """List campaign files with what they say of themselves."""
+    from loadtest.config import load_campaign  # noqa: PLC0415
+
+    for file in sorted(folder.glob("*.toml")):
+        known = load_campaign(file)
+        click.echo(f"{file}  {known.name}: {known.description}")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def check(run: Path) -> None:
+    r"""Run all checks over a run's folder.
+
+    \b
+    Example:
+      livetable check runs/latest
+    """
+    from reports.judgement import judge  # noqa: PLC0415
+    from reports.page import terminal_table  # noqa: PLC0415
+    from reports.run import open_run  # noqa: PLC0415
+
+    opened = open_run(run)
+    judgement = judge(opened)
+    click.echo(terminal_table(opened, opened.twin))
+    sys.exit(judgement.exit_code)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    r"""Write a run's report again.
+
+    \b
+    Example:
+      livetable report runs/latest
+    """
+    from reports.page import render_report  # noqa: PLC0415
+    from reports.run import open_run  # noqa: PLC0415
+
+    opened = open_run(run)
+    click.echo(render_report(opened, opened.twin))
+
+
+@cli.group()
+def sim() -> None:
+    """Simulate scenarios."""
+
+
+@sim.command("run")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+def sim_run(file: Path, model: Path | None, out: Path) -> None:
+    r"""Simulate a campaign file's scenario.
+
+    \b
+    Example:
+      livetable sim run loadtest/campaigns/demo.toml
+    """
+    from loadtest.campaign import new_folder  # noqa: PLC0415
+    from loadtest.config import load_campaign  # noqa: PLC0415
+    from reports.judgement import judge  # noqa: PLC0415
+    from reports.page import render_report, terminal_table  # noqa: PLC0415
+    from sim.parameters import load_model  # noqa: PLC0415
+    from sim.twin import sim_run as simulate  # noqa: PLC0415
+
+    planned = load_campaign(file)
+    run = simulate(planned, new_folder(out, f"{planned.name}-simulated"), load_model(model) if model else None)
+    judgement = judge(run)
+    click.echo(terminal_table(run))
+    click.echo(f"report: {render_report(run)}")
+    sys.exit(judgement.exit_code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: every expected error is one line on stderr and exit code 1."""
+    try:
+        cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_ERROR)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(EXIT_ERROR)
+    except LabError as error:
+        click.echo(f"livetable: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+if __name__ == "__main__":
+    main()

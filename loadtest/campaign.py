@@ -1,0 +1,246 @@
+"""The conductor: runs a campaign from a cold start to a judged Run.
+
+Order matters. Players exist before the load; faults strike on the load's own clock; the ledger is read only when no
+round is under way, so that every bet has met its end; what is measured is judged after everything was stopped.
+
+Whatever fails, no process is left behind and the run folder says why it ended.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pandas as pd
+
+from loadtest.adapters.ours_operator import LiveTableOperator
+from loadtest.clock import clock_pair
+from loadtest.evaluation import evaluate
+from loadtest.faults.kill import Struck, crashes, fault_rows, strike
+from loadtest.generator import OVERTIME_S_MAX, LoadGenerator
+from loadtest.plan import LoadPlan
+from loadtest.progress import Progress
+from reference_impl.domain.errors import LabError, OperationalError
+from reference_impl.domain.units import NS_PER_S
+from reference_impl.stack.config import StackConfig
+from reference_impl.stack.stack import Stack
+from reports.convert import convert
+from reports.judgement import EXIT_CODES, error_summary, write_summary
+from reports.run import Run, manifest_base, write_run
+from sim.scenario import Campaign, Scenario, arrivals
+
+LATEST = "latest"
+WATCH_S = 0.25
+
+
+class CampaignResult(NamedTuple):
+    """What became of a campaign; ``message`` is one line for people."""
+
+    run_path: Path
+    report_path: Path | None
+    verdict: str
+    exit_code: int
+    message: str
+
+
+@dataclass
+class _Measurement:
+    """What the conductor itself saw of a load."""
+
+    started_unix_ns: int
+    load_start_ns: int = 0
+    struck: list[Struck] = field(default_factory=list)
+    events: list[tuple[int, str, str]] = field(default_factory=list)
+    clocks: list[tuple[int, int]] = field(default_factory=list)
+    cpu_affinity: dict[str, list[int]] = field(default_factory=dict)
+
+
+async def run_campaign(campaign: Campaign, out: Path, *, progress: bool = True) -> CampaignResult:
+    """Run a campaign against a fresh system on this machine.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        What happens and what is expected.
+    out : Path
+        Where the run's folder is created; ``latest`` there links to it afterwards.
+    progress : bool
+        Show on standard error how far it is.
+
+    Returns
+    -------
+    CampaignResult
+        Failures of the world are results too, with exit code 1; an interruption is raised again.
+    """
+    shown = Progress(shown=progress)
+    folder = new_folder(out, campaign.name)
+    measurement = _Measurement(time.time_ns())
+    try:
+        await _measure(campaign, folder, measurement, shown)
+        shown.say("reading the records")
+        run = await asyncio.to_thread(_convert, campaign, folder, measurement)
+        shown.say("judging the run")
+        evaluation = await asyncio.to_thread(evaluate, run, simulate=campaign.simulate)
+    except (LabError, OSError) as error:
+        _leave_note(campaign, folder, measurement, f"{type(error).__name__}: {error}")
+        return CampaignResult(folder, None, "error", EXIT_CODES["error"], str(error))
+    except BaseException as error:
+        _leave_note(campaign, folder, measurement, f"{type(error).__name__}: {error}".rstrip(": "))
+        raise
+    finally:
+        shown.load_over()
+    _link_latest(out, folder)
+    judgement = evaluation.judgement
+    message = f"verdict: {judgement.verdict}"
+    if died := crashes(run.faults):
+        message += f"; died unexpectedly: {died}, see {folder / 'logs'}"
+    return CampaignResult(folder, evaluation.report_path, judgement.verdict, judgement.exit_code, message)
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """Create and return the folder of a new run: ``<UTC stamp>-<name>``."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        folder = out / f"{stamp}-{name}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder.resolve()
+    raise OperationalError(f"{out}: more than 99 runs named {name} within one second")
+
+
+async def _measure(campaign: Campaign, folder: Path, measurement: _Measurement, shown: Progress) -> None:
+    scenario = campaign.scenario
+    records = folder / "records"
+    records.mkdir()
+    (folder / "export").mkdir()
+    async with Stack(_stack_config(scenario, records), shown.say) as stack:
+        try:
+            await _play(campaign, folder, stack, measurement, shown)
+        finally:
+            measurement.events = list(stack.events)
+            _keep_logs(stack, folder / "logs")
+
+
+async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Measurement, shown: Progress) -> None:
+    scenario = campaign.scenario
+    operator = LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns)
+    players = len(arrivals(scenario))
+    shown.say(f"opening accounts for {players} players")
+    await operator.provision(players, scenario.deposit_minor)
+    measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in stack.node_names}
+    plan = LoadPlan(
+        name=campaign.name, scenario=scenario, api_url=stack.api_url, record_dir=str(stack.record_dir),
+        nonce=secrets.randbits(64),
+    )  # fmt: skip
+    await _drive(plan, LoadGenerator(plan, folder, campaign.workers), stack, measurement, shown)
+    shown.say("finishing the rounds in play")
+    await stack.finish_rounds()
+    await operator.export_ledger(folder / "export")
+
+
+async def _drive(
+    plan: LoadPlan, generator: LoadGenerator, stack: Stack, measurement: _Measurement, shown: Progress
+) -> None:
+    """Run the load and its faults."""
+    shown.say("starting the load generator")
+    try:
+        start_ns = measurement.load_start_ns = await generator.start()
+        striking = asyncio.create_task(strike(stack, plan.scenario.faults, start_ns))
+        try:
+            await _watch(plan, generator, measurement, shown)
+            measurement.struck = await striking
+        finally:
+            striking.cancel()
+    finally:
+        generator.stop()
+
+
+async def _watch(plan: LoadPlan, generator: LoadGenerator, measurement: _Measurement, shown: Progress) -> None:
+    start_ns, load_s = measurement.load_start_ns, plan.scenario.load_s
+    limit_s = load_s + plan.drain_s_max + OVERTIME_S_MAX
+    while generator.running():
+        now_s = (time.monotonic_ns() - start_ns) / NS_PER_S
+        if now_s > limit_s:
+            raise OperationalError(f"the load generator was not done after {limit_s:.0f} s; see {generator.log_path}")
+        if now_s >= len(measurement.clocks):
+            measurement.clocks.append(clock_pair())
+        shown.load(now_s, load_s)
+        await asyncio.sleep(WATCH_S)
+    shown.load_over()
+
+
+def _keep_logs(stack: Stack, folder: Path) -> None:
+    folder.mkdir()
+    for path in stack.log_paths:
+        shutil.copy(path, folder)
+
+
+def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
+    # Hundreds of players log in within seconds on a shared machine: the password hash must not be what is measured.
+    cost = replace(StackConfig().password_cost, memory_kib=64, iterations=1)
+    return StackConfig(
+        tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
+        record_dir=str(records), password_cost=cost,
+    )  # fmt: skip
+
+
+def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run:
+    pairs = measurement.clocks or [clock_pair()]
+    middle = pairs[len(pairs) // 2]
+    tables = convert(folder / "records", folder / "export", campaign.scenario.shards, middle)
+    tables["faults"] = fault_rows(measurement.struck, measurement.events)
+    run = _write(campaign, folder, measurement, "finished", tables)
+    for raw in ("records", "export"):
+        shutil.rmtree(folder / raw)
+    return run
+
+
+def _write(
+    campaign: Campaign, folder: Path, measurement: _Measurement, exit_reason: str, tables: dict[str, pd.DataFrame]
+) -> Run:
+    start_ns = measurement.load_start_ns
+    manifest = manifest_base(
+        kind="measured",
+        name=campaign.name,
+        campaign=msgspec.to_builtins(campaign),
+        seed=campaign.scenario.seed,
+        cpu_affinity=measurement.cpu_affinity,
+        clock_offsets=_clock_offsets(measurement.clocks),
+        capabilities=dict.fromkeys(("ledger", "rounds", "stages", "pushes"), True),
+        started_unix_ns=measurement.started_unix_ns,
+        load_start_ns=start_ns,
+        load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,
+        exit_reason=exit_reason,
+    )
+    return write_run(folder, manifest, tables)
+
+
+def _clock_offsets(clocks: list[tuple[int, int]]) -> dict[str, Any]:
+    """Return the pairs, and by how much the wall clock strayed from the middle one."""
+    if not clocks:
+        return {}
+    offsets = [unix_ns - mono_ns for mono_ns, unix_ns in clocks]
+    middle = offsets[len(offsets) // 2]
+    return {
+        "mono_unix_ns": [list(pair) for pair in clocks],
+        "error_ns": max(abs(offset - middle) for offset in offsets),
+    }
+
+
+def _leave_note(campaign: Campaign, folder: Path, measurement: _Measurement, reason: str) -> None:
+    run = _write(campaign, folder, measurement, reason, {})
+    write_summary(run, error_summary(reason))
+
+
+def _link_latest(out: Path, folder: Path) -> None:
+    draft = out / f".{LATEST}-{folder.name}"
+    draft.symlink_to(folder.name)
+    draft.replace(out / LATEST)

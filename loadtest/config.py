@@ -1,0 +1,177 @@
+"""Campaign files: TOML in, a checked :class:`sim.scenario.Campaign` out.
+
+A campaign file is read once, at the edge. Whatever is wrong with it is said in one line that names the key, the value
+and the limit, before anything is started. The schema for editors is generated from the same types.
+"""
+
+import dataclasses
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from reference_impl.domain.bets import BetTiming
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.game_round import Timing
+from reference_impl.domain.protocol import AMOUNT_MINOR_MAX
+from sim.scenario import Campaign, Scenario
+
+CAMPAIGNS = Path(__file__).parent / "campaigns"
+SCHEMA = CAMPAIGNS / "schema.json"
+
+_TIMING_MS_MAX = 600_000
+
+
+def load_campaign(path: Path | str) -> Campaign:
+    """Read and check a campaign file.
+
+    Parameters
+    ----------
+    path : Path or str
+        A TOML file.
+
+    Raises
+    ------
+    ConfigError
+        One line that says what is wrong: the file, the key, the value and the limit.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such campaign file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        return parse_campaign(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse_campaign(text: str) -> Campaign:
+    """Return the campaign that a TOML text describes, or raise a one-line ConfigError."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}") from None
+    _refuse_unknown_keys(inspect.type_info(Campaign), raw, "")
+    try:
+        campaign = msgspec.convert(raw, Campaign)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_one_line(str(error), raw)) from None
+    for problem in _problems(campaign):
+        raise ConfigError(problem)
+    return campaign
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a campaign file; like the loader, it allows no unknown key at any depth."""
+    schema = msgspec.json.schema(Campaign)
+    for definition in schema["$defs"].values():
+        definition["additionalProperties"] = False
+    return schema
+
+
+def schema_text() -> str:
+    """Return the contents of :data:`SCHEMA`."""
+    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def fault_targets(scenario: Scenario) -> list[str]:
+    """Return the names of the processes that a campaign may break."""
+    gateways = [f"gateway-{number}" for number in range(scenario.gateways)]
+    wallets = [f"wallet-{number}" for number in range(scenario.shards)]
+    return ["postgres", "nats", *wallets, *gateways, "dealer", "services"]
+
+
+def _refuse_unknown_keys(kind: inspect.Type, raw: object, where: str) -> None:
+    if isinstance(kind, (inspect.StructType, inspect.DataclassType)) and isinstance(raw, dict):
+        fields = {field.encode_name: field.type for field in kind.fields}
+        for key, value in raw.items():
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+                hint = f", did you mean '{near[0]}'?" if near else ""
+                raise ConfigError(f"unknown key '{where}{key}'{hint}")
+            _refuse_unknown_keys(fields[key], value, f"{where}{key}.")
+    elif isinstance(kind, inspect.VarTupleType) and isinstance(raw, list):
+        for index, item in enumerate(raw):
+            _refuse_unknown_keys(kind.item_type, item, f"{where.removesuffix('.')}[{index}].")
+
+
+def _one_line(message: str, raw: object) -> str:
+    text, _, place = message.partition(" - at `$")
+    keys = re.findall(r"\w+", place)
+    if not keys:
+        return text
+    value: Any = raw
+    for key in keys:
+        value = value[int(key) if isinstance(value, list) else key]
+    return f"{place.rstrip('`').lstrip('.')} = {value!r}: {text[0].lower()}{text[1:]}"
+
+
+def _problems(campaign: Campaign) -> Iterator[str]:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", campaign.name):
+        yield f"name = {campaign.name!r}: must be 1 to 64 letters, digits, dots, underscores or hyphens"
+    yield from _range_problems(campaign.scenario)
+    yield from _event_problems(campaign.scenario)
+
+
+def _range_problems(scenario: Scenario) -> Iterator[str]:
+    if scenario.ramp_s > scenario.load_s:
+        yield f"scenario.ramp_s = {scenario.ramp_s:g}: must not exceed load_s = {scenario.load_s:g}"
+    yield from _timing_problems(scenario.timing)
+    yield from _bet_timing_problems(scenario.betting.timing)
+    betting = scenario.betting
+    if not betting.stake_minor_min <= betting.stake_minor_max <= AMOUNT_MINOR_MAX:
+        yield (
+            f"scenario.betting.stake_minor_max = {betting.stake_minor_max}: must lie between "
+            f"stake_minor_min = {betting.stake_minor_min} and {AMOUNT_MINOR_MAX}"
+        )
+
+
+def _timing_problems(timing: Timing) -> Iterator[str]:
+    for field in dataclasses.fields(timing):
+        value = getattr(timing, field.name)
+        least = 1 if field.name == "window_ms" else 0
+        if not least <= value <= _TIMING_MS_MAX:
+            yield f"scenario.timing.{field.name} = {value}: must lie between {least} and {_TIMING_MS_MAX}"
+    if timing.closing_soon_ms > timing.window_ms:
+        yield (
+            f"scenario.timing.closing_soon_ms = {timing.closing_soon_ms}: "
+            f"must not exceed window_ms = {timing.window_ms}"
+        )
+
+
+def _bet_timing_problems(timing: BetTiming) -> Iterator[str]:
+    where = "scenario.betting.timing"
+    for name in ("repeat_share", "late_share"):
+        if not 0.0 <= getattr(timing, name) <= 1.0:
+            yield f"{where}.{name} = {getattr(timing, name):g}: must lie between 0 and 1"
+    if timing.repeat_share + timing.late_share > 1.0:
+        total = timing.repeat_share + timing.late_share
+        yield f"{where}.late_share = {timing.late_share:g}: repeat_share and late_share add up to {total:g}, limit 1"
+    for name in ("repeat_mean_s", "late_mean_s"):
+        if not getattr(timing, name) > 0.0:
+            yield f"{where}.{name} = {getattr(timing, name):g}: must be greater than 0"
+
+
+def _event_problems(scenario: Scenario) -> Iterator[str]:
+    for index, surge in enumerate(scenario.surges):
+        where = f"scenario.surges[{index}]"
+        if surge.table > scenario.tables:
+            yield f"{where}.table = {surge.table}: there are only tables 1 to {scenario.tables}"
+        if surge.at_s + surge.within_s > scenario.load_s:
+            yield f"{where}.at_s = {surge.at_s:g}: the surge ends after the load, load_s = {scenario.load_s:g}"
+    targets = fault_targets(scenario)
+    for index, fault in enumerate(scenario.faults):
+        where = f"scenario.faults[{index}]"
+        if fault.target not in targets:
+            yield f"{where}.target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
+        if fault.at_s >= scenario.load_s:
+            yield f"{where}.at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"

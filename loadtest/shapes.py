@@ -1,0 +1,38 @@
+"""The load's shape, as Locust draws it: users are spawned a little before they arrive, and leave by themselves."""
+
+import time
+
+from locust import LoadTestShape
+
+from loadtest.plan import SPAWN_LEAD_S, LoadPlan
+from reference_impl.domain.units import NS_PER_S
+from sim.scenario import arrivals
+
+
+class ArrivalShape(LoadTestShape):
+    """Follows the scenario's arrivals and ends when the last player has left.
+
+    Locust adjusts the number of users once a second; the exact instant of an arrival is kept by the user, who waits
+    for it. Nobody is stopped from outside before the drain's bound, so no operation is cut off.
+    """
+
+    abstract = True
+    plan: LoadPlan
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._arrivals_s = sorted(arrival.at_s for arrival in arrivals(self.plan.scenario))
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return how many users there should be, or None at the end."""
+        start_ns = self.plan.start_ns()
+        if start_ns is None:
+            start_ns = time.monotonic_ns() + round(SPAWN_LEAD_S * NS_PER_S)
+            self.plan.announce_start(start_ns)
+        now_s = (time.monotonic_ns() - start_ns) / NS_PER_S
+        load_s = self.plan.scenario.load_s
+        everybody_left = now_s > load_s + 1.0 and (self.runner is None or self.runner.user_count == 0)
+        if everybody_left or now_s > load_s + self.plan.drain_s_max:
+            return None
+        wanted = sum(at_s <= now_s + SPAWN_LEAD_S for at_s in self._arrivals_s)
+        return max(wanted, 1), float(max(wanted, 1))

@@ -1,0 +1,269 @@
+"""A player, without sockets, clocks or sleep: what to send when, and whether the answers make sense.
+
+The script is told what arrived and what time it is; it says which bets to send now, when it wants to be woken, and
+whether its answers are overdue. Bets follow an open model: each has an intended start from the window's countdown
+and is sent then, whatever is still outstanding, so a slow system meets the same load as a fast one. What is bet is
+planned by :mod:`sim.arrivals`, the same plan that the simulation follows.
+
+Life of a bet
+-------------
+planned → (due) → sent → answered, or → *lost*: the connection ended or no answer came in time. A lost bet is sent
+again over the next connection with the same id and parameters; the ledger gives the one true answer. A bet whose
+window closed before it could be sent at all is given up and certainly had no effect.
+
+Invariants
+----------
+* An id stands for one bet with one set of parameters, whatever happens.
+* "Overloaded" ends a bet only if no attempt was lost: otherwise an earlier attempt may have had its effect.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from loadtest.clock import ServerClock
+from loadtest.operations import Operation, operation_id
+from loadtest.recorder import Returned
+from reference_impl.domain.bets import Status
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.ids import round_no_of
+from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
+from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from sim.arrivals import planned_bets
+from sim.scenario import Arrival, Scenario
+
+OVERLOADED_TRIES_MAX = 5
+OVERLOADED_PAUSE_MS = 200
+PAYMENT_GRACE_NS = NS_PER_S
+IDLE_NS_MAX = NS_PER_S
+ANSWERS_KEPT_MAX = 256
+
+_BETTING_PHASES = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+_ENDED = frozenset({Phase.SETTLED, Phase.VOIDED})
+
+
+@dataclass
+class PlayerScript:
+    """One player's decisions and memory.
+
+    Parameters
+    ----------
+    arrival : Arrival
+        Who, and at which table.
+    scenario : Scenario
+        Behaviour, limits of patience, and the seed.
+    nonce : int
+        High half of operation ids.
+    clock : ServerClock
+        Converts the server's instants.
+    load_end_ns : int
+        From then on no bet is started.
+    answers_s_max, payments_s_max : float
+        How long after the load's end the player stays for answers, and then for payments.
+    """
+
+    arrival: Arrival
+    scenario: Scenario
+    nonce: int
+    clock: ServerClock
+    load_end_ns: int
+    answers_s_max: float
+    payments_s_max: float
+    complaints: list[str] = field(default_factory=list)
+    given_up: list[Operation] = field(default_factory=list)
+    missed: int = 0
+    _counter: int = 0
+    _currency: int = 0
+    _connected_ns: int | None = None
+    _gateway: int = -1
+    _connection: int = 0
+    _round: int = 0
+    _planned: list[Operation] = field(default_factory=list)
+    _waiting: dict[bytes, Operation] = field(default_factory=dict)
+    _again: list[tuple[int, Operation]] = field(default_factory=list)
+    _answers: dict[bytes, BetAnswer] = field(default_factory=dict)
+    _unpaid: dict[str, int] = field(default_factory=dict)
+    _paid_by_ns: dict[int, int] = field(default_factory=dict)
+    _version: int = 0
+    _balance: int = 0
+
+    @property
+    def outstanding(self) -> int:
+        """Bets that were sent and have no answer."""
+        return len(self._waiting)
+
+    def new_operation(self, kind: OpKind, due_ns: int) -> Operation:
+        """Return an operation with a fresh id."""
+        self._counter += 1
+        player = self.arrival.player
+        ref = operation_id(self.nonce, player, self._counter)
+        return Operation(ref, kind, player, player, self.arrival.table, due_ns, currency=self._currency)
+
+    def connected(self, welcome: Welcome, gateway: int, connection: int, now_ns: int) -> None:
+        """Note that a session is open: lost bets are to be sent again, and the table's state is known."""
+        self.clock.saw(welcome.server_unix_ns, now_ns)
+        self._currency = welcome.currency
+        self._gateway, self._connection, self._connected_ns = gateway, connection, now_ns
+        if welcome.version < self._version:
+            self._complain(f"welcome at version {welcome.version} after version {self._version}")
+        self._version, self._balance = welcome.version, welcome.balance_minor
+        self._again = [(now_ns, op) for op in self._waiting.values()]
+        if welcome.state is not None:
+            self.table_event(welcome.state.event, now_ns)
+
+    def disconnected(self) -> None:
+        """Note that the connection is gone: the answers under way are lost."""
+        self._connected_ns = None
+        self._again = []
+        for op in self._waiting.values():
+            op.lost = True
+
+    def table_event(self, event: TableEvent, heard_ns: int) -> None:
+        """Take a table event: plan the bets of a new window, and see rounds end."""
+        for round_id, until_ns in self._paid_by_ns.items():
+            if event.round > round_id or (event.round == round_id and event.phase in _ENDED):
+                self._paid_by_ns[round_id] = min(until_ns, heard_ns + PAYMENT_GRACE_NS)
+        if event.phase in _BETTING_PHASES and event.round > self._round and event.opens_at_unix_ns:
+            self._round = event.round
+            self._planned = sorted(self._plan(event, heard_ns), key=lambda op: op.due_ns)
+
+    def take_due(self, now_ns: int) -> list[Operation]:
+        """Return the bets to send now, first attempts and repetitions."""
+        due = [op for at_ns, op in self._again if at_ns <= now_ns]
+        self._again = [(at_ns, op) for at_ns, op in self._again if at_ns > now_ns]
+        while self._planned and self._planned[0].due_ns <= now_ns:
+            op = self._planned.pop(0)
+            if now_ns < op.closes_ns:
+                self._waiting[op.ref] = op
+                due.append(op)
+            else:
+                self.missed += self._connected_ns is not None and self._connected_ns <= op.due_ns
+                self.given_up.append(op)
+        for op in due:
+            op.attempt += 1
+            op.gateway, op.connection = self._gateway, self._connection
+            op.answer_by_ns = now_ns + round(self.scenario.answer_s_max * NS_PER_S)
+        return due
+
+    def answered(self, answer: BetAnswer, now_ns: int, kernel_ns: int) -> tuple[Operation, Returned] | None:
+        """Take an answer; return the bet that it ends, if it ends one."""
+        ref = bytes.fromhex(answer.id)
+        op = self._waiting.get(ref)
+        if op is None:
+            self._compare_with_earlier(ref, answer)
+            return None
+        if answer.status == Status.OVERLOADED and self._try_again(op, now_ns):
+            return None
+        del self._waiting[ref]
+        self._check(op, answer)
+        accepted = answer.status == Status.ACCEPTED
+        if accepted:
+            self._unpaid[answer.id] = op.round_id
+            self._paid_by_ns.setdefault(op.round_id, self._payments_until_ns)
+        outcome = Outcome.OK if accepted else Outcome.REJECTED
+        return op, Returned(
+            outcome, now_ns, kernel_ns, answer.status, answer.balance_minor, answer.version, answer.shard, answer.seq
+        )
+
+    def paid(self, paid: Paid) -> None:
+        """Take a payment."""
+        for bet in paid.ids:
+            self._unpaid.pop(bet, None)
+        if paid.round not in self._unpaid.values():
+            self._paid_by_ns.pop(paid.round, None)
+
+    def overdue(self, now_ns: int) -> bool:
+        """Tell whether an answer is overdue, so that the player should connect anew."""
+        again = {op.ref for _, op in self._again}
+        return any(op.answer_by_ns <= now_ns for op in self._waiting.values() if op.ref not in again)
+
+    def finished(self, now_ns: int) -> bool:
+        """Tell whether the player may leave: the load is over, and answers and payments are in or waited out."""
+        if now_ns < self.load_end_ns or self._planned:
+            return False
+        if self._waiting and now_ns < self._answers_until_ns:
+            return False
+        return all(until_ns <= now_ns for until_ns in self._paid_by_ns.values())
+
+    def wake_ns(self, now_ns: int) -> int:
+        """Return when, after now, there is something to do even if nothing arrives."""
+        later = (at_ns for at_ns in self._instants() if at_ns > now_ns)
+        return min(later, default=now_ns + IDLE_NS_MAX)
+
+    @property
+    def unanswered(self) -> list[Operation]:
+        """Bets whose outcome the player does not know."""
+        return list(self._waiting.values())
+
+    @property
+    def _answers_until_ns(self) -> int:
+        return self.load_end_ns + round(self.answers_s_max * NS_PER_S)
+
+    @property
+    def _payments_until_ns(self) -> int:
+        return self._answers_until_ns + round(self.payments_s_max * NS_PER_S)
+
+    def _instants(self) -> Iterator[int]:
+        if self._planned:
+            yield self._planned[0].due_ns
+        yield from (at_ns for at_ns, _ in self._again)
+        yield from (op.answer_by_ns for op in self._waiting.values())
+        yield from self._paid_by_ns.values()
+        yield self.load_end_ns
+        yield self._answers_until_ns
+
+    def _plan(self, event: TableEvent, heard_ns: int) -> Iterator[Operation]:
+        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)
+        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)
+        for bet in planned_bets(self.scenario, self.arrival.player, round_no_of(event.round)):
+            due_ns = opens_ns + bet.offset_ns
+            if due_ns < heard_ns:
+                if event.phase != Phase.BETS_OPEN:
+                    continue  # the player came after this bet's time
+                due_ns = heard_ns  # nobody bets before hearing that bets are open
+            if due_ns < min(self.load_end_ns, closes_ns):
+                op = self.new_operation(OpKind.BET, due_ns)
+                op.round_id, op.window, op.closes_ns = event.round, event.window, closes_ns
+                op.selection, op.amount_minor = bet.selection, bet.amount_minor
+                yield op
+
+    def _try_again(self, op: Operation, now_ns: int) -> bool:
+        if op.attempt >= OVERLOADED_TRIES_MAX and not op.lost:
+            return False
+        pause_ns = round(random.uniform(0.25, 1.0) * OVERLOADED_PAUSE_MS * NS_PER_MS)
+        self._again.append((now_ns + pause_ns, op))
+        return True
+
+    def _check(self, op: Operation, answer: BetAnswer) -> None:
+        if answer.status not in set(Status):
+            self._complain(f"bet {answer.id}: unknown status {answer.status}")
+        if answer.balance_minor < 0:
+            self._complain(f"bet {answer.id}: balance {answer.balance_minor}, limit 0")
+        if answer.status == Status.ACCEPTED and not op.lost:
+            self._check_order(op, answer)
+        if len(self._answers) >= ANSWERS_KEPT_MAX:
+            del self._answers[next(iter(self._answers))]
+        self._answers[op.ref] = answer
+
+    def _check_order(self, op: Operation, answer: BetAnswer) -> None:
+        if answer.version <= self._version:
+            self._complain(f"bet {answer.id}: version {answer.version} after version {self._version}")
+        elif answer.version == self._version + 1 and answer.balance_minor != self._balance - op.amount_minor:
+            expected = self._balance - op.amount_minor
+            self._complain(f"bet {answer.id}: balance {answer.balance_minor}, expected {expected}")
+        self._version, self._balance = answer.version, answer.balance_minor
+
+    def _compare_with_earlier(self, ref: bytes, answer: BetAnswer) -> None:
+        earlier = self._answers.get(ref)
+        if earlier is None:
+            self._complain(f"answer to unknown bet {answer.id}")
+        elif (earlier.status, earlier.seq) != (answer.status, answer.seq):
+            self._complain(
+                f"bet {answer.id}: answered status {earlier.status} seq {earlier.seq}, "
+                f"then status {answer.status} seq {answer.seq}"
+            )
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(f"player {self.arrival.player}: {text}")

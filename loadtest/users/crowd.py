@@ -1,0 +1,91 @@
+"""What the users of one load worker share: the plan, the clocks, the recorder, and the queue of players.
+
+Players are claimed in the order of their arrival by whichever worker has a user to spare: each claim appends one byte
+to a shared file, and the byte's position is the player's place in that order. However Locust spreads its users over
+workers, every player is played exactly once.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from loadtest.adapters.ours import LiveTable
+from loadtest.clock import HostClock, ServerClock
+from loadtest.plan import LoadPlan
+from loadtest.recorder import Recorder
+from loadtest.users.bettor import PlayerScript
+from loadtest.users.player import Player, Report
+from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from sim.scenario import arrivals
+
+LAG_PROBE_NS = 10 * NS_PER_MS
+HEALTH_NS = NS_PER_S
+
+
+class Crowd:
+    """One worker's share of the players.
+
+    Parameters
+    ----------
+    plan : LoadPlan
+        What the conductor ordered.
+    worker : int
+        The worker's number.
+    """
+
+    def __init__(self, plan: LoadPlan, worker: int) -> None:
+        start_ns = plan.start_ns()
+        if start_ns is None:
+            raise OperationalError(f"worker {worker}: the load's start is not announced")
+        self.playing = 0
+        self._closed = False
+        self._plan = plan
+        self._start_ns = start_ns
+        self._arrivals = sorted(arrivals(plan.scenario), key=lambda arrival: (arrival.at_s, arrival.player))
+        self._clock = HostClock()
+        self._server_clock = ServerClock()
+        self._adapter = LiveTable(plan.api_url, self._clock)
+        self._recorder = Recorder(Path(plan.record_dir), worker)
+        self._claims = os.open(
+            Path(plan.record_dir) / "claims", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+
+    def next_player(self, report: Report) -> Player | None:
+        """Return the next player whom nobody plays yet, or None."""
+        os.write(self._claims, b"*")
+        place = os.lseek(self._claims, 0, os.SEEK_CUR) - 1
+        if place >= len(self._arrivals):
+            return None
+        plan, arrival = self._plan, self._arrivals[place]
+        load_end_ns = plan.end_ns(self._start_ns)
+        script = PlayerScript(
+            arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max
+        )
+        leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
+        arrives_ns = self._start_ns + round(arrival.at_s * NS_PER_S)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, report)
+
+    def watch(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Record the worker's health until it closes: a 10 ms timer shows how late it runs what is due."""
+        lag_ns_max = 0
+        health_ns = time.monotonic_ns() + HEALTH_NS
+        while not self._closed:
+            due_ns = time.monotonic_ns() + LAG_PROBE_NS
+            sleep(LAG_PROBE_NS / NS_PER_S)
+            now_ns = time.monotonic_ns()
+            lag_ns_max = max(lag_ns_max, now_ns - due_ns)
+            if now_ns >= health_ns and not self._closed:
+                usage = resource.getrusage(resource.RUSAGE_SELF)
+                cpu_ns = round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
+                self._recorder.health(now_ns, self.playing, lag_ns_max, cpu_ns)
+                self._clock.sample()
+                lag_ns_max, health_ns = 0, max(health_ns + HEALTH_NS, now_ns)
+
+    def close(self) -> None:
+        """Write what is buffered and close the files."""
+        self._closed = True
+        self._recorder.close()
+        os.close(self._claims)

@@ -1,0 +1,242 @@
+"""A player's life: log in, connect, play, reconnect, leave. Carries out what :class:`PlayerScript` decides.
+
+Everything blocks, one greenlet a player. Waiting for messages and waiting for the next bet's intended start are one
+wait on the socket, so nothing a player waits for can delay a bet, except the process itself: that delay is in the
+records, between due and invoke.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
+from loadtest.operations import Operation
+from loadtest.recorder import Push, Recorder, Returned, Seat
+from loadtest.users.bettor import PlayerScript
+from loadtest.users.websocket import ConnectionLostError
+from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
+from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+
+TRIES_MAX = 60
+BACKOFF_S_FIRST = 0.1
+BACKOFF_S_MAX = 1.0
+RECONNECT_S_MAX = 0.5
+
+_BROKEN = 1006
+_NORMAL = 1000
+
+Report = Callable[[OpKind, float, str], None]
+"""Told of each operation's end: kind, milliseconds from its intended start, and what went wrong or an empty text."""
+
+
+def backoff_s(attempt: int, uniform: float) -> float:
+    """Return the pause before another try: full jitter below a doubling, bounded ceiling.
+
+    Parameters
+    ----------
+    attempt : int
+        Tries so far, from 1.
+    uniform : float
+        A uniform in [0, 1).
+    """
+    return uniform * min(BACKOFF_S_MAX, BACKOFF_S_FIRST * 2.0 ** min(attempt - 1, 10))
+
+
+@dataclass
+class Player:
+    """One player, playing.
+
+    Parameters
+    ----------
+    script : PlayerScript
+        What the player decides.
+    adapter : TargetAdapter
+        How the target is reached.
+    recorder : Recorder
+        Where operations are recorded.
+    arrives_ns : int
+        When the player comes.
+    leaves_ns : int
+        When the player stops trying to connect.
+    report : Report
+        Told of each operation's end.
+    sleep : callable
+        Waits for so many seconds.
+    """
+
+    script: PlayerScript
+    adapter: TargetAdapter
+    recorder: Recorder
+    arrives_ns: int
+    leaves_ns: int
+    report: Report
+    sleep: Callable[[float], None] = time.sleep
+    _token: str = ""
+    _connections: int = 0
+    _avoid: str = ""
+
+    def run(self) -> None:
+        """Live from arrival to leaving."""
+        self._sleep_until(self.arrives_ns)
+        due_ns = self.arrives_ns
+        try:
+            if not self._log_in(due_ns):
+                return
+            link, seat = self._sit_down(time.monotonic_ns())
+            while link is not None and seat is not None and not self._play(link, seat):
+                lost_ns = time.monotonic_ns()
+                # a gateway that dies sends all its players off at once: spread them before they return
+                self.sleep(random.random() * RECONNECT_S_MAX)
+                link, seat = self._sit_down(lost_ns)
+        finally:
+            for op in self.script.unanswered:
+                self.report(op.kind, 0.0, "no answer: the outcome is unknown")
+
+    def _log_in(self, due_ns: int) -> bool:
+        op = self.script.new_operation(OpKind.LOGIN, due_ns)
+
+        def log_in() -> bool:
+            self._token = self.adapter.log_in(op.account)
+            return True
+
+        if not self._try_for(op, log_in):
+            return False
+        self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+        return True
+
+    def _sit_down(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
+        """Get a placement and open a session there; one operation, however many tries it takes."""
+        op = self.script.new_operation(OpKind.CONNECT, due_ns)
+        op.connection = self._connections + 1
+        link: PlayerLink | None = None
+        came: list[Arrived] = []
+
+        def connect() -> bool:
+            nonlocal link, came
+            placement = self.adapter.place(self._token, op.table, self._avoid)
+            self._avoid, op.gateway = placement.gateway, placement.number
+            link, came = self._open_session(placement, op)
+            return True
+
+        if not self._try_for(op, connect) or link is None:
+            return None, None
+        self._connections += 1
+        now_ns = time.monotonic_ns()
+        self._end(op, Returned(Outcome.OK, now_ns, came[0].kernel_ns))
+        seat = Seat(op.session, self._connections, op.gateway, op.table, op.account, now_ns)
+        self._take(came)
+        return link, seat
+
+    def _open_session(self, placement: Placement, op: Operation) -> tuple[PlayerLink, list[Arrived]]:
+        link = self.adapter.connect(placement.url)
+        try:
+            welcome, came = link.greet(placement.ticket, HANDSHAKE_S_MAX)
+        except BaseException:
+            link.close()
+            raise
+        self.script.connected(welcome, op.gateway, op.connection, came[0].kernel_ns or came[0].app_ns)
+        return link, came
+
+    def _try_for(self, op: Operation, attempt: Callable[[], bool]) -> bool:
+        """Attempt an operation until it succeeds, is refused for good, or patience ends; record each try."""
+        while op.attempt < TRIES_MAX and time.monotonic_ns() < self.leaves_ns:
+            op.attempt += 1
+            self.recorder.invoke(op, time.monotonic_ns())
+            try:
+                return attempt()
+            except TokenRefusedError as error:
+                if op.kind is OpKind.LOGIN or not self._log_in(time.monotonic_ns()):
+                    self._end(op, Returned(Outcome.REJECTED, time.monotonic_ns()), str(error))
+                    return False
+            except (RetryableError, RemoteProtocolError, OSError):
+                self.sleep(backoff_s(op.attempt, random.random()))
+            except OperationalError as error:
+                self._end(op, Returned(Outcome.REJECTED, time.monotonic_ns()), str(error))
+                return False
+        self.report(op.kind, (time.monotonic_ns() - op.due_ns) / NS_PER_MS, f"gave up after {op.attempt} tries")
+        return False
+
+    def _play(self, link: PlayerLink, seat: Seat) -> bool:
+        """Play until the connection ends (False) or the player leaves (True)."""
+        code, done = _BROKEN, False
+        try:
+            while not done:
+                now_ns = time.monotonic_ns()
+                self._send_due(link, now_ns)
+                if self.script.overdue(now_ns):
+                    break
+                done = self.script.finished(now_ns)
+                if not done:
+                    self._take(link.receive((self.script.wake_ns(now_ns) - now_ns) / NS_PER_S))
+            code = _NORMAL
+        except ConnectionLostError as lost:
+            code = lost.code
+        except RemoteProtocolError as error:
+            self.script.complaints.append(f"player {seat.account}: {error}")
+            self._pass_complaints_on()
+        finally:
+            link.close()
+            self.recorder.session_ended(seat, time.monotonic_ns(), code)
+            self.script.disconnected()
+        return done
+
+    def _send_due(self, link: PlayerLink, now_ns: int) -> None:
+        for op in self.script.take_due(now_ns):
+            self.recorder.invoke(op, time.monotonic_ns())
+            link.send_bet(op)
+        for op in self.script.given_up:
+            self.recorder.refused(op, now_ns)
+        self.script.given_up.clear()
+        self.recorder.missed += self.script.missed
+        self.script.missed = 0
+
+    def _take(self, came: list[Arrived]) -> None:
+        for arrived in came:
+            message = arrived.message
+            if isinstance(message, BetAnswer):
+                ended = self.script.answered(message, arrived.app_ns, arrived.kernel_ns)
+                if ended is not None:
+                    self._end(*ended)
+            elif isinstance(message, TableNews):
+                self.script.table_event(message.state.event, arrived.kernel_ns or arrived.app_ns)
+                self._record_table_event(message, arrived)
+            elif isinstance(message, Paid):
+                self.script.paid(message)
+                self._record_payment(message, arrived)
+            elif isinstance(message, Problem):
+                self.script.complaints.append(f"player {self.script.arrival.player}: {message.message}")
+        if self.script.complaints:
+            self._pass_complaints_on()
+
+    def _record_table_event(self, news: TableNews, arrived: Arrived) -> None:
+        state, event = news.state, news.state.event
+        self.recorder.push(
+            self.script.arrival.player,
+            Push(
+                PushKind.TABLE, state.table, state.epoch, state.seq, event.round, event.phase, event.outcome,
+                arrived.kernel_ns, arrived.app_ns,
+            ),
+        )  # fmt: skip
+
+    def _record_payment(self, paid: Paid, arrived: Arrived) -> None:
+        arrival = self.script.arrival
+        self.recorder.push(
+            arrival.player,
+            Push(PushKind.PAID, arrival.table, 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
+        )
+
+    def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:
+        self.recorder.returned(op, returned)
+        self.report(op.kind, (returned.return_ns - op.due_ns) / NS_PER_MS, problem)
+
+    def _pass_complaints_on(self) -> None:
+        for complaint in self.script.complaints:
+            self.report(OpKind.BET, 0.0, complaint)
+        self.script.complaints.clear()
+
+    def _sleep_until(self, at_ns: int) -> None:
+        while (left_ns := at_ns - time.monotonic_ns()) > 0:
+            self.sleep(left_ns / NS_PER_S)

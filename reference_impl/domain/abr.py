@@ -1,0 +1,93 @@
+"""Rendition choice: how a viewer picks the bit rate of its next part.
+
+Throughput is the smaller of two exponentially weighted means, one quick to fall and one slow to rise, corrected for
+their empty start. A rendition is chosen below a share of it, a larger step is needed to go up than to stay, and a short
+buffer overrules both. Every function takes and returns scalars (and one array of bit rates), so that the simulation
+can compile the very rule that the headless viewer runs.
+
+References
+----------
+The two half-lives are those of hls.js's live estimator, 3 s and 8 s; the shares and the guard are **assumptions**.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FAST_HALF_LIFE_S = 3.0
+SLOW_HALF_LIFE_S = 8.0
+STAY_SHARE = 0.9
+UP_SHARE = 0.7
+PANIC_BUFFER_S = 0.3
+SAMPLE_BYTES_MIN = 1024
+"""Smaller answers measure the round trip, not the link."""
+
+
+def ewma_step(mean: float, sample: float, weight_s: float, half_life_s: float) -> float:
+    """Return an exponentially weighted mean after one more sample; it starts at 0 (see :func:`ewma_value`).
+
+    Parameters
+    ----------
+    mean : float
+        The biased mean so far.
+    sample : float
+        The new value.
+    weight_s : float
+        How long the sample took, in seconds: half of the mean is forgotten in `half_life_s`.
+    half_life_s : float
+        Half-life in seconds.
+    """
+    kept = math.pow(0.5, weight_s / half_life_s)
+    return sample * (1.0 - kept) + mean * kept
+
+
+def ewma_value(mean: float, total_weight_s: float, half_life_s: float) -> float:
+    """Return the mean without the bias of its start at 0; 0 before the first sample."""
+    if total_weight_s <= 0.0:
+        return 0.0
+    return mean / (1.0 - math.pow(0.5, total_weight_s / half_life_s))
+
+
+def throughput_bps(fast_mean: float, slow_mean: float, total_weight_s: float) -> float:
+    """Return the cautious estimate: the smaller of the quick and the slow mean, in bits per second."""
+    fast = ewma_value(fast_mean, total_weight_s, FAST_HALF_LIFE_S)
+    slow = ewma_value(slow_mean, total_weight_s, SLOW_HALF_LIFE_S)
+    return min(fast, slow)
+
+
+def choose(
+    bitrates_bps: Sequence[float] | npt.NDArray[np.float64],
+    current: int,
+    estimate_bps: float,
+    buffer_s: float,
+) -> int:
+    """Return the index of the rendition to load next.
+
+    Parameters
+    ----------
+    bitrates_bps : sequence of float, shape (n,)
+        Peak bit rates of the renditions, ascending.
+    current : int
+        The rendition that plays now.
+    estimate_bps : float
+        Throughput estimate; 0 before the first sample keeps the current rendition.
+    buffer_s : float
+        Media buffered ahead of the playhead, in seconds.
+
+    Returns
+    -------
+    int
+        An index in ``[0, n)``. With less than `PANIC_BUFFER_S` in the buffer it is never above the current one.
+    """
+    if estimate_bps <= 0.0:
+        return current
+    best = 0
+    for index in range(1, len(bitrates_bps)):
+        share = STAY_SHARE if index <= current else UP_SHARE
+        if bitrates_bps[index] <= estimate_bps * share:
+            best = index
+    if buffer_s < PANIC_BUFFER_S and best > current:
+        return current
+    return best

@@ -1,0 +1,116 @@
+"""Checks of the cut-off: nothing late is accepted, nothing in time is refused.
+
+Two kinds of evidence: journal sequence numbers, which decide, and the gateway's clock, by which a window is announced.
+A bet that was sent more than once is judged by sequence numbers only, since the gateway's stamps may be those of a
+later attempt whose answer was the first one's.
+"""
+
+import numpy as np
+import pandas as pd
+
+from reference_impl.domain.bets import Status
+from reference_impl.domain.records import Outcome
+from reports.checks.history import History, positions, taken
+from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
+
+_FOREVER_NS = np.iinfo(np.int64).max
+
+
+def no_late_bet(history: History) -> Verdict:
+    """Check that no accepted bet lies outside its window: by journal, by the gateway's clock, and before the deal."""
+    entries = _entries_with_windows(history)
+    counts = {"accepted": len(entries)}
+    if history.ledger.empty:
+        return unknown("there is no ledger export", **counts)
+    closed, opened, seq = entries["closed_seq"], entries["opened_seq"], entries["seq"]
+    bets = _stamped_accepted(history)
+    late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
+    dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
+    broken = first_broken(
+        (
+            Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
+            Rule("a bet accepted before its window opened", entries, (opened > 0) & (seq < opened)),
+            Rule("an accepted bet that its gateway received after the cut-off", bets, late),
+            Rule("a bet committed after dealing had begun", bets, dealt),
+        ),
+        **counts,
+    )
+    if broken:
+        return broken
+    counts["undecided"] = int(((closed == 0) | (opened == 0)).sum())
+    if counts["undecided"]:
+        return unknown(f"{counts['undecided']:,} accepted bets are of a window without open and close entry", **counts)
+    counts["stamped"] = len(bets)
+    margin = bets.loc[bets["closes_ns"] > 0, "closes_ns"] - bets["received_ns"]
+    nearest = f"; the last one came {margin.min() / 1e6:,.1f} ms before the cut-off" if len(margin.dropna()) else ""
+    return ok(f"all {len(entries):,} accepted bets precede the close of their window{nearest}", **counts)
+
+
+def no_early_rejection(history: History) -> Verdict:
+    """Check that no bet received inside its window was refused as late, but for void rounds and faults."""
+    bets = history.bets
+    refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(Status.WINDOW_CLOSED))
+    columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
+    rows = bets.loc[refused, columns].reset_index(drop=True)
+    row = history.window_rows(rows)
+    for name in ("opens_ns", "closes_ns"):
+        rows[name] = taken(history.rounds, name, row)
+    excused = excused_windows(history)
+    left_out = np.where(row >= 0, excused[row], False) if len(excused) else np.zeros(len(rows), dtype=bool)
+    # without the gateway's stamp the client's start is a lower bound
+    arrived = np.where(rows["received_ns"] > 0, rows["received_ns"], rows["invoke_ns"])
+    before_close = arrived < rows["closes_ns"].to_numpy() - history.clock_error_ns
+    judged = (rows["received_ns"] > 0) & (row >= 0)
+    in_time = judged & before_close & (arrived >= rows["opens_ns"] + history.clock_error_ns)
+    counts = {"refused_as_late": len(rows), "excluded": int(left_out.sum())}
+    broken = first_broken([Rule("a bet received in time and refused as late", rows, in_time & ~left_out)], **counts)
+    if broken:
+        return broken
+    counts["undecided"] = int(((row < 0) | (~judged & before_close & ~left_out)).sum())
+    if counts["undecided"]:
+        return unknown(f"{counts['undecided']:,} bets refused as late have no gateway stamp or no window", **counts)
+    return ok(
+        f"{len(rows):,} bets were refused as late, none in time; {counts['excluded']:,} of them are left out, "
+        "since a fault or a void fell into their round", **counts,
+    )  # fmt: skip
+
+
+def excused_windows(history: History) -> Mask:
+    """Tell which rows of ``rounds`` were voided or had a fault between opening and settlement."""
+    rounds = history.rounds
+    excused: Mask = (rounds["decision"] == "void").to_numpy()
+    ends = rounds["settled_ns"].where(rounds["settled_ns"] > 0, _FOREVER_NS).to_numpy()
+    for struck, recovered in history.faults[["t_ns", "recovered_ns"]].to_numpy(dtype=np.int64):
+        until = recovered if recovered > 0 else _FOREVER_NS
+        excused = excused | ((struck <= ends) & (rounds["opens_ns"].to_numpy() <= until))
+    return excused
+
+
+def _entries_with_windows(history: History) -> pd.DataFrame:
+    entries = history.accepted[["shard", "seq", "op", "account", "round", "window", "amount"]].copy()
+    row = history.window_rows(entries)
+    for name in ("opened_seq", "closed_seq"):
+        entries[name] = _by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
+    return entries
+
+
+def _by_shard(lists: pd.Series, rows: np.ndarray, shards: np.ndarray) -> np.ndarray:
+    width = max((len(values) for values in lists), default=0)
+    if not width:
+        return np.zeros(len(rows), dtype=np.int64)
+    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
+    known = (rows >= 0) & (shards < width)
+    return np.where(known, matrix[rows, np.minimum(shards, width - 1)], 0)
+
+
+def _stamped_accepted(history: History) -> pd.DataFrame:
+    bets = history.bets
+    in_ledger = positions(history.accepted["op"].to_numpy(), bets["op"].to_numpy()) >= 0
+    accepted = in_ledger | (bets["outcome"] == int(Outcome.OK))
+    columns = ["op", "session", "gateway", "table", "round", "window", "seq", "received_ns", "committed_ns"]
+    stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
+    rows = bets.loc[stamped, columns].reset_index(drop=True)
+    row = history.window_rows(rows)
+    for name in ("closes_ns", "informative_ns"):
+        rows[name] = taken(history.rounds, name, row)
+    return rows

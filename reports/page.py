@@ -1,0 +1,120 @@
+"""The report: one self-contained HTML page, the verdict first, then measured beside simulated."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from msgspec import Struct
+
+from reference_impl.domain.units import NS_PER_S
+from reports.checks import CHECKS
+from reports.compare import compare, repeat_floor
+from reports.figures import pictures
+from reports.judgement import Judgement, judge
+from reports.latency import PERCENTILES, operation_figures
+from reports.run import Run
+from reports.sentences import log_ratio_percent
+
+REPORT: Final = "report.html"
+VERDICTS: Final = {
+    "pass": "Every rule held, and so did every limit.",
+    "slo": "Every rule held, but a limit was broken.",
+    "consistency": "A rule was broken: what players were told and what the ledger says do not agree.",
+    "invalid": "This run cannot be judged: a check could not decide, or the load was not what it should have been.",
+    "error": "The campaign failed before it could be judged.",
+}
+"""What each verdict means."""
+
+
+class Row(Struct, frozen=True):
+    """A line of the percentile table."""
+
+    name: str
+    measured: str
+    simulated: str
+    off: str
+    floor: str
+
+
+def render_report(run: Run, twin: Run | None = None) -> Path:
+    """Write ``report.html`` beside a Run and return its path; the Run is judged on the way."""
+    judgement = judge(run)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("report.html").render(_content(run, twin, judgement))
+    file = run.path / REPORT
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def terminal_table(run: Run, twin: Run | None = None) -> str:
+    """Return a short table for the terminal, with the same verdict and figures as the page."""
+    judgement = judge(run)
+    lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}", ""]
+    lines += [f"  {check.status:8} {name:24} {check.message}" for name, check in judgement.checks.items()]
+    lines += [
+        f"  {_held(slo.ok):8} {slo.name:24} {_number(slo.value)} {slo.unit}, limit {slo.limit:g} {slo.unit}"
+        for slo in judgement.slos
+    ]
+    health = judgement.generator
+    lines += [f"  {'ok' if health.ok else 'invalid':8} {'load generator':24} {health.message}", ""]
+    scope = "bets of even rounds" if twin and twin.manifest["label"] == "fit" else "bets"
+    lines += [f"  {scope:24} {'measured':>12} {'simulated':>12} {'off by':>8} {'floor':>8}"]
+    lines += [f"  {r.name:24} {r.measured:>12} {r.simulated:>12} {r.off:>8} {r.floor:>8}" for r in _rows(run, twin)]
+    return "\n".join(lines) + "\n"
+
+
+def _content(run: Run, twin: Run | None, judgement: Judgement) -> dict[str, Any]:
+    started = dt.datetime.fromtimestamp(run.manifest["started_unix_ns"] // NS_PER_S, tz=dt.UTC)
+    return {
+        "run": run.manifest,
+        "twin": twin.manifest if twin else None,
+        "started": f"{started:%d %B %Y, %H:%M} UTC" if run.manifest["started_unix_ns"] else "",
+        "load_s": (run.manifest["load_end_ns"] - run.manifest["load_start_ns"]) / NS_PER_S,
+        "judgement": judgement,
+        "meaning": VERDICTS[judgement.verdict],
+        "checks": [(name, CHECKS[name].question, check) for name, check in judgement.checks.items()],
+        "rows": _rows(run, twin),
+        "operations": operation_figures(run.ops),
+        "pictures": pictures(run, twin),
+        "number": _number,
+    }
+
+
+def _rows(run: Run, twin: Run | None) -> list[Row]:
+    held_out = twin is not None and twin.manifest["label"] == "fit"  # a fit saw the odd rounds
+    mine = compare(run, twin or run, "even" if held_out else "all")
+    floor = repeat_floor(run)
+    rows = []
+    for key in (f"p{p}" for p in PERCENTILES):
+        first, second = (_number(side[f"{key}_ms"]) for side in (mine.first, mine.second))
+        off, apart = (log_ratio_percent(distance.log_ratio[key]) for distance in (mine, floor))
+        rows.append(Row(f"{key}, ms", first, second if twin else "", off if twin else "", apart.lstrip("+-")))
+    rows += [
+        Row("bets", f"{mine.first['bets']:,}", f"{mine.second['bets']:,}" if twin else "", "", ""),
+        Row("rejected, %", _share(mine.first), _share(mine.second) if twin else "", "", ""),
+        Row("without an answer", f"{mine.first['unknown']:,}", f"{mine.second['unknown']:,}" if twin else "", "", ""),
+    ]
+    if twin:
+        rows += [
+            Row("distance W1 / mean", "", "", _number(mine.w1_over_mean), _number(floor.w1_over_mean)),
+            Row("distance KS", "", "", _number(mine.ks), _number(floor.ks)),
+        ]
+    return rows
+
+
+def _share(side: dict[str, Any]) -> str:
+    return f"{100 * side['rejected_share']:.2f}"
+
+
+def _held(held: bool) -> str:  # noqa: FBT001 - a value to be named, not a switch
+    return "ok" if held else "broken"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

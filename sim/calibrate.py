@@ -1,0 +1,360 @@
+"""Fitting a :class:`~sim.parameters.Model` to a measured Run, stage by stage.
+
+Each stage's table is the empirical distribution between two stamps, over the rounds of one parity: the twin of a Run is
+fitted on its odd rounds and compared on its even ones. A stage with fewer than :data:`SAMPLES_MIN` observations keeps
+its assumed table, so a short or empty Run still gives a model.
+
+The host's states are classes of time slices by how slow their bets were. That explains nothing, but keeps together what
+was slow together; see :mod:`sim.parameters`.
+
+A batch shares its stamps, so hops and database calls are counted once a batch and not once a bet. The cost of a call is
+fitted as ``alpha + beta * n``; residuals keep what the line does not explain. Sizes that hardly vary say nothing about
+`beta`: it then keeps its assumed value.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.ids import ROUND_NO_MAX
+from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reports.run import Run
+from sim.kernels import Int64s
+from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
+
+Parity: TypeAlias = Literal["odd", "even", "all"]
+
+SAMPLES_MIN = 20
+"""Observations below which a stage keeps its assumed table."""
+
+SIZES_SPREAD_MIN = 8
+"""Range of batch sizes (5 % to 95 %) below which the cost of a row keeps its assumed value."""
+
+QUIET_BOUNDS = (0.5, 0.8, 0.95)
+DISTURBED_BOUNDS = (0.5, 0.85)
+"""Shares of the bets up to which each host state but the last reaches, by the slowness of their slices."""
+
+STATE_BETS_MIN = 60
+"""Bets that make states worth telling apart: for each quiet one, and for all of a disturbance."""
+
+PRIOR_SLICES = 2.0
+
+SLICES_MAX = 1_000_000
+"""Slices between two openings, more than there can be."""
+
+_ANNOUNCED = {Phase.BETS_OPEN: "opens_ns", Phase.NO_MORE_BETS: "no_more_bets_ns", Phase.RESULT: "result_ns"}
+"""Events whose news no earlier event can hold up in the outbox."""
+
+
+def fit(run: Run, parity: Parity = "odd") -> Model:
+    """Return the model that a Run's rounds of one parity suggest.
+
+    Parameters
+    ----------
+    run : Run
+        A Run with stage stamps.
+    parity : {"odd", "even", "all"}
+        Which rounds are used, by their number at their table.
+
+    Raises
+    ------
+    ConfigError
+        If the parity is unknown.
+    """
+    bets = _staged_bets(run, parity)
+    rounds = run.rounds[_of_parity(run.rounds["round"], parity)]
+    default = Model()
+    gaps = _gaps(run.rounds, rounds)
+    shards = max(int(run.ledger["shard"].max()) + 1, 1) if len(run.ledger) else 1
+    announce_ns, fanout_ns = _announcements(run, rounds, default)
+    return Model(
+        host=_host(bets, run.rounds),
+        login_ns=_operations(run.ops, OpKind.LOGIN, default.login_ns),
+        connect_ns=_operations(run.ops[run.ops["connection"] <= 1], OpKind.CONNECT, default.connect_ns),
+        reconnect_ns=_operations(run.ops[run.ops["connection"] > 1], OpKind.CONNECT, default.reconnect_ns),
+        push_ns=table_of(bets["return_ns"] - bets["written_ns"], default.push_ns),
+        announce_ns=announce_ns,
+        open_ns=table_of(gaps - run_pause_ns(run), default.open_ns, few=True, largest_of=shards),
+        close_ns=_close(rounds, default, shards),
+        decide_ns=_between(rounds, "bets_closed_ns", "informative_ns", default.decide_ns),
+        watermark_ns=default.watermark_ns,
+        settle=_settle(rounds, bets, default.settle, shards),
+        detect_ns=_since_fault(run.faults, "detected_ns", default.detect_ns),
+        restart_ns=_since_fault(run.faults, "recovered_ns", default.restart_ns),
+        fanout_ns=fanout_ns,
+        accept_ns=default.accept_ns,
+        valid=_validity(run, parity, bets, rounds),
+    )
+
+
+def run_pause_ns(run: Run) -> int:
+    """Return the pause between two rounds that the Run's campaign asks for."""
+    timing = run.manifest.get("campaign", {}).get("scenario", {}).get("timing", {})
+    return int(timing.get("pause_ms", 0)) * NS_PER_MS
+
+
+def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: int = 1) -> Table:
+    """Return the empirical table of some times, or the default if there are too few of them.
+
+    Parameters
+    ----------
+    values_ns : array of int
+        Times; what is negative by clock error counts as 0.
+    default : tuple of int
+        Used when there are fewer than :data:`SAMPLES_MIN` values.
+    few : bool
+        Accept as few as two values, for what happens once a round.
+    largest_of : int
+        Each value is the largest of so many times that passed side by side; the table is that of a single one.
+
+    Notes
+    -----
+    The largest of `n` independent times is below `t` with probability ``F(t)**n``.
+    """
+    values = np.maximum(np.asarray(values_ns, dtype=np.float64), 0.0)
+    if len(values) < (2 if few else SAMPLES_MIN):
+        return default
+    return tuple(np.quantile(values, np.array(LEVELS) ** largest_of).round().astype(np.int64).tolist())
+
+
+def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], default: Cycle) -> Cycle:
+    """Return the line and residuals of call times over sizes.
+
+    Parameters
+    ----------
+    sizes, times_ns : arrays of int, shape (n,)
+        Rows in each call, and how long it took.
+    default : Cycle
+        Used with fewer than :data:`SAMPLES_MIN` calls; its `beta` also when the sizes hardly differ.
+
+    Notes
+    -----
+    Slow calls are rare and long, so the line goes through the medians of the sizes' quartile groups rather than
+    through means. Both costs are at least 0.
+    """
+    if len(sizes) < SAMPLES_MIN:
+        return default
+    x, y = sizes.astype(np.float64), times_ns.astype(np.float64)
+    beta = float(default.beta_ns)
+    if np.quantile(x, 0.95) - np.quantile(x, 0.05) >= SIZES_SPREAD_MIN:
+        beta = max(float(np.polyfit(*_group_medians(x, y), 1)[0]), 0.0)
+    alpha = max(float(np.median(y - beta * x)), 0.0)
+    residual = np.quantile(y - alpha - beta * x, LEVELS).round().astype(np.int64)
+    return Cycle(alpha_ns=round(alpha), beta_ns=round(beta), residual_ns=tuple(residual.tolist()))
+
+
+def _group_medians(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    edges = np.unique(np.quantile(x, (0.25, 0.5, 0.75, 0.95)))
+    group = np.searchsorted(edges, x)
+    known = np.unique(group)
+    return (
+        np.array([np.median(x[group == g]) for g in known]),
+        np.array([np.median(y[group == g]) for g in known]),
+    )
+
+
+def _of_parity(rounds: "pd.Series[int]", parity: str) -> npt.NDArray[np.bool_]:
+    numbers = rounds.to_numpy() & ROUND_NO_MAX
+    wanted = {"odd": numbers % 2 == 1, "even": numbers % 2 == 0, "all": numbers >= 0}
+    if parity not in wanted:
+        raise ConfigError(f"parity is '{parity}', must be one of {', '.join(wanted)}")
+    chosen: npt.NDArray[np.bool_] = wanted[parity]
+    return chosen
+
+
+def _staged_bets(run: Run, parity: str) -> pd.DataFrame:
+    """Return answered bets of one attempt with all their stamps."""
+    ops = run.ops
+    answered = ops["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)])
+    staged = (ops[["received_ns", "sent_ns", "batch_started_ns", "written_ns", "return_ns"]] > 0).all(axis=1)
+    once = (ops["kind"] == int(OpKind.BET)) & (ops["attempts"] == 1)
+    return ops[answered & staged & once & _of_parity(ops["round"], parity)]
+
+
+def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:
+    """Return the host's states and how they follow one another.
+
+    A slice of time is as slow as the median bet that was due in it. Slices are counted from the last opening of a
+    window, as the simulation counts them; those in the disturbance after it have states of their own. What was slow
+    together is thereby drawn together. Slices without a bet say nothing.
+    """
+    default = Host()
+    pooled = _stages(bets, default.states[0])
+    if len(bets) < STATE_BETS_MIN * (len(QUIET_BOUNDS) + 1):
+        return Host(states=(pooled,))
+    due_ns = bets["due_ns"].to_numpy()
+    opens_ns = np.sort(rounds["opens_ns"].to_numpy())
+    opening = np.searchsorted(opens_ns, due_ns, "right")
+    age_ns = due_ns - np.concatenate(([0], opens_ns))[opening]
+    disturbed = age_ns < default.disturbance_ns
+    if disturbed.sum() < STATE_BETS_MIN:
+        disturbed[:] = False
+    slices = opening * SLICES_MAX + age_ns // default.slice_ns
+    latency_ns = (bets["return_ns"] - bets["due_ns"]).groupby(slices).transform("median").to_numpy()
+    state, n_states = _classes(latency_ns, disturbed)
+    _, first, sizes = np.unique(slices, return_index=True, return_counts=True)
+    seen = (slices[first], state[first], sizes)
+    quiet = _chain(*seen, ~disturbed[first], n_states)
+    return Host(
+        states=tuple(_stages(bets[state == number], pooled) for number in range(n_states)),
+        quiet=quiet,
+        disturbed=_chain(*seen, disturbed[first], n_states) if disturbed.any() else quiet,
+    )
+
+
+def _classes(latency_ns: npt.NDArray[np.float64], disturbed: npt.NDArray[np.bool_]) -> tuple[Int64s, int]:
+    """Return the class of each bet's slice, and the number of classes: quiet ones first, then those of disturbances."""
+    state = np.zeros(len(latency_ns), dtype=np.int64)
+    n_states = 0
+    for chosen, bounds in ((~disturbed, QUIET_BOUNDS), (disturbed, DISTURBED_BOUNDS)):
+        if chosen.any():
+            limits = np.quantile(latency_ns[chosen], bounds)
+            state[chosen] = n_states + np.searchsorted(limits, latency_ns[chosen])
+            n_states += len(bounds) + 1
+    return state, n_states
+
+
+def _chain(
+    slices: Int64s, states: Int64s, sizes: Int64s, chosen: npt.NDArray[np.bool_], n_states: int
+) -> tuple[tuple[float, ...], ...]:
+    """Return the probabilities of chosen slices' states, given the state of the slice before.
+
+    Slices weigh as many bets as they hold, so that bets meet each state as often as they did. Few transitions are seen;
+    each row begins with :data:`PRIOR_SLICES` imagined ones, spread as the chosen slices are.
+    """
+    weights = sizes / sizes[chosen].mean()
+    seen = np.bincount(states[chosen], weights[chosen], minlength=n_states)
+    counts = np.tile(PRIOR_SLICES * seen / seen.sum(), (n_states, 1))
+    follows = (np.diff(slices) == 1) | (slices[1:] % SLICES_MAX == 0)
+    later = 1 + np.flatnonzero(follows & chosen[1:])
+    np.add.at(counts, (states[later - 1], states[later]), weights[later])
+    return tuple(tuple(row) for row in (counts / counts.sum(axis=1, keepdims=True)).tolist())
+
+
+def _stages(bets: pd.DataFrame, default: Stages) -> Stages:
+    sent = bets.drop_duplicates(["gateway", "shard", "sent_ns"])
+    replied = bets.groupby(["gateway", "shard", "replied_ns"], sort=True)["written_ns"].agg(["max", "count"])
+    write_ns: pd.Series[float] = (replied["max"] - replied.index.get_level_values("replied_ns")) / np.maximum(
+        replied["count"], 1
+    )
+    calls = bets.drop_duplicates(["shard", "batch_started_ns"])
+    return Stages(
+        lag_ns=table_of(bets["invoke_ns"] - bets["due_ns"], default.lag_ns),
+        uplink_ns=table_of(bets["received_ns"] - bets["invoke_ns"], default.uplink_ns),
+        check_ns=table_of(bets["checked_ns"] - bets["received_ns"], default.check_ns),
+        request_ns=table_of(sent["wallet_received_ns"] - sent["sent_ns"], default.request_ns),
+        reply_ns=table_of(_once_a_reply(bets), default.reply_ns),
+        write_ns=table_of(write_ns, default.write_ns),
+        downlink_ns=table_of(bets["return_ns"] - bets["written_ns"], default.downlink_ns),
+        batch=cycle_of(
+            calls["batch_size"].to_numpy().astype(np.int64),
+            (calls["committed_ns"] - calls["batch_started_ns"]).to_numpy(),
+            default.batch,
+        ),
+    )
+
+
+def _once_a_reply(bets: pd.DataFrame) -> "pd.Series[int]":
+    replies = bets.drop_duplicates(["gateway", "shard", "replied_ns"])
+    return replies["replied_ns"] - replies["committed_ns"]
+
+
+def _operations(ops: pd.DataFrame, kind: OpKind, default: Table) -> Table:
+    done = ops[(ops["kind"] == int(kind)) & (ops["outcome"] == int(Outcome.OK)) & (ops["return_ns"] > 0)]
+    return table_of(done["return_ns"] - done["due_ns"], default)
+
+
+def _between(rounds: pd.DataFrame, earlier: str, later: str, default: Table) -> Table:
+    both = rounds[(rounds[earlier] > 0) & (rounds[later] > 0)]
+    return table_of(both[later] - both[earlier], default, few=True)
+
+
+def _gaps(all_rounds: pd.DataFrame, rounds: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return the times from a round's end to the next one's opening, for the next ones in `rounds`."""
+    ordered = all_rounds.sort_values(["table", "round_no"])
+    gap = ordered["opens_ns"] - ordered.groupby("table")["settled_ns"].shift()
+    known = gap[gap.index.isin(rounds.index) & (ordered["opens_ns"] > 0) & (gap > 0)]
+    return known.to_numpy().astype(np.int64)
+
+
+def _close(rounds: pd.DataFrame, default: Model, shards: int) -> Table:
+    """Return the closing requests' times: what is left of the closing after the gateways' watermarks.
+
+    The watermarks' way is not stamped; it is taken as assumed.
+    """
+    both = rounds[(rounds["no_more_bets_ns"] > 0) & (rounds["bets_closed_ns"] > 0)]
+    watermark_ns = default.watermark_ns[len(default.watermark_ns) // 2]
+    left_ns = both["bets_closed_ns"] - both["no_more_bets_ns"] - watermark_ns
+    return table_of(left_ns, default.close_ns, few=True, largest_of=shards)
+
+
+def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Cycle, shards: int) -> Cycle:
+    """Return the settling cycle; a Run has too few rounds to tell the cost of a row, which stays as assumed."""
+    done = rounds[(rounds["result_ns"] > 0) & (rounds["settled_ns"] > 0)]
+    if len(done) < 2:
+        return default
+    per_shard = bets.groupby(["round", "shard"]).size().groupby("round").max()
+    rows = done["round"].map(per_shard).fillna(0).to_numpy()
+    left = np.maximum((done["settled_ns"] - done["result_ns"]).to_numpy() - default.beta_ns * rows, 0.0)
+    residual_ns = table_of(left, default.residual_ns, few=True, largest_of=shards)
+    return Cycle(alpha_ns=0, beta_ns=default.beta_ns, residual_ns=residual_ns)
+
+
+def _announcements(run: Run, rounds: pd.DataFrame, default: Model) -> tuple[Table, int]:
+    """Return how long news takes from the dealer to the first player, and a gateway's cost of one socket."""
+    pushes = run.pushes[run.pushes["kind"] == int(PushKind.TABLE)]
+    seats = _seats(run.sessions)
+    delays: list[npt.NDArray[np.int64]] = []
+    slopes: list[float] = []
+    for phase, column in _ANNOUNCED.items():
+        known = rounds.loc[rounds[column] > 0, ["round", column]]
+        heard = pushes[pushes["phase"] == int(phase)].merge(known, on="round")
+        heard["after_ns"] = heard["kernel_ns"].where(heard["kernel_ns"] > 0, heard["app_ns"]) - heard[column]
+        delays.append(heard.groupby("round")["after_ns"].min().to_numpy())
+        slopes += _slopes(heard.merge(seats, on="session"))
+    fanout_ns = max(0, round(float(np.median(slopes)))) if slopes else default.fanout_ns
+    return table_of(np.concatenate(delays), default.announce_ns, few=True), fanout_ns
+
+
+def _seats(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Return gateway and order among its sockets of those players who had one connection only."""
+    once = sessions[~sessions["session"].duplicated(keep=False)].sort_values("opened_ns")
+    order = once.groupby(["gateway", "table"]).cumcount()
+    return pd.DataFrame({"session": once["session"], "gateway": once["gateway"], "order": order})
+
+
+def _slopes(heard: pd.DataFrame) -> list[float]:
+    """Return, for each broadcast to enough sockets, the time from one socket to the next, by least squares."""
+    slopes = []
+    for _, group in heard.groupby(["round", "gateway"]):
+        if len(group) >= SAMPLES_MIN:
+            slopes.append(float(np.polyfit(group["order"].to_numpy(), group["after_ns"].to_numpy(), 1)[0]))
+    return slopes
+
+
+def _since_fault(faults: pd.DataFrame, column: str, default: Table) -> Table:
+    known = faults[faults[column] > 0]
+    if known.empty:
+        return default
+    return (max(0, round(float((known[column] - known["t_ns"]).median()))),)
+
+
+def _validity(run: Run, parity: str, bets: pd.DataFrame, rounds: pd.DataFrame) -> Validity:
+    if bets.empty:
+        return Validity(source=str(run.manifest.get("name", "")), parity=parity, rounds=len(rounds))
+    per_s = np.bincount((bets["due_ns"].to_numpy() - int(bets["due_ns"].min())) // NS_PER_S)
+    return Validity(
+        source=str(run.manifest.get("name", "")),
+        parity=parity,
+        bets=len(bets),
+        rounds=len(rounds),
+        bets_per_s_max=float(per_s.max()),
+        batch_bets_max=int(bets["batch_size"].max()),
+    )

@@ -1,0 +1,185 @@
+"""The simulation of a live-table system: tables, gateways, wallet shards and players on one simulated clock.
+
+The rules (rounds, cut-off, ledger, games, placement) are the domain's own, carried out on SimPy instead of asyncio and
+PostgreSQL. What the model adds is time: stage times from :class:`sim.parameters.Model`, queues where the real system
+has queues. The result is the tables of a Run, so the checks that judge the real system judge this one.
+
+Assumptions
+-----------
+* Contention for cores shows only through the host's state (:class:`sim.parameters.Host`), which all processes share.
+* A control request keeps its shard's writer for its whole fitted time, the way there and back included.
+* No bus, relay or dealer ever fails; of the processes, gateways, wallets and PostgreSQL may be killed.
+* Bounds that refuse work under overload (pending bets, queued batches) are not reached.
+
+Invariants
+----------
+* Time is integer ns from 0; events at one instant run in the order in which they were scheduled. Equal scenario, model
+  and starts give equal tables.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+import simpy
+
+from reference_impl.domain.ids import table_of
+from reference_impl.domain.units import NS_PER_S
+from sim.draws import Draws
+from sim.faults import Faults
+from sim.gateway import Gateway
+from sim.observations import Observations
+from sim.parameters import Model
+from sim.players import Players
+from sim.scenario import Scenario
+from sim.table import Table
+from sim.wallet import WalletShard
+
+PROVISION_NS = NS_PER_S
+"""The first round begins so long after the simulation, at least: accounts are opened before."""
+
+DRAIN_S_MAX = 120.0
+"""What is unfinished so long after the load stays so."""
+
+
+class FirstRound(NamedTuple):
+    """A table's first simulated round: its number, and when its bets open, in seconds after the load starts."""
+
+    round_no: int = 1
+    opens_s: float = 0.0
+
+
+Starts = Mapping[int, FirstRound]
+"""First rounds by table; a table that is not named begins with :class:`FirstRound`'s defaults."""
+
+
+def load_start_ns(starts: Starts) -> int:
+    """Return the simulated instant at which the load starts."""
+    earliest_s = min((first.opens_s for first in starts.values()), default=0.0)
+    return 2 * PROVISION_NS + max(0, -round(earliest_s * NS_PER_S))
+
+
+def simulate(scenario: Scenario, model: Model, starts: Starts | None = None) -> dict[str, pd.DataFrame]:
+    """Return the Run's tables of a simulated scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What happens.
+    model : Model
+        How long it takes.
+    starts : mapping of int to FirstRound, optional
+        Each table's first round.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The tables of :data:`reports.columns.TABLES`; instants are simulated ns.
+
+    Raises
+    ------
+    ConfigError
+        If the scenario breaks something that the model does not have.
+    """
+    simulation = Simulation(scenario, model, starts or {})
+    simulation.run()
+    return simulation.tables()
+
+
+class Simulation:
+    """One simulated system.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What happens.
+    model : Model
+        How long it takes.
+    starts : mapping of int to FirstRound
+        Each table's first round.
+    """
+
+    def __init__(self, scenario: Scenario, model: Model, starts: Starts) -> None:
+        self._scenario = scenario
+        self._starts = starts
+        self._model = model
+        self._env = env = simpy.Environment()
+        self._seen = seen = Observations()
+        self._draws = draws = Draws(env, scenario.seed, model)
+        self._load_start_ns = load_start_ns(starts)
+        self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
+        self._shards = shards = [WalletShard(env, number, draws) for number in range(scenario.shards)]
+        self._gateways: list[Gateway] = []
+        self._players = Players(env, scenario, draws, self._gateways, seen, self._load_start_ns)
+        self._tables = [
+            Table(env, number, scenario.seed, scenario.timing, draws, shards, self._gateways, seen, self._load_end_ns)
+            for number in range(1, scenario.tables + 1)
+        ]
+        self._gateways += [
+            Gateway(env, number, draws, shards, self._players, seen, self._watermark)
+            for number in range(scenario.gateways)
+        ]
+        faults = Faults(env, draws, self._gateways, shards, self._tables, seen)
+        faults.plan(scenario.faults, self._load_start_ns)
+
+    def run(self) -> None:
+        """Simulate until every round is over and every bet is answered."""
+        for account, shard in self._players.accounts():
+            wallet = self._shards[shard]
+            wallet.ledger.deposit(wallet.new_ref(), account, self._scenario.deposit_minor)
+        for table in self._tables:
+            self._env.process(self._begin(table))
+        self._players.start()
+        self._env.process(self._sample())
+        self._env.run()
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return what was seen."""
+        return self._seen.tables([shard.ledger for shard in self._shards])
+
+    def _begin(self, table: Table) -> Any:
+        first = self._starts.get(table.number, FirstRound())
+        opening_ns = self._model.open_ns[len(self._model.open_ns) // 2]
+        opens_ns = self._load_start_ns + round(first.opens_s * NS_PER_S)
+        yield self._env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
+        table.start(first.round_no)
+
+    def _watermark(self, gateway: str, round_id: int) -> None:
+        self._tables[table_of(round_id) - 1].watermark(gateway, round_id)
+
+    def _sample(self) -> Any:
+        """Note every process's load once a second; the last note closes the simulation."""
+        yield self._env.timeout(self._load_start_ns % NS_PER_S or NS_PER_S)
+        while not self._finished():
+            self._note_nodes()
+            yield self._env.timeout(NS_PER_S)
+        self._note_nodes()
+        self._players.leave()
+
+    def _finished(self) -> bool:
+        now_ns = int(self._env.now)
+        if now_ns < self._load_end_ns:
+            return False
+        busy = self._players.unanswered or any(table.playing for table in self._tables)
+        return not busy or now_ns > self._load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
+
+    def _note_nodes(self) -> None:
+        now_ns = int(self._env.now)
+        for gateway in self._gateways:
+            self._note(gateway.name, gateway.connections, gateway.waiting, gateway.server.take_lag_ns_max(),
+                       gateway.server.busy_ns, gateway.bets, gateway.egress_bytes)  # fmt: skip
+        for shard in self._shards:
+            self._note(shard.name, 0, shard.queued_bets, 0, shard.busy_ns, shard.bets_placed, 0)
+        self._note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
+        self._seen.generator.append(
+            {"t_ns": now_ns, "worker": 0, "users": self._players.connected, "lag_ns_max": 0, "cpu_ns": 0,
+             "ops": self._players.operations, "missed": 0}
+        )  # fmt: skip
+
+    def _note(
+        self, node: str, connections: int, queue: int, lag_ns_max: int, cpu_ns: int, ops: int, egress_bytes: int
+    ) -> None:
+        self._seen.nodes.append(
+            {"t_ns": int(self._env.now), "node": node, "pid": 0, "connections": connections, "queue": queue,
+             "lag_ns_max": lag_ns_max, "cpu_ns": cpu_ns, "run_delay_ns": 0, "ops": ops, "egress_bytes": egress_bytes}
+        )  # fmt: skip

@@ -1,0 +1,228 @@
+"""A table in simulated time: carries out what the rules of a round ask for.
+
+The rules are :func:`reference_impl.domain.game_round.step`, the same that the real dealer follows. Effects become
+requests to wallet shards and announcements to gateways, and what they answer becomes the next message.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import simpy
+
+from reference_impl.domain import game_round as gr
+from reference_impl.domain.games.outcome import seeded_outcome
+from reference_impl.domain.games.roulette import POCKETS, payouts_minor
+from reference_impl.domain.ids import home_shard, round_id, round_no_of
+from reference_impl.domain.ledger import Entry
+from reference_impl.domain.units import NS_PER_MS
+from sim.draws import Draws
+from sim.gateway import Gateway
+from sim.kernels import Int64s
+from sim.observations import Observations, RoundSeen
+from sim.operations import WINDOW, TableNews
+from sim.parameters import Table as EmpiricalTable
+from sim.random_streams import Stream
+from sim.server import after
+from sim.wallet import Control, WalletShard
+
+
+class Table:
+    """One table, driven round by round.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Simulated time.
+    number : int
+        The table.
+    seed : int
+        The scenario's seed; seeds of rounds follow from it.
+    timing : reference_impl.domain.game_round.Timing
+        The table's timings.
+    draws : Draws
+        Stage times.
+    shards : list of WalletShard
+        All shards.
+    gateways : list of Gateway
+        All gateways; may be filled in later.
+    seen : Observations
+        Where phases are noted.
+    last_start_ns : int
+        No round starts from then on.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        number: int,
+        seed: int,
+        timing: gr.Timing,
+        draws: Draws,
+        shards: list[WalletShard],
+        gateways: list[Gateway],
+        seen: Observations,
+        last_start_ns: int,
+    ) -> None:
+        self.number = number
+        self.news: TableNews | None = None
+        self.playing = True
+        self.rounds = 0
+        self._env = env
+        self._seed = seed
+        self._timing = timing
+        self._draws = draws
+        self._shards = shards
+        self._gateways = gateways
+        self._seen = seen
+        self._last_start_ns = last_start_ns
+        self._home = shards[home_shard(number, len(shards))]
+        self._state = gr.RoundState(0, frozenset(), frozenset(), timing)
+        self._decided: dict[int, gr.Message] = {}
+        self._owing: set[int] = set()
+        self._events = 0
+        self._announced_ns = 0
+        self._payments = 0
+
+    def start(self, first_round_no: int) -> None:
+        """Start a round now; others follow until the end of the load."""
+        known = round_id(self.number, first_round_no)
+        self._seen.rounds[known] = RoundSeen(self.number, known, first_round_no)
+        self.rounds += 1
+        shards = frozenset(range(len(self._shards))) - self._owing
+        gateways = frozenset(gateway.name for gateway in self._gateways if gateway.up)
+        self._state = gr.RoundState(known, shards, gateways, self._timing)
+        self._take(known, gr.Message(gr.On.START))
+
+    def watermark(self, gateway: str, known: int) -> None:
+        """Take a gateway's acknowledgement of the cut-off."""
+        self._take(known, gr.Message(gr.On.WATERMARK, gateway))
+
+    def _take(self, known: int, message: gr.Message) -> None:
+        if known != self._state.round_id or self._state.phase in gr.TERMINAL:
+            return
+        self._state, effects = gr.step(self._state, message, int(self._env.now))
+        for effect in effects:
+            self._carry_out(effect, known)
+        if self._state.phase in gr.TERMINAL:
+            self._next_round(known)
+
+    def _next_round(self, known: int) -> None:
+        pause_ns = self._timing.pause_ms * NS_PER_MS
+        self.playing = int(self._env.now) + pause_ns < self._last_start_ns
+        if self.playing:
+            after(self._env, pause_ns, self.start, round_no_of(known) + 1)
+
+    def _carry_out(self, effect: gr.Effect, known: int) -> None:
+        model = self._draws.model
+        match effect:
+            case gr.OpenShards(shards, until_ns):
+                for shard in sorted(shards):
+                    self._ask(shard, model.open_ns, Stream.OPEN, partial(self._open, shard, known, until_ns))
+            case gr.CloseShards(shards):
+                for shard in sorted(shards):
+                    self._ask(shard, model.close_ns, Stream.CLOSE, partial(self._close, shard, known))
+            case gr.Decide(void, heads):
+                decide = partial(self._decide, known, void=void, heads=heads)
+                self._ask(self._home.number, model.decide_ns, Stream.DECIDE, decide)
+            case gr.SettleShards(shards, outcome):
+                for shard in sorted(shards):
+                    self._end(shard, known, outcome)
+            case gr.VoidShards(shards):
+                for shard in sorted(shards):
+                    self._end(shard, known, None)
+            case gr.Announce(phase, outcome):
+                self._announce(phase, -1 if outcome is None else outcome, known)
+            case gr.WakeAt(at_ns):
+                wait_ns = max(0, at_ns - int(self._env.now))
+                after(self._env, wait_ns, self._take, known, gr.Message(gr.On.TICK))
+
+    def _ask(self, shard: int, table_ns: EmpiricalTable, stream: Stream, apply: Callable[[], bool]) -> None:
+        cost_ns = partial(self._draws.node_ns, table_ns, stream, self.number << 8 | shard)
+        self._shards[shard].ask(Control(cost_ns, apply))
+
+    def _open(self, shard: int, known: int, until_ns: int) -> bool:
+        ledger = self._shards[shard].ledger
+        ledger.open_window(self._shards[shard].new_ref(), known, WINDOW, until_ns)
+        self._take(known, gr.Message(gr.On.SHARD_OPENED, shard))
+        return True
+
+    def _close(self, shard: int, known: int) -> bool:
+        seq = self._shards[shard].ledger.close_window(self._shards[shard].new_ref(), known, WINDOW)
+        self._take(known, gr.Message(gr.On.SHARD_CLOSED, shard, head=seq.to_bytes(8, "big")))
+        return True
+
+    def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> bool:
+        seed = hashlib.sha256(f"{self._seed} {known}".encode()).digest()
+        outcome = seeded_outcome(seed, [head for _, head in heads], POCKETS)
+        wish = gr.Message(gr.On.DECIDED_VOID) if void else gr.Message(gr.On.DECIDED_OUTCOME, outcome=outcome)
+        record = self._decided.setdefault(known, wish)
+        seen = self._seen.rounds[known]
+        seen.decision, seen.outcome = ("void", -1) if record.outcome is None else ("outcome", record.outcome)
+        self._take(known, record)
+        return True
+
+    def _end(self, shard: int, known: int, outcome: int | None) -> None:
+        """Settle (or, without an outcome, void) a round in a shard, in chunks between which bets may pass."""
+        self._owing.add(shard)
+        wallet = self._shards[shard]
+        limit = self._draws.model.settle_bets_max
+        chunk: list[Entry] = []
+
+        def cost_ns() -> int:
+            chunk[:] = wallet.ledger.unsettled(known)
+            rows = min(len(chunk), limit)
+            return self._draws.cycle_ns(self._draws.model.settle, Stream.SETTLE, self.number << 8 | shard, rows)
+
+        def apply() -> bool:
+            self._effect(wallet, known, outcome, chunk[:limit])
+            if outcome is not None and len(chunk) > limit:
+                return False
+            self._owing.discard(shard)
+            self._take(known, gr.Message(gr.On.SHARD_DONE, shard))
+            return True
+
+        wallet.ask(Control(cost_ns, apply))
+
+    def _effect(self, wallet: WalletShard, known: int, outcome: int | None, bets: list[Entry]) -> None:
+        if outcome is None:
+            if (known, WINDOW) in wallet.ledger.windows:
+                wallet.ledger.close_window(wallet.new_ref(), known, WINDOW)
+            wallet.ledger.void(known)
+        elif bets:
+            selections = np.array([bet.selection for bet in bets], dtype=np.int64)
+            stakes = np.array([bet.amount for bet in bets], dtype=np.int64)
+            payouts = payouts_minor(selections, stakes, outcome).tolist()
+            rows = [(bet.ref, bet.account, payout) for bet, payout in zip(bets, payouts, strict=True)]
+            wallet.ledger.settle(known, rows, wallet.new_ref())
+        if bets:
+            self._pay(known, np.unique(np.array([bet.account for bet in bets], dtype=np.int64)))
+
+    def _pay(self, known: int, owners: Int64s) -> None:
+        self._payments += 1
+        key = 1 << 31 | self.number << 24 | self._payments
+        way_ns = self._draws.node_ns(self._draws.model.announce_ns, Stream.ANNOUNCE, self.number << 8 | 1)
+        for gateway in self._gateways:
+            after(self._env, way_ns, gateway.pay, self.number, known, owners, key)
+
+    def _announce(self, phase: gr.Phase, outcome: int, known: int) -> None:
+        now_ns = int(self._env.now)
+        self._events += 1
+        state = self._state
+        self._seen.phase(known, phase, now_ns)
+        if phase is gr.Phase.BETS_OPEN:
+            self._seen.rounds[known].opens_ns = state.opens_at_ns
+            self._seen.rounds[known].closes_ns = state.closes_at_ns
+        news = TableNews(self.number, known, self._events, phase, outcome, state.opens_at_ns, state.closes_at_ns)
+        way_ns = self._draws.node_ns(self._draws.model.announce_ns, Stream.ANNOUNCE, self.number << 8)
+        # The outbox keeps the order of events.
+        self._announced_ns = max(self._announced_ns, now_ns + way_ns)
+        after(self._env, self._announced_ns - now_ns, self._spread, news)
+
+    def _spread(self, news: TableNews) -> None:
+        self.news = news
+        if news.phase is gr.Phase.BETS_OPEN:
+            self._draws.disturb()
+        for gateway in self._gateways:
+            gateway.announce(news)

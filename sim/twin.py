@@ -1,0 +1,97 @@
+"""Simulated Runs on disk: the twin of a measured Run, and a campaign simulated on its own."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.units import NS_PER_S
+from reports.run import Run, manifest_base, update_manifest, write_run
+from sim.calibrate import fit
+from sim.model import FirstRound, Starts, load_start_ns, simulate
+from sim.parameters import Model, save_model
+from sim.scenario import Campaign
+
+MODEL_FILE = "model.json"
+"""The parameters that a simulated Run was made with, beside its tables."""
+
+
+def make_twin(run: Run, out_dir: Path) -> Run:
+    """Fit a model on a Run's odd rounds, simulate its campaign, write the simulated Run, and link the two.
+
+    Parameters
+    ----------
+    run : Run
+        A measured Run.
+    out_dir : Path
+        Folder of the simulated Run.
+
+    Raises
+    ------
+    ConfigError
+        If the Run's manifest holds no campaign.
+    """
+    campaign = campaign_of(run)
+    twin = _write(campaign, fit(run, "odd"), first_rounds(run), out_dir, label="fit")
+    update_manifest(run, twin=os.path.relpath(twin.path, run.path))
+    return twin
+
+
+def sim_run(campaign: Campaign, out_dir: Path, model: Model | None = None) -> Run:
+    """Simulate a campaign and write the Run; without a model, with assumed stage times.
+
+    Raises
+    ------
+    ConfigError
+        If the campaign breaks something that the model does not have.
+    """
+    return _write(campaign, model or Model(), {}, out_dir, label="prediction")
+
+
+def campaign_of(run: Run) -> Campaign:
+    """Return the campaign that a Run's manifest holds.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or none that this version understands.
+    """
+    try:
+        return msgspec.convert(run.manifest.get("campaign"), Campaign)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{run.path}: the manifest's campaign cannot be simulated: {error}") from None
+
+
+def first_rounds(run: Run) -> Starts:
+    """Return, for each table, the last round that opened before the load (or the first one) and when it opened."""
+    start_ns = int(run.manifest["load_start_ns"])
+    starts: dict[int, FirstRound] = {}
+    rounds = run.rounds[run.rounds["opens_ns"] > 0].sort_values(["table", "opens_ns"])
+    for table, own in rounds.groupby("table"):
+        before = own[own["opens_ns"] <= start_ns]
+        first = own.iloc[0] if before.empty else before.iloc[-1]
+        offset_s = (int(first["opens_ns"]) - start_ns) / NS_PER_S
+        starts[int(str(table))] = FirstRound(int(first["round_no"]), offset_s)
+    return starts
+
+
+def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, label: str) -> Run:
+    scenario = campaign.scenario
+    begin_ns = load_start_ns(starts)
+    tables = simulate(scenario, model, starts)
+    resolved: dict[str, Any] = msgspec.to_builtins(campaign)
+    manifest = manifest_base(
+        kind="simulated",
+        name=campaign.name,
+        campaign=resolved,
+        seed=scenario.seed,
+        load_start_ns=begin_ns,
+        load_end_ns=begin_ns + round(scenario.load_s * NS_PER_S),
+        capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True},
+        label=label,
+    )
+    run = write_run(out_dir, manifest, tables)
+    save_model(model, run.path / MODEL_FILE)
+    return run

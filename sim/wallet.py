@@ -1,0 +1,170 @@
+"""A wallet shard in simulated time: one writer, whatever waits is the next batch, no timer.
+
+The order is the real writer's: all waiting batches of bets up to a limit in one call, then one step of a control
+request, and so on. Answers, balances and the journal are those of :class:`reference_impl.domain.ledger.Ledger`.
+
+A killed process (or database) commits nothing more of the call under way; its requests are sent again by those who
+asked, which is modelled as waiting in the queue until it is back.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import simpy
+
+from reference_impl.domain.ledger import Ledger
+from sim.draws import Draws
+from sim.operations import Attempt
+from sim.random_streams import Stream
+from sim.server import after
+
+
+@dataclass(slots=True)
+class BetBatch:
+    """A gateway's bets, and who gets the answers."""
+
+    attempts: list[Attempt]
+    reply: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Control:
+    """A control request, taken in steps.
+
+    Parameters
+    ----------
+    cost_ns : callable
+        Called when a step starts; returns how long it takes.
+    apply : callable
+        Called when the step is committed; returns whether the request is done.
+    """
+
+    cost_ns: Callable[[], int]
+    apply: Callable[[], bool]
+
+
+class WalletShard:
+    """One shard's writer and ledger.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Simulated time.
+    number : int
+        The shard.
+    draws : Draws
+        Stage times.
+    """
+
+    def __init__(self, env: simpy.Environment, number: int, draws: Draws) -> None:
+        self.number = number
+        self.name = f"wallet-{number}"
+        self.ledger = Ledger(number)
+        self.bets_placed = 0
+        self._env = env
+        self._draws = draws
+        self._bets: deque[BetBatch] = deque()
+        self._controls: deque[Control] = deque()
+        self._controls_next = False
+        self._working = False
+        self._down = 0
+        self._life = 0
+        self._busy_ns = 0
+        self._started_ns = 0
+        self._taken: list[BetBatch] | Control = []
+        self._references = 0
+
+    @property
+    def queued_bets(self) -> int:
+        """Bets that wait."""
+        return sum(len(batch.attempts) for batch in self._bets)
+
+    @property
+    def busy_ns(self) -> int:
+        """Time spent in calls since the beginning."""
+        return self._busy_ns + (int(self._env.now) - self._started_ns if self._working else 0)
+
+    def new_ref(self) -> bytes:
+        """Return the 16 bytes of a control entry's id, unlike any operation's."""
+        self._references += 1
+        return bytes(8) + (1 << 62 | self.number << 40 | self._references).to_bytes(8, "big")
+
+    def place(self, batch: BetBatch) -> None:
+        """Queue a gateway's bets."""
+        for attempt in batch.attempts:
+            attempt.wallet_received_ns = int(self._env.now)
+        self._bets.append(batch)
+        self._work()
+
+    def ask(self, control: Control) -> None:
+        """Queue a control request."""
+        self._controls.append(control)
+        self._work()
+
+    def kill(self) -> None:
+        """Stop; the call under way has no effect and is repeated after :meth:`restart`."""
+        self._down += 1
+        self._life += 1
+        if not self._working:
+            return
+        self._busy_ns, self._working = self.busy_ns, False
+        if isinstance(self._taken, Control):
+            self._controls.appendleft(self._taken)
+        else:
+            self._bets.extendleft(reversed(self._taken))
+
+    def restart(self) -> None:
+        """Serve again, once everything that the shard needs is back."""
+        self._down -= 1
+        self._work()
+
+    def _work(self) -> None:
+        if self._working or self._down or not (self._bets or self._controls):
+            return
+        self._working = True
+        self._started_ns = int(self._env.now)
+        if self._controls and (self._controls_next or not self._bets):
+            control = self._controls.popleft()
+            self._taken = control
+            after(self._env, control.cost_ns(), self._step_done, self._life, control)
+        else:
+            self._taken = taken = self._take_bets()
+            size = sum(len(batch.attempts) for batch in taken)
+            cost_ns = self._draws.cycle_ns(self._draws.stages.batch, Stream.BATCH, self.number, size)
+            after(self._env, cost_ns, self._bets_done, self._life, taken, size, size + self.queued_bets)
+
+    def _take_bets(self) -> list[BetBatch]:
+        taken = [self._bets.popleft()]
+        size = len(taken[0].attempts)
+        while self._bets and size + len(self._bets[0].attempts) <= self._draws.model.batch_bets_max:
+            taken.append(self._bets.popleft())
+            size += len(taken[-1].attempts)
+        return taken
+
+    def _bets_done(self, life: int, taken: Sequence[BetBatch], size: int, depth: int) -> None:
+        if life != self._life:
+            return
+        now_ns = int(self._env.now)
+        attempts = [attempt for batch in taken for attempt in batch.attempts]
+        answers = self.ledger.place((attempt.as_bet() for attempt in attempts), self._started_ns)
+        for attempt, answer in zip(attempts, answers, strict=True):
+            attempt.answer = answer
+            attempt.batch_started_ns, attempt.committed_ns = self._started_ns, now_ns
+            attempt.batch_size, attempt.queue_depth = size, depth
+        self.bets_placed += size
+        for batch in taken:
+            batch.reply()
+        self._next(controls_next=True)
+
+    def _step_done(self, life: int, control: Control) -> None:
+        if life != self._life:
+            return
+        if not control.apply():
+            self._controls.append(control)
+        self._next(controls_next=False)
+
+    def _next(self, *, controls_next: bool) -> None:
+        self._busy_ns, self._working = self.busy_ns, False
+        self._controls_next = controls_next
+        self._work()

@@ -1,0 +1,402 @@
+"""Truthful small Runs for tests: the pure ledger serves bets of an invented crowd in invented time."""
+
+import heapq
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reference_impl.domain.bets import BetTiming, bet_offset_s
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.roulette import SPOTS, payouts_minor
+from reference_impl.domain.ids import account_kind, round_id, shard_of
+from reference_impl.domain.ledger import Bet, Ledger
+from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reports.run import Run, frame_of, manifest_base, write_run
+
+MS = 1_000_000
+S = 1_000_000_000
+LOAD_START_NS = 5_000 * S
+EUR = 978
+ROUND_S = 12.0
+RETRY_NS = 3 * S
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What kind of history is made."""
+
+    seed: int = 1
+    tables: int = 2
+    rounds: int = 3
+    players: int = 8
+    surge_players: int = 0
+    bets_per_round: int = 2
+    shards: int = 2
+    gateways: int = 2
+    void_share: float = 0.0
+    lost_share: float = 0.0
+    retried_share: float = 0.0
+    late_share: float = 0.05
+    deposit_minor: int = 100_000
+    latency_ms: float = 4.0
+    fault_at_s: float | None = None
+    surge_at_s: float = 25.0
+
+    @property
+    def load_s(self) -> float:
+        return self.rounds * ROUND_S + 2.0
+
+
+DEMO = Shape(
+    rounds=6, players=100, surge_players=200, bets_per_round=3, retried_share=0.001, void_share=0.0, fault_at_s=43.0
+)
+"""As the demonstration campaign: two tables, six rounds, two gateways, a surge and a killed gateway."""
+
+
+def make_tables(shape: Shape = Shape()) -> dict[str, pd.DataFrame]:
+    """Return all tables of a clean history."""
+    return _Story(shape).tell()
+
+
+def make_manifest(shape: Shape, kind: str = "measured", **facts) -> dict:
+    scenario = {
+        "tables": shape.tables, "gateways": shape.gateways, "shards": shape.shards, "load_s": shape.load_s,
+        "players_per_table": shape.players, "seed": shape.seed, "surges": [], "faults": [],
+    }  # fmt: skip
+    if shape.surge_players:
+        factor = 1 + shape.surge_players / shape.players
+        scenario["surges"] = [{"table": 1, "at_s": shape.surge_at_s, "within_s": 8.0, "factor": factor}]
+    campaign = {
+        "name": "demo", "description": "Two tables, a surge and a killed gateway.", "scenario": scenario,
+        "slo": {"bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0}, "skippable": [],
+    }  # fmt: skip
+    end_ns = LOAD_START_NS + round(shape.load_s * S)
+    facts = {"load_start_ns": LOAD_START_NS, "load_end_ns": end_ns, "started_unix_ns": 1_790_000_000 * S, **facts}
+    return manifest_base(kind=kind, name="demo", campaign=campaign, seed=shape.seed, **facts)
+
+
+def write_history(path: Path, shape: Shape = Shape(), kind: str = "measured", **facts) -> Run:
+    """Write a clean history as a Run."""
+    return write_run(path, make_manifest(shape, kind, **facts), make_tables(shape))
+
+
+class _Story:
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.rng = np.random.default_rng(shape.seed)
+        self.fault_ns = 0 if shape.fault_at_s is None else LOAD_START_NS + round(shape.fault_at_s * S)
+        self.ledgers = [Ledger(shard) for shard in range(shape.shards)]
+        self.queues: list[list[tuple]] = [[] for _ in range(shape.shards)]
+        self.answers: dict[int, tuple] = {}
+
+    def tell(self) -> dict[str, pd.DataFrame]:
+        self.players = self._players()
+        self.bets = self._bets()
+        self.rounds = self._rounds()
+        self._fill_queues()
+        self._serve()
+        return {
+            "ops": self._ops(), "pushes": self._pushes(), "rounds": self._rounds_table(), "ledger": self._ledger(),
+            "accounts": self._accounts(), "nodes": self._nodes(), "sessions": self._sessions(),
+            "generator": self._generator(), "faults": self._faults(),
+        }  # fmt: skip
+
+    def _exp(self, n: int, mean_ms: float) -> np.ndarray:
+        return (self.rng.exponential(mean_ms, n) * MS).astype(np.int64)
+
+    def _players(self) -> pd.DataFrame:
+        shape = self.shape
+        tables = np.repeat(np.arange(1, shape.tables + 1), shape.players)
+        joined = np.tile(np.linspace(0, 2, shape.players), shape.tables)
+        tables = np.append(tables, np.ones(shape.surge_players, dtype=np.int64))
+        joined = np.append(joined, shape.surge_at_s + np.linspace(0, 8, shape.surge_players))
+        player = np.arange(1, len(tables) + 1)
+        return pd.DataFrame(
+            {
+                "account": player, "session": player, "table": tables,
+                "joined_ns": LOAD_START_NS + (joined * S).astype(np.int64), "gateway": player % shape.gateways,
+                "shard": [shard_of(int(p), shape.shards) for p in player],
+            }
+        )  # fmt: skip
+
+    def _bets(self) -> pd.DataFrame:
+        shape, rng, timing = self.shape, self.rng, BetTiming()
+        grid = pd.DataFrame({"round_no": np.arange(1, shape.rounds + 1)})
+        bets = self.players.merge(grid, how="cross")
+        bets["opens_ns"] = LOAD_START_NS + ((bets["table"] * 0.7 + (bets["round_no"] - 1) * ROUND_S + 1.5) * S).astype(
+            "int64"
+        )
+        bets["closes_ns"] = bets["opens_ns"] + 7 * S
+        bets["round"] = [round_id(t, n) for t, n in zip(bets["table"], bets["round_no"], strict=True)]
+        bets = bets[bets["joined_ns"] < bets["opens_ns"]]
+        bets = bets.loc[bets.index.repeat(shape.bets_per_round)].reset_index(drop=True)
+        n = len(bets)
+        offset_s = [
+            bet_offset_s(
+                pick, place, 7.0, timing.repeat_share, timing.late_share, timing.repeat_mean_s, timing.late_mean_s
+            )
+            for pick, place in rng.uniform(0.001, 0.999, (n, 2))
+        ]
+        bets["due_ns"] = bets["opens_ns"] + (np.array(offset_s) * S).astype(np.int64)
+        late = rng.random(n) < shape.late_share
+        bets.loc[late, "due_ns"] = bets.loc[late, "closes_ns"] + rng.integers(-2 * MS, 30 * MS, int(late.sum()))
+        bets["op"] = rng.permutation(n).astype(np.int64) + 1
+        bets["selection"] = rng.integers(0, len(SPOTS), n)
+        bets["amount"] = rng.integers(1, 20, n) * 100
+        bets["invoke_ns"] = bets["due_ns"] + self._exp(n, 0.4)
+        self._stamp(bets)
+        return self._lose_and_retry(bets)
+
+    def _stamp(self, bets: pd.DataFrame) -> None:
+        n, latency = len(bets), self.shape.latency_ms
+        crowd = np.where((bets["table"] == 1) & (bets["round_no"] > 3) & (self.shape.surge_players > 0), 3.0, 1.0)
+        steps = {
+            "received_ns": self._exp(n, 0.3), "checked_ns": np.full(n, 20_000), "sent_ns": self._exp(n, 0.2 * latency),
+            "wallet_received_ns": self._exp(n, 0.2),
+            "batch_started_ns": (self._exp(n, 0.3 * latency) * crowd).astype(np.int64),
+            "committed_ns": (self._exp(n, 0.3 * latency) * crowd).astype(np.int64) + MS,
+            "replied_ns": self._exp(n, 0.2), "written_ns": self._exp(n, 0.05), "return_ns": self._exp(n, 0.3),
+        }  # fmt: skip
+        at = bets["invoke_ns"].to_numpy()
+        for name, took in steps.items():
+            at = at + 1000 + took
+            bets[name] = at
+        bets["queue_depth"] = self.rng.integers(1, 20, n)
+        bets["batch_size"] = self.rng.integers(1, 20, n)
+
+    def _lose_and_retry(self, bets: pd.DataFrame) -> pd.DataFrame:
+        shape, rng, n = self.shape, self.rng, len(bets)
+        lost = rng.random(n) < shape.lost_share
+        retried = ~lost & (rng.random(n) < shape.retried_share)
+        if self.fault_ns:
+            down = bets["gateway"] == 1
+            retried |= (down & (bets["invoke_ns"] < self.fault_ns) & (bets["return_ns"] > self.fault_ns)).to_numpy()
+            bets.loc[down & (bets["invoke_ns"] > self.fault_ns), "gateway"] = 0
+        bets["attempts"] = np.where(retried, 2, 1)
+        bets["lost"] = lost
+        reached = rng.random(n) < 0.5
+        bets["served"] = ~lost | reached
+        # where the first attempt was served the ledger knows it from then; otherwise from the second attempt on
+        bets["effective_ns"] = bets["committed_ns"]
+        bets["judged_ns"] = bets["received_ns"]
+        stamps = [name for name in bets if name.endswith("_ns") and name in _STAMPS]
+        bets.loc[retried, stamps] += RETRY_NS
+        again = retried & ~reached
+        bets.loc[again, "effective_ns"] = bets.loc[again, "committed_ns"]
+        bets.loc[again, "judged_ns"] = bets.loc[again, "received_ns"]
+        bets.loc[lost, "return_ns"] = 0
+        return bets
+
+    def _rounds(self) -> pd.DataFrame:
+        shape, rng = self.shape, self.rng
+        in_time = self.bets[self.bets["judged_ns"] < self.bets["closes_ns"]]
+        last_ns = in_time.groupby("round")["effective_ns"].max()
+        rows = []
+        for table in range(1, shape.tables + 1):
+            for no in range(1, shape.rounds + 1):
+                number = round_id(table, no)
+                opens = LOAD_START_NS + round((table * 0.7 + (no - 1) * ROUND_S + 1.5) * S)
+                closes = opens + 7 * S
+                closing = max(closes + 40 * MS, int(last_ns.get(number, 0)) + 2 * MS)
+                void = bool(rng.random() < shape.void_share)
+                decided = closing + 20 * MS
+                result = 0 if void else decided + 2 * S
+                rows.append(
+                    {
+                        "table": table, "round": number, "round_no": no, "opens_ns": opens, "closes_ns": closes,
+                        "no_more_bets_ns": closes + MS, "closing_ns": closing, "bets_closed_ns": closing + 10 * MS,
+                        "informative_ns": 0 if void else decided, "result_ns": result,
+                        "ending_ns": decided + 5 * MS if void else result + 5 * MS,
+                        "settled_ns": decided + 60 * MS if void else result + 80 * MS,
+                        "decision": "void" if void else "outcome", "outcome": -1 if void else int(rng.integers(37)),
+                    }
+                )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def _fill_queues(self) -> None:
+        for row in self.players.itertuples():
+            self.queues[row.shard].append((0, row.account, "deposit", row))
+        for row in self.rounds.itertuples():
+            for queue in self.queues:
+                for at, what in ((row.opens_ns - 5 * MS, "open"), (row.closing_ns, "close"), (row.ending_ns, "end")):
+                    queue.append((at, row.round, what, row))
+        for row in self.bets[self.bets["served"]].itertuples():
+            self.queues[row.shard].append((row.effective_ns, row.op, "bet", row))
+
+    def _serve(self) -> None:
+        for ledger, queue in zip(self.ledgers, self.queues, strict=True):
+            heapq.heapify(queue)
+            while queue:
+                _, _, what, row = heapq.heappop(queue)
+                getattr(self, f"_{what}")(ledger, row)
+
+    def _deposit(self, ledger: Ledger, row) -> None:
+        ledger.deposit(_ref(1, row.account), row.account, self.shape.deposit_minor)
+
+    def _open(self, ledger: Ledger, row) -> None:
+        ledger.open_window(_ref(2, row.round), row.round, 0, row.closing_ns + S)
+
+    def _close(self, ledger: Ledger, row) -> None:
+        ledger.close_window(_ref(3, row.round), row.round, 0)
+
+    def _bet(self, ledger: Ledger, row) -> None:
+        late = row.judged_ns >= row.closes_ns
+        bet = Bet(_ref(0, row.op), row.account, row.round, 0, row.selection, row.amount, late)
+        self.answers[row.op] = (ledger.shard, *ledger.place([bet], row.effective_ns)[0])
+
+    def _end(self, ledger: Ledger, row) -> None:
+        if row.decision == "void":
+            ledger.void(row.round)
+            return
+        bets = ledger.unsettled(row.round)
+        selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
+        pays = payouts_minor(selections, amounts, row.outcome)
+        ledger.settle(
+            row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)], _ref(4, row.round)
+        )
+
+    def _ops(self) -> pd.DataFrame:
+        bets = self.bets.copy()
+        columns = [
+            self.answers.get(op, (-1, 0, 0, 0, 0)) if not lost else (-1, 0, 0, 0, 0)
+            for op, lost in zip(bets["op"], bets["lost"], strict=True)
+        ]
+        bets[["shard", "status", "balance", "version", "seq"]] = np.array(columns, dtype=np.int64).reshape(-1, 5)
+        bets["outcome"] = np.where(
+            bets["lost"], Outcome.UNKNOWN, np.where(bets["status"] == 1, Outcome.OK, Outcome.REJECTED)
+        )
+        bets.loc[~bets["served"], [*_STAMPS[:-1], "queue_depth", "batch_size"]] = 0
+        bets["kind"] = int(OpKind.BET)
+        bets["connection"] = (
+            ((bets["invoke_ns"] > self.fault_ns) & (bets["account"] % self.shape.gateways == 1)).astype(int)
+            if self.fault_ns
+            else 0
+        )
+        logins = [self._greeting(kind, lag) for kind, lag in ((OpKind.LOGIN, 40.0), (OpKind.CONNECT, 8.0))]
+        ops = pd.concat([bets, *logins], ignore_index=True).fillna(0)
+        ops["currency"], ops["weight"] = EUR, 1.0
+        return frame_of("ops", {name: ops[name] for name in _OP_COLUMNS})
+
+    def _greeting(self, kind: OpKind, mean_ms: float) -> pd.DataFrame:
+        n = len(self.players)
+        rows = self.players[["account", "session", "table", "gateway"]].copy()
+        rows["op"] = 10**9 * int(kind) + np.arange(n)
+        rows["kind"], rows["attempts"], rows["outcome"], rows["shard"] = int(kind), 1, int(Outcome.OK), -1
+        rows["due_ns"] = self.players["joined_ns"] - (100 - 40 * int(kind)) * MS
+        rows["invoke_ns"] = rows["due_ns"] + self._exp(n, 0.4)
+        rows["return_ns"] = rows["invoke_ns"] + self._exp(n, mean_ms)
+        return rows
+
+    def _pushes(self) -> pd.DataFrame:
+        phases = {
+            Phase.BETS_OPEN: "opens_ns", Phase.NO_MORE_BETS: "no_more_bets_ns", Phase.BETS_CLOSED: "bets_closed_ns",
+            Phase.RESULT: "result_ns", Phase.SETTLED: "settled_ns",
+        }  # fmt: skip
+        parts = []
+        for seq, (phase, column) in enumerate(phases.items(), start=1):
+            rows = self.players.merge(self.rounds, on="table")
+            rows = rows[(rows[column] > 0) & (rows["joined_ns"] < rows[column])]
+            parts.append(
+                rows.assign(
+                    phase=int(phase), app_ns=rows[column] + self._exp(len(rows), 1.0), seq=rows["round_no"] * 10 + seq
+                )
+            )
+        rows = pd.concat(parts, ignore_index=True).sort_values(["app_ns", "session"])
+        told = rows["phase"] >= int(Phase.RESULT)
+        return frame_of(
+            "pushes",
+            {
+                "session": rows["session"], "table": rows["table"], "epoch": np.ones(len(rows)), "seq": rows["seq"],
+                "kind": np.full(len(rows), int(PushKind.TABLE)), "round": rows["round"], "phase": rows["phase"],
+                "outcome": np.where(told, rows["outcome"], -1), "app_ns": rows["app_ns"],
+            },
+        )  # fmt: skip
+
+    def _rounds_table(self) -> pd.DataFrame:
+        columns = {name: self.rounds[name] for name in self.rounds if name not in {"closing_ns", "ending_ns"}}
+        seqs = [[ledger.windows[r, 0] for ledger in self.ledgers] for r in self.rounds["round"]]
+        columns["opened_seqs"] = [[w.opened_seq for w in row] for row in seqs]
+        columns["closed_seqs"] = [[w.closed_seq for w in row] for row in seqs]
+        return frame_of("rounds", {**columns, "epoch": np.ones(len(seqs))})
+
+    def _ledger(self) -> pd.DataFrame:
+        rows = [
+            (ledger.shard, e.seq, int.from_bytes(e.ref[8:]), e.slot, e.kind, e.status, e.account, e.counter, e.amount,
+             e.balance_after, e.version, e.round_id, e.window, e.selection)
+            for ledger in self.ledgers
+            for e in ledger.journal
+        ]  # fmt: skip
+        return frame_of("ledger", dict(zip(_LEDGER_COLUMNS, np.array(rows, dtype=np.int64).T, strict=True)))
+
+    def _accounts(self) -> pd.DataFrame:
+        rows = [
+            (ledger.shard, number, EUR, account.balance, account.version)
+            for ledger in self.ledgers
+            for number, account in sorted(ledger.accounts.items())
+        ]
+        names = ("shard", "account", "currency", "balance", "version")
+        return frame_of("accounts", dict(zip(names, np.array(rows, dtype=np.int64).T, strict=True)))
+
+    def _sessions(self) -> pd.DataFrame:
+        end_ns = LOAD_START_NS + round(self.shape.load_s * S)
+        rows = self.players.assign(opened_ns=self.players["joined_ns"], closed_ns=end_ns, close_code=1000, connection=0)
+        if self.fault_ns:
+            hit = (rows["gateway"] == 1) & (rows["opened_ns"] < self.fault_ns)
+            back = rows[hit].assign(gateway=0, connection=1, opened_ns=self.fault_ns + 400 * MS)
+            rows.loc[hit, ["closed_ns", "close_code"]] = [self.fault_ns, 1006]
+            rows = pd.concat([rows, back], ignore_index=True)
+        names = ("session", "connection", "gateway", "table", "account", "opened_ns", "closed_ns", "close_code")
+        return frame_of("sessions", {name: rows[name] for name in names})
+
+    def _nodes(self) -> pd.DataFrame:
+        seconds = np.arange(int(self.shape.load_s))
+        names = [f"gateway-{g}" for g in range(self.shape.gateways)] + [f"wallet-{s}" for s in range(self.shape.shards)]
+        t_ns = np.tile(LOAD_START_NS + seconds * S, len(names))
+        node = np.repeat(names, len(seconds))
+        cpu = np.tile(seconds, len(names)) * 200 * MS
+        return frame_of("nodes", {"t_ns": t_ns, "node": node, "pid": np.full(len(node), 100), "cpu_ns": cpu})
+
+    def _generator(self) -> pd.DataFrame:
+        seconds = np.arange(int(self.shape.load_s))
+        lag = self._exp(len(seconds), 3.0)
+        return frame_of(
+            "generator",
+            {"t_ns": LOAD_START_NS + seconds * S, "users": np.full(len(seconds), len(self.players)), "lag_ns_max": lag,
+             "cpu_ns": seconds * 150 * MS, "ops": seconds * 20},
+        )  # fmt: skip
+
+    def _faults(self) -> pd.DataFrame:
+        if not self.fault_ns:
+            return frame_of("faults", {})
+        at = self.fault_ns
+        return frame_of(
+            "faults",
+            {"t_ns": [at], "kind": ["kill"], "target": ["gateway-1"], "detected_ns": [at + 30 * MS],
+             "recovered_ns": [at + 900 * MS]},
+        )  # fmt: skip
+
+
+_STAMPS = [
+    "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns", "committed_ns", "replied_ns",
+    "written_ns", "return_ns",
+]  # fmt: skip
+_LEDGER_COLUMNS = (
+    "shard", "seq", "op", "slot", "kind", "status", "account", "counter", "amount", "balance_after", "version",
+    "round", "window", "selection",
+)  # fmt: skip
+_OP_COLUMNS = (
+    "op", "kind", "attempts", "session", "connection", "gateway", "account", "currency", "table", "round", "selection",
+    "amount", "due_ns", "invoke_ns", "outcome", "status", "balance", "version", "shard", "seq", "queue_depth",
+    "batch_size", "weight", *_STAMPS,
+)  # fmt: skip
+
+
+def _ref(kind: int, number: int) -> bytes:
+    return kind.to_bytes(8) + (number + (kind << 56)).to_bytes(8)
+
+
+def player_entries(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the journal entries of players."""
+    return ledger[[account_kind(int(a)) == 0 for a in ledger["account"]]]

@@ -1,0 +1,174 @@
+"""The round as a table of transitions."""
+
+from collections import deque
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reference_impl.domain.game_round import (
+    TERMINAL,
+    TRANSITIONS,
+    Announce,
+    CloseShards,
+    Decide,
+    Message,
+    On,
+    OpenShards,
+    Phase,
+    RoundState,
+    SettleShards,
+    Timing,
+    VoidShards,
+    WakeAt,
+    diagram,
+    step,
+)
+from reference_impl.domain.units import NS_PER_MS
+
+START_NS = 1_000_000_000_000
+FRESH = RoundState(7, frozenset({0, 1}), frozenset({"gateway-0", "gateway-1"}), Timing())
+
+
+def drive(state: RoundState, *messages: tuple[Message, int]) -> tuple[RoundState, list[object]]:
+    effects: list[object] = []
+    for message, at_ms in messages:
+        state, new = step(state, message, START_NS + at_ms * NS_PER_MS)
+        effects += new
+    return state, effects
+
+
+OPENED = ((Message(On.START), 0), (Message(On.SHARD_OPENED, 0), 1), (Message(On.SHARD_OPENED, 1), 2))
+TICK = Message(On.TICK)
+
+
+def test_bets_open_once_every_shard_is_open() -> None:
+    state, effects = drive(FRESH, *OPENED)
+    assert state.phase is Phase.BETS_OPEN
+    assert state.closes_at_ns - state.opens_at_ns == Timing().window_ms * NS_PER_MS
+    assert Announce(Phase.BETS_OPEN) in effects
+
+
+def test_a_shard_that_does_not_open_is_left_out() -> None:
+    state, _ = drive(FRESH, *OPENED[:2], (TICK, Timing().open_wait_ms_max))
+    assert state.phase is Phase.BETS_OPEN
+    assert state.shards == {0}
+
+
+def test_a_round_that_no_shard_opens_is_void() -> None:
+    state, effects = drive(FRESH, OPENED[0], (TICK, Timing().open_wait_ms_max))
+    assert state.phase is Phase.VOIDED
+    assert Announce(Phase.VOIDED) in effects
+
+
+def at_cut_off() -> RoundState:
+    state, _ = drive(FRESH, *OPENED, (TICK, 4002), (TICK, 7002))
+    assert state.phase is Phase.NO_MORE_BETS
+    return state
+
+
+def test_shards_are_closed_only_when_every_gateway_has_flushed() -> None:
+    state, effects = drive(at_cut_off(), (Message(On.WATERMARK, "gateway-0"), 7003))
+    assert not effects
+    state, effects = drive(state, (Message(On.WATERMARK, "gateway-1"), 7004))
+    assert state.phase is Phase.CLOSING
+    assert CloseShards(frozenset({0, 1})) in effects
+
+
+def test_a_silent_gateway_is_waited_for_no_longer_than_the_limit() -> None:
+    state, _ = drive(at_cut_off(), (TICK, 7002 + Timing().flush_ms_max - 1))
+    assert state.phase is Phase.NO_MORE_BETS
+    state, effects = drive(state, (TICK, 7002 + Timing().flush_ms_max))
+    assert CloseShards(frozenset({0, 1})) in effects
+
+
+def test_gateways_that_flushed_before_our_clock_said_so_are_not_waited_for() -> None:
+    early = tuple((Message(On.WATERMARK, f"gateway-{n}"), 7001) for n in (0, 1))
+    state, effects = drive(FRESH, *OPENED, (TICK, 4002), *early, (TICK, 7002))
+    assert state.phase is Phase.CLOSING
+    assert effects.index(Announce(Phase.NO_MORE_BETS)) < effects.index(CloseShards(frozenset({0, 1})))
+
+
+def test_an_unclosable_shard_voids_the_round() -> None:
+    state, _ = drive(at_cut_off(), (TICK, 7600), (Message(On.SHARD_CLOSED, 0, b"h"), 7700))
+    state, effects = drive(state, (TICK, 7600 + Timing().close_wait_ms_max))
+    assert Decide(void=True, heads=((0, b"h"),)) in effects
+    state, effects = drive(state, (Message(On.DECIDED_VOID), 9200))
+    assert state.phase is Phase.VOIDING
+    assert VoidShards(frozenset({0, 1})) in effects
+
+
+def test_the_recorded_decision_and_not_the_wish_selects_the_path() -> None:
+    state, _ = drive(at_cut_off(), (TICK, 7600), (TICK, 7600 + Timing().close_wait_ms_max))
+    state, effects = drive(state, (Message(On.DECIDED_OUTCOME, outcome=17), 9200))
+    assert state.phase is Phase.DEALING
+    assert not any(isinstance(effect, VoidShards) for effect in effects)
+
+
+def test_nothing_that_depends_on_the_outcome_is_said_before_the_result() -> None:
+    closes = tuple((Message(On.SHARD_CLOSED, shard, b"h"), 7700) for shard in (0, 1))
+    state, effects = drive(at_cut_off(), (TICK, 7600), *closes, (Message(On.DECIDED_OUTCOME, outcome=17), 7710))
+    assert state.phase is Phase.DEALING
+    assert all(effect.outcome is None for effect in effects if isinstance(effect, Announce))
+    state, effects = drive(state, (TICK, 7710 + Timing().dealing_ms))
+    assert Announce(Phase.RESULT, 17) in effects
+    assert SettleShards(frozenset({0, 1}), 17) in effects
+
+
+def test_an_illegal_message_is_refused() -> None:
+    with pytest.raises(ValueError, match="round 7: 'decided: outcome' is illegal in IDLE"):
+        step(FRESH, Message(On.DECIDED_OUTCOME, outcome=1), START_NS)
+
+
+def test_a_late_answer_means_nothing() -> None:
+    state, _ = drive(FRESH, *OPENED)
+    assert step(state, Message(On.SHARD_DONE, 0), START_NS) == (state, ())
+
+
+messages = st.one_of(
+    st.builds(Message, st.sampled_from([On.SHARD_OPENED, On.SHARD_DONE]), st.integers(0, 1)),
+    st.builds(Message, st.just(On.SHARD_CLOSED), st.integers(0, 1), st.just(b"h")),
+    st.builds(Message, st.just(On.WATERMARK), st.sampled_from(["gateway-0", "gateway-1"])),
+    st.just(TICK),
+)
+
+
+@given(st.lists(st.tuples(messages, st.integers(0, 3000)), max_size=60), st.booleans())
+def test_whatever_happens_effects_come_in_the_order_that_keeps_money_safe(
+    noise: list[tuple[Message, int]], void_on_record: bool
+) -> None:
+    """Joins the machine with an adversarial world: close, then decide, then one end and never both."""
+    state, now_ns = FRESH, START_NS
+    seen: list[object] = []
+    inbox = deque([Message(On.START)])
+    for message, pass_ms in [(None, 0), *noise, *[(None, 10_000)] * 20]:
+        now_ns += pass_ms * NS_PER_MS
+        inbox.append(message or TICK)
+        while inbox:
+            state, effects = step(state, inbox.popleft(), now_ns)
+            seen += effects
+            for effect in effects:
+                if isinstance(effect, Decide):
+                    void = effect.void or void_on_record
+                    inbox.append(Message(On.DECIDED_VOID) if void else Message(On.DECIDED_OUTCOME, outcome=3))
+    assert state.phase in TERMINAL
+    kinds = [type(effect) for effect in seen]
+    assert kinds.count(Decide) <= 1
+    assert not (SettleShards in kinds and VoidShards in kinds)
+    order = [OpenShards, CloseShards, Decide, SettleShards if SettleShards in kinds else VoidShards]
+    places = [kinds.index(kind) for kind in order if kind in kinds]
+    assert places == sorted(places)
+    if Decide in kinds and not seen[kinds.index(Decide)].void:
+        assert {shard for shard, _ in seen[kinds.index(Decide)].heads} == state.shards
+
+
+def test_every_wake_up_lies_in_the_future_or_now() -> None:
+    _, effects = drive(FRESH, *OPENED, (TICK, 4002))
+    assert all(effect.at_ns >= START_NS for effect in effects if isinstance(effect, WakeAt))
+
+
+def test_the_diagram_in_the_documents_is_drawn_from_the_table() -> None:
+    document = Path("docs/ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert diagram().strip() in document
+    assert all(phase.name in diagram() for phase, _ in TRANSITIONS)

@@ -1,0 +1,113 @@
+"""A bad campaign file is refused in one line that names key, value and limit."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtest.config import CAMPAIGNS, SCHEMA, load_campaign, parse_campaign, schema_text
+from reference_impl.domain.errors import ConfigError
+from sim.scenario import arrivals
+
+NAMED = 'name = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "missing required field `name`"),
+        ("name = ", "not valid TOML"),
+        ('name = "a/b"', "name = 'a/b': must be"),
+        (NAMED + "sceanrio = 1", "unknown key 'sceanrio', did you mean 'scenario'?"),
+        (NAMED + "[scenario.bettting]", "unknown key 'scenario.bettting', did you mean 'betting'?"),
+        (
+            NAMED + "[scenario.timing]\nwindow_s = 1",
+            "unknown key 'scenario.timing.window_s', did you mean 'window_ms'?",
+        ),
+        (
+            NAMED + "[scenario.betting.timing]\nlate_shar = 1",
+            "unknown key 'scenario.betting.timing.late_shar', did you mean 'late_share'?",
+        ),
+        (
+            NAMED + "[[scenario.surges]]\ntable=1\nat_s=1\nwithin_s=1\nfactor=2\nfaktor=3",
+            "unknown key 'scenario.surges[0].faktor', did you mean 'factor'?",
+        ),
+        (NAMED + "[scenario]\ntables = 0", "scenario.tables = 0: expected `int` >= 1"),
+        (NAMED + '[scenario]\ntables = "2"', "scenario.tables = '2': expected `int`, got `str`"),
+        (NAMED + "[scenario.timing]\nwindow_ms = 1.5", "scenario.timing.window_ms = 1.5: expected `int`"),
+        (NAMED + "[scenario.timing]\nwindow_ms = 0", "scenario.timing.window_ms = 0: must lie between 1 and 600000"),
+        (NAMED + "[scenario.timing]\npause_ms = -1", "scenario.timing.pause_ms = -1: must lie between 0"),
+        (
+            NAMED + "[scenario.timing]\nwindow_ms = 2000",
+            "scenario.timing.closing_soon_ms = 3000: must not exceed window_ms = 2000",
+        ),
+        (NAMED + "[scenario]\nload_s = 1.0", "scenario.ramp_s = 5: must not exceed load_s = 1"),
+        (
+            NAMED + "[scenario.betting]\nstake_minor_min = 5000",
+            "scenario.betting.stake_minor_max = 2000: must lie between stake_minor_min = 5000",
+        ),
+        (
+            NAMED + "[scenario.betting.timing]\nlate_share = 0.9",
+            "scenario.betting.timing.late_share = 0.9: repeat_share and late_share add up to 1.15, limit 1",
+        ),
+        (
+            NAMED + "[scenario.betting.timing]\nlate_mean_s = 0.0",
+            "scenario.betting.timing.late_mean_s = 0: must be greater than 0",
+        ),
+        (
+            NAMED + "[[scenario.surges]]\ntable=3\nat_s=1\nwithin_s=1\nfactor=2",
+            "scenario.surges[0].table = 3: there are only tables 1 to 2",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="gateway-2"\nat_s=1',
+            "scenario.faults[0].target = 'gateway-2': there is no such process",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="burn"\ntarget="nats"\nat_s=1',
+            "scenario.faults[0].kind = 'burn': expected `str` matching",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="nats"\nat_s=99',
+            "scenario.faults[0].at_s = 99: must be less than load_s = 60",
+        ),
+    ],
+)
+def test_bad_campaign_is_refused_in_one_line(text: str, line: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse_campaign(text)
+    assert line in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: there is no such campaign file"):
+        load_campaign(tmp_path / "none.toml")
+
+
+def test_error_in_a_file_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(NAMED + "workers = 0")
+    with pytest.raises(ConfigError, match=r"bad\.toml: workers = 0: expected `int` >= 1"):
+        load_campaign(file)
+
+
+@pytest.mark.parametrize("file", sorted(CAMPAIGNS.glob("*.toml")), ids=lambda file: file.stem)
+def test_shipped_campaign_loads_under_its_file_name(file: Path) -> None:
+    assert load_campaign(file).name == file.stem
+
+
+def test_demo_triples_table_1_within_ten_seconds_and_keeps_rounds_short() -> None:
+    scenario = load_campaign(CAMPAIGNS / "demo.toml").scenario
+    at_table_1 = [arrival.at_s for arrival in arrivals(scenario) if arrival.table == 1]
+    before = sum(at_s < 20.0 for at_s in at_table_1)
+    assert len(at_table_1) == 3 * before
+    assert max(at_table_1) < 30.0
+    timing = scenario.timing
+    assert timing.window_ms + timing.dealing_ms + timing.pause_ms <= 12_000 - timing.flush_ms_max
+
+
+def test_schema_file_is_up_to_date() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "write loadtest.config.schema_text() to schema.json"
+
+
+def test_schema_forbids_unknown_keys_at_every_depth() -> None:
+    assert schema_text().count('"additionalProperties": false') == schema_text().count('"properties": {')

@@ -90,8 +90,11 @@ async def run_campaign(campaign: Campaign, out: Path, *, progress: bool = True) 
     except (LabError, OSError) as error:
         _leave_note(campaign, folder, measurement, f"{type(error).__name__}: {error}")
         return CampaignResult(folder, None, "error", EXIT_CODES["error"], str(error))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _leave_note(campaign, folder, measurement, "interrupted")
+        raise
     except BaseException as error:
-        _leave_note(campaign, folder, measurement, f"{type(error).__name__}: {error}".rstrip(": "))
+        _leave_note(campaign, folder, measurement, f"{type(error).__name__}: {error}")
         raise
     finally:
         shown.load_over()

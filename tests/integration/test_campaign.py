@@ -109,7 +109,7 @@ async def test_interrupted_campaign_leaves_no_process_and_says_why_it_ended(tmp_
     with pytest.raises(asyncio.CancelledError):
         await running
     run = only_run(tmp_path)
-    assert run.manifest["exit_reason"] == "CancelledError"
+    assert run.manifest["exit_reason"] == "interrupted"
     assert json.loads((run.path / "summary.json").read_text())["verdict"] == "error"
     assert (run.path / "records").is_dir(), "raw records are kept"
     assert not (tmp_path / "latest").exists()

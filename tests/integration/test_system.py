@@ -1,0 +1,299 @@
+"""The running system from outside: sockets, HTTP, and what survives."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from picows import WSMsgType
+from table_client import HttpError, Player, Socket, call, connect, open_players
+
+from reference_impl.accounts.players import PasswordCost
+from reference_impl.audit.trail import follow, genesis, read_trail
+from reference_impl.domain.bets import Status
+from reference_impl.domain.game_round import Phase, Timing
+from reference_impl.domain.games.outcome import seeded_outcome
+from reference_impl.domain.games.roulette import GROSS, POCKETS
+from reference_impl.domain.protocol import FRAME_BYTES_MAX, CloseCode
+from reference_impl.stack.config import StackConfig
+from reference_impl.stack.stack import Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMING = Timing(window_ms=1200, closing_soon_ms=500, dealing_ms=300, pause_ms=200, flush_ms_max=300)
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(said: list[str]) -> AsyncIterator[Stack]:
+    config = StackConfig(timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1))
+    async with Stack(config, said.append) as running:
+        await open_players(running, *range(1, 40))
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def player(stack: Stack, request: pytest.FixtureRequest) -> Player:
+    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 40)))
+    joined = Player(stack, next(numbers))
+    await joined.join()
+    return joined
+
+
+async def test_a_bet_is_accepted_debited_and_settled(player: Player) -> None:
+    event = await player.next_open()
+    straight = [player.bet(event, selection=n, amount_minor=100) for n in range(37)]
+    answers = [await player.answer(bet) for bet in straight]
+    assert {answer["status"] for answer in answers} == {Status.ACCEPTED}
+    assert answers[-1]["balance_minor"] == 100_000 - 37 * 100
+    paid = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == event["round"])
+    assert sum(paid["payouts_minor"]) == 3600
+    assert paid["balance_minor"] == 100_000 - 37 * 100 + 3600
+    outcome = (await player.phase(Phase.RESULT, event["round"] - 1))["outcome"]
+    won = paid["ids"][paid["payouts_minor"].index(3600)]
+    assert straight[outcome]["id"] == won
+    assert GROSS[outcome, outcome] == 36
+
+
+async def test_the_same_id_gets_the_same_answer_for_ever_through_any_gateway(player: Player) -> None:
+    event = await player.next_open()
+    sent = player.bet(event)
+    first = await player.answer(sent)
+    await player.phase(Phase.SETTLED, event["round"] - 1)
+    former = player.gateway
+    player.socket.disconnect()
+    await player.join(avoid=former)
+    assert player.gateway != former
+    player.socket.send(sent)
+    assert await player.answer(sent) == first
+
+
+async def test_the_same_id_with_another_amount_is_a_conflict(player: Player) -> None:
+    event = await player.next_open()
+    sent = player.bet(event, amount_minor=100)
+    await player.answer(sent)
+    player.socket.messages.clear()
+    player.bet(event, amount_minor=200, op=sent["id"])
+    assert (await player.answer(sent))["status"] == Status.CONFLICT
+
+
+async def test_a_late_bet_is_refused_on_record(player: Player) -> None:
+    event = await player.next_open()
+    await player.phase(Phase.BETS_CLOSED, event["round"] - 1)
+    answer = await player.answer(player.bet(event))
+    assert answer["status"] == Status.WINDOW_CLOSED
+    assert answer["seq"] > 0
+
+
+async def test_a_bet_on_a_round_that_never_was_is_refused(player: Player) -> None:
+    event = await player.next_open()
+    answer = await player.answer(player.bet({"round": event["round"] + 1000}))
+    assert answer["status"] == Status.UNKNOWN_ROUND
+
+
+@pytest.mark.parametrize(
+    ("selection", "amount_minor", "status"),
+    [(157, 100, Status.BAD_SELECTION), (0, 9, Status.BAD_AMOUNT), (0, 1_000_001, Status.BAD_AMOUNT)],
+)
+async def test_a_bet_outside_the_table_limits_is_refused(
+    player: Player, selection: int, amount_minor: int, status: Status
+) -> None:
+    event = await player.next_open()
+    assert (await player.answer(player.bet(event, selection, amount_minor)))["status"] == status
+
+
+async def test_a_bet_above_the_balance_is_refused_and_changes_nothing(player: Player) -> None:
+    event = await player.next_open()
+    answer = await player.answer(player.bet(event, amount_minor=100_001))
+    assert (answer["status"], answer["balance_minor"]) == (Status.INSUFFICIENT_FUNDS, 100_000)
+
+
+async def test_the_outcome_recomputes_from_the_revealed_seed_and_the_heads(player: Player) -> None:
+    event = await player.next_open()
+    result = await player.phase(Phase.RESULT, event["round"] - 1)
+    connection = await asyncpg.connect(player.stack.dsns[player.table % 2])
+    try:
+        row = await connection.fetchrow("SELECT seed, heads FROM round_decision WHERE round = $1", result["round"])
+    finally:
+        await connection.close()
+    assert row["seed"].hex() == result["seed"]
+    assert seeded_outcome(row["seed"], row["heads"], POCKETS) == result["outcome"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"{", b"[]", b"null", b'{"t":"bet"}', b'{"t":"nonsense"}', b"\xff\xfe",
+        b'{"t":"ping","sent_ns":-1}', b'{"t":"ping","sent_ns":1,"more":1}', b'{"t":"ping","sent_ns":1e999}',
+        b'{"t":"bet","id":"../../etc/passwd","table":1,"round":1,"window":0,"selection":0,"amount_minor":1}',
+        b'{"t":"bet","id":"' + b"0" * 32 + b'","table":1,"round":1,"window":0,"selection":0,"amount_minor":-5}',
+    ],
+)  # fmt: skip
+async def test_a_malformed_frame_closes_the_socket_with_one_line(player: Player, frame: bytes) -> None:
+    player.socket.send(frame)
+    await asyncio.wait_for(player.socket.closed.wait(), 5)
+    assert player.socket.close_code == CloseCode.MALFORMED
+    assert player.socket.close_reason
+    assert "\n" not in player.socket.close_reason
+
+
+async def test_a_binary_frame_is_refused(player: Player) -> None:
+    player.socket.send(b"\x00\x01", WSMsgType.BINARY)
+    await asyncio.wait_for(player.socket.closed.wait(), 5)
+    assert player.socket.close_code == CloseCode.MALFORMED
+
+
+async def test_an_oversized_frame_is_refused(player: Player) -> None:
+    player.socket.send(b" " * (FRAME_BYTES_MAX + 1))
+    await asyncio.wait_for(player.socket.closed.wait(), 5)
+
+
+async def test_a_ticket_opens_one_socket(player: Player) -> None:
+    place = await player.placement()
+    sockets = []
+    for _ in range(2):
+        socket = await connect(place["url"])
+        socket.send({"t": "hello", "ticket": place["ticket"]})
+        sockets.append(socket)
+        if len(sockets) == 1:
+            await socket.until(lambda m: m["t"] == "welcome")
+    await asyncio.wait_for(sockets[1].closed.wait(), 5)
+    assert sockets[1].close_code == CloseCode.BAD_TICKET
+    assert not sockets[0].closed.is_set()
+    sockets[0].disconnect()
+
+
+@pytest.mark.parametrize("hello", ["false", "AAAA.BBBB", "", "a.b.c"])
+async def test_a_false_ticket_is_refused(player: Player, hello: str) -> None:
+    socket = await connect((await player.placement())["url"])
+    socket.send({"t": "hello", "ticket": hello})
+    await asyncio.wait_for(socket.closed.wait(), 5)
+    assert socket.close_code == CloseCode.BAD_TICKET
+
+
+async def test_whoever_does_not_say_hello_first_is_refused(player: Player) -> None:
+    socket = await connect((await player.placement())["url"])
+    socket.send({"t": "ping", "sent_ns": 1})
+    await asyncio.wait_for(socket.closed.wait(), 5)
+    assert socket.close_code == CloseCode.BAD_TICKET
+
+
+async def test_a_second_connection_of_a_player_replaces_the_first(player: Player) -> None:
+    first: Socket = player.socket
+    # The same gateway notices; across gateways both stay until one of them is closed.
+    for _ in range(20):
+        former = player.gateway
+        await player.join()
+        if player.gateway == former:
+            break
+        first = player.socket
+    await asyncio.wait_for(first.closed.wait(), 5)
+    assert first.close_code == CloseCode.REPLACED
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "token", "status"),
+    [
+        ("/v1/login", {"name": "player-1", "password": "wrong"}, "", 401),
+        ("/v1/login", {"name": "nobody", "password": "wrong"}, "", 401),
+        ("/v1/login", {"name": "player-1"}, "", 400),
+        ("/v1/login", {"name": "player-1", "password": "x", "more": 1}, "", 400),
+        ("/v1/placement", {"table": 1}, "", 401),
+        ("/v1/placement", {"table": 1}, "not-a-token", 401),
+        ("/v1/admin/players", {"players": []}, "wrong", 401),
+        ("/v1/nothing", None, "", 404),
+    ],
+)
+async def test_bad_requests_get_the_right_status_and_one_line(
+    stack: Stack, path: str, body: dict[str, object] | None, token: str, status: int
+) -> None:
+    with pytest.raises(HttpError) as caught:
+        await call(stack, path, body, token)
+    assert caught.value.status == status
+    assert "Traceback" not in caught.value.detail
+    assert json.loads(caught.value.detail)["detail"]
+
+
+async def test_a_table_that_does_not_exist_is_named_with_the_limit(player: Player) -> None:
+    player.table = 9
+    with pytest.raises(HttpError, match="table 9 does not exist; tables are 1 to 2"):
+        await player.placement()
+
+
+@pytest.mark.parametrize("node", ["wallet-0", "wallet-1", "gateway-0", "dealer", "services", "nats", "postgres"])
+async def test_a_killed_process_comes_back_and_the_table_plays_on(
+    stack: Stack, said: list[str], player: Player, node: str
+) -> None:
+    """Kill it while bets are on their way; every bet's fate is known in the end, and new rounds settle."""
+    event = await player.next_open()
+    sent = [player.bet(event, selection=n % 37) for n in range(20)]
+    stack.kill(node)
+    await until(lambda: any(f"{node} is back" in line for line in said) or node in ("nats", "postgres"), 20)
+    await until(lambda: any(e.node == node and e.what == "ready" for e in stack.events[-6:]), 20)
+    await rejoin(player)
+    for bet in sent:
+        player.socket.send(bet)
+    statuses = {(await player.answer(bet))["status"] for bet in sent}
+    assert statuses <= {Status.ACCEPTED, Status.WINDOW_CLOSED, Status.UNKNOWN_ROUND}
+    fresh = await player.next_open()
+    assert (await player.answer(player.bet(fresh)))["status"] == Status.ACCEPTED
+    await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == fresh["round"], 30)
+    said.clear()
+
+
+async def test_the_audit_trail_recomputes_and_equals_the_ledger(stack: Stack, player: Player) -> None:
+    event = await player.next_open()
+    await player.answer(player.bet(event))
+    for shard, dsn in enumerate(stack.dsns):
+        connection = await asyncpg.connect(dsn)
+        try:
+            batches = [tuple(row) for row in await connection.fetch("SELECT id, payload FROM batch ORDER BY id")]
+        finally:
+            await connection.close()
+        await until(lambda: len(read_trail(stack.audit_dir / f"trail-{shard}.jsonl")) >= len(batches), 10)  # noqa: B023
+        lines = read_trail(stack.audit_dir / f"trail-{shard}.jsonl")
+        assert [(line.batch, line.payload) for line in lines][: len(batches)] == batches
+        head = genesis(shard)
+        for line in lines:
+            head = follow(head, line)
+            assert head is not None
+
+
+async def test_every_round_ends_and_nothing_is_owed_when_the_rounds_are_finished(stack: Stack) -> None:
+    await stack.finish_rounds()
+    for dsn in stack.dsns:
+        connection = await asyncpg.connect(dsn)
+        try:
+            assert await connection.fetchval("SELECT count(*) FROM betting_window WHERE NOT finished") == 0
+            assert await connection.fetchval("SELECT sum(balance) FROM account") == 0
+            assert await connection.fetchval("SELECT count(*) FROM account WHERE id >> 56 = 2 AND balance <> 0") == 0
+        finally:
+            await connection.close()
+
+
+async def rejoin(player: Player) -> None:
+    """Join again, trying for as long as services are coming back."""
+    player.socket.disconnect()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await asyncio.wait_for(player.join(), 3)
+            except (HttpError, OSError, TimeoutError):
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+async def until(true: object, timeout_s: float) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+NUMBERS = pytest.StashKey[object]()

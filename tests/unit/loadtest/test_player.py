@@ -1,0 +1,138 @@
+"""A player's way in and back, against a target that refuses, fails and hangs up by script."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loadtest.adapters.base import Arrived, Placement, TokenRefusedError
+from loadtest.clock import ServerClock
+from loadtest.operations import Operation
+from loadtest.recorder import Recorder
+from loadtest.users.bettor import PlayerScript
+from loadtest.users.player import TRIES_MAX, Player
+from loadtest.users.websocket import ConnectionLostError
+from reference_impl.domain.errors import OperationalError, RetryableError
+from reference_impl.domain.protocol import Welcome
+from reference_impl.domain.records import OPS, SESSIONS, STAGES, OpKind, Outcome
+from reference_impl.domain.units import NS_PER_S
+from reports.convert import operations, read_records
+from sim.scenario import Arrival, Scenario
+
+
+class Link:
+    """A link that ends after its welcome, with this close code, or stays silent."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+
+    def greet(self, ticket: str, timeout_s: float) -> tuple[Welcome, list[Arrived]]:
+        welcome = Welcome(1, 0, 100, 1, 978, time.time_ns(), None)
+        return welcome, [Arrived(welcome, 0, time.monotonic_ns())]
+
+    def send_bet(self, op: Operation) -> None:
+        raise AssertionError("no table event, no bet")
+
+    def receive(self, timeout_s: float) -> list[Arrived]:
+        if self.code is not None:
+            raise ConnectionLostError(self.code)
+        time.sleep(timeout_s)
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class Target:
+    """Answers from lists, one entry a call; the last entry stays."""
+
+    def __init__(self, log_in: list[str | Exception], place: list[str | Exception], close: list[int | None]) -> None:
+        self.scripts = {"log_in": log_in, "place": place, "close": close}
+        self.avoided: list[str] = []
+
+    def _next(self, what: str) -> object:
+        script = self.scripts[what]
+        value = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def log_in(self, player: int) -> str:
+        return str(self._next("log_in"))
+
+    def place(self, token: str, table: int, avoid: str) -> Placement:
+        self.avoided.append(avoid)
+        return Placement(str(self._next("place")), 1, "ws://nowhere/", "ticket")
+
+    def connect(self, url: str) -> Link:
+        return Link(self._next("close"))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[Target], tuple[list[tuple[OpKind, int, Outcome]], list[int]]]:
+    def run(target: Target) -> tuple[list[tuple[OpKind, int, Outcome]], list[int]]:
+        recorder = Recorder(tmp_path, 0)
+        end_ns = time.monotonic_ns() + NS_PER_S // 5
+        script = PlayerScript(Arrival(1, 1, 0.0), Scenario(), 5, ServerClock(), end_ns, 0.0, 0.0)
+        player = Player(
+            script, target, recorder, time.monotonic_ns(), end_ns, lambda *_: None, sleep=lambda _: None
+        )  # fmt: skip
+        player.run()
+        recorder.close()
+        table = operations(read_records(tmp_path, OPS), read_records(tmp_path, STAGES)).sort_values("op")
+        done = [
+            (OpKind(kind), int(attempts), Outcome(outcome))
+            for kind, attempts, outcome in zip(table["kind"], table["attempts"], table["outcome"], strict=True)
+        ]
+        return done, read_records(tmp_path, SESSIONS)["close_code"].tolist()
+
+    return run
+
+
+def test_player_logs_in_connects_stays_and_says_goodbye(play) -> None:
+    done, codes = play(Target(["token"], ["gateway-0"], [None]))
+    assert done == [(OpKind.LOGIN, 1, Outcome.OK), (OpKind.CONNECT, 1, Outcome.OK)]
+    assert codes == [1000]
+
+
+def test_failure_that_may_pass_is_tried_again_as_the_same_operation(play) -> None:
+    target = Target(
+        [RetryableError("503"), "token"], [RetryableError("503"), RetryableError("503"), "gateway-0"], [None]
+    )
+    done, _ = play(target)
+    assert done == [(OpKind.LOGIN, 2, Outcome.OK), (OpKind.CONNECT, 3, Outcome.OK)]
+
+
+def test_refused_log_in_ends_the_player(play) -> None:
+    done, codes = play(Target([TokenRefusedError("401")], ["gateway-0"], [None]))
+    assert (done, codes) == ([(OpKind.LOGIN, 1, Outcome.REJECTED)], [])
+
+
+def test_refused_token_is_renewed_on_the_way_to_a_connection(play) -> None:
+    done, _ = play(Target(["old", "new"], [TokenRefusedError("401"), "gateway-0"], [None]))
+    assert done == [
+        (OpKind.LOGIN, 1, Outcome.OK),
+        (OpKind.CONNECT, 2, Outcome.OK),
+        (OpKind.LOGIN, 1, Outcome.OK),
+    ]
+
+
+def test_player_returns_after_a_broken_connection_and_avoids_the_gateway_that_failed(play) -> None:
+    target = Target(["token"], ["gateway-1", "gateway-0"], [1006, None])
+    done, codes = play(target)
+    assert [kind for kind, _, _ in done] == [OpKind.LOGIN, OpKind.CONNECT, OpKind.CONNECT]
+    assert codes == [1006, 1000]
+    assert target.avoided == ["", "gateway-1"]
+
+
+def test_tries_are_bounded_and_what_never_succeeded_stays_unknown(play) -> None:
+    done, _ = play(Target(["token"], [RetryableError("503")], [None]))
+    kind, attempts, outcome = done[1]
+    assert (kind, outcome) == (OpKind.CONNECT, Outcome.UNKNOWN)
+    assert attempts <= TRIES_MAX
+
+
+def test_placement_refused_for_good_ends_the_player(play) -> None:
+    done, _ = play(Target(["token"], [OperationalError("HTTP 400")], [None]))
+    assert done[1] == (OpKind.CONNECT, 1, Outcome.REJECTED)

@@ -79,7 +79,7 @@ def test_bets_without_an_answer_break_their_limit(tmp_path):
 
 def test_a_late_generator_makes_the_run_invalid(tmp_path):
     tables = make_tables(Shape())
-    tables["generator"]["lag_ns_max"] = S
+    tables["ops"]["due_ns"] -= S // 10
     run = write_run(tmp_path, make_manifest(Shape()), tables)
     assert not generator_health(run).ok
     assert judge(run).verdict == "invalid"

@@ -78,8 +78,14 @@ def campaign_run(file: Path, out: Path) -> None:
     from loadtest.config import load_campaign  # noqa: PLC0415
 
     result = asyncio.run(run_campaign(load_campaign(file), out))
-    click.echo(result.message, err=result.report_path is None)
-    if result.report_path is not None:
+    if result.report_path is None:
+        click.echo(f"livetable: {result.message}; what there is lies in {result.run_path}", err=True)
+    else:
+        from reports.page import terminal_table  # noqa: PLC0415
+        from reports.run import open_run  # noqa: PLC0415
+
+        run = open_run(result.run_path)
+        click.echo(terminal_table(run, run.twin))
         click.echo(f"report: {result.report_path}")
     sys.exit(result.exit_code)
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,27 +144,33 @@ async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Me
         name=campaign.name, scenario=scenario, api_url=stack.api_url, record_dir=str(stack.record_dir),
         nonce=secrets.randbits(64),
     )  # fmt: skip
-    await _drive(plan, LoadGenerator(plan, folder, campaign.workers), stack, measurement, shown)
+    generator = LoadGenerator(plan, folder, campaign.workers)
+    shown.say("starting the load generator")
+    try:
+        measurement.load_start_ns = await generator.start()
+        faults = strike(stack, scenario.faults, measurement.load_start_ns, operator.cut_offs)
+        await _drive(plan, generator, faults, measurement, shown)
+    finally:
+        generator.stop()
     shown.say("finishing the rounds in play")
     await stack.finish_rounds()
     await operator.export_ledger(folder / "export")
 
 
 async def _drive(
-    plan: LoadPlan, generator: LoadGenerator, stack: Stack, measurement: _Measurement, shown: Progress
+    plan: LoadPlan,
+    generator: LoadGenerator,
+    faults: Coroutine[None, None, list[Struck]],
+    measurement: _Measurement,
+    shown: Progress,
 ) -> None:
-    """Run the load and its faults."""
-    shown.say("starting the load generator")
+    """Follow the load while its faults strike."""
+    striking = asyncio.create_task(faults)
     try:
-        start_ns = measurement.load_start_ns = await generator.start()
-        striking = asyncio.create_task(strike(stack, plan.scenario.faults, start_ns))
-        try:
-            await _watch(plan, generator, measurement, shown)
-            measurement.struck = await striking
-        finally:
-            striking.cancel()
+        await _watch(plan, generator, measurement, shown)
+        measurement.struck = await striking
     finally:
-        generator.stop()
+        striking.cancel()
 
 
 async def _watch(plan: LoadPlan, generator: LoadGenerator, measurement: _Measurement, shown: Progress) -> None:

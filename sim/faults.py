@@ -3,7 +3,7 @@
 import simpy
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
 from sim.gateway import Gateway
 from sim.observations import Observations
@@ -12,6 +12,8 @@ from sim.scenario import Fault
 from sim.server import after
 from sim.table import Table
 from sim.wallet import WalletShard
+
+ASK_AGAIN_NS = 100 * NS_PER_MS
 
 
 class Faults:
@@ -59,7 +61,21 @@ class Faults:
                 known = ", ".join(self._victims)
                 raise ConfigError(f"fault target '{fault.target}' is not in the model, which has {known}")
             at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
-            after(self._env, at_ns - int(self._env.now), self._strike, fault)
+            after(self._env, at_ns - int(self._env.now), self._aim, fault)
+
+    def _aim(self, fault: Fault) -> None:
+        """Strike now, or at the fault's distance from the next cut-off, as soon as one is announced."""
+        now_ns = int(self._env.now)
+        if not fault.before_close_ms:
+            self._strike(fault)
+            return
+        news = [table.news for table in self._tables if table.news is not None]
+        moments = [known.closes_ns - fault.before_close_ms * NS_PER_MS for known in news]
+        coming = [moment_ns for moment_ns in moments if moment_ns > now_ns]
+        if coming:
+            after(self._env, min(coming) - now_ns, self._strike, fault)
+        else:
+            after(self._env, ASK_AGAIN_NS, self._aim, fault)
 
     def _strike(self, fault: Fault) -> None:
         now_ns, who = int(self._env.now), len(self._seen.faults)

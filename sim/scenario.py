@@ -47,11 +47,23 @@ class Surge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something is broken on purpose. ``kill`` is SIGKILL; the supervisor starts the process again."""
+    """Something is broken on purpose. ``kill`` is SIGKILL; the supervisor starts the process again.
+
+    Parameters
+    ----------
+    kind, target : str
+        What is done to which process.
+    at_s : float
+        When, after the load's start.
+    before_close_ms : int
+        0 strikes at `at_s`; otherwise the fault waits, from `at_s` on, for the first moment that lies so long before
+        a table's cut-off. So it can be aimed at the rush of late bets.
+    """
 
     kind: Annotated[str, Meta(pattern="^kill$")]
     target: str
     at_s: Seconds
+    before_close_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
 
 
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -29,6 +29,10 @@ class JsonClient:
             raise ConfigError(f"target address '{base_url}': must be http://host:port")
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
 
+    def get(self, path: str) -> Any:
+        """Return the JSON reply to a GET; raises as :meth:`post`."""
+        return self._call("GET", path, None, {})
+
     def post(self, path: str, body: dict[str, Any], token: str = "") -> Any:
         """Post a JSON object and return the JSON reply.
 
@@ -44,13 +48,16 @@ class JsonClient:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        return self._call("POST", path, msgspec.json.encode(body), headers)
+
+    def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         try:
-            self._connection.request("POST", path, msgspec.json.encode(body), headers)
+            self._connection.request(method, path, body, headers)
             reply = self._connection.getresponse()
             data = reply.read(REPLY_BYTES_MAX)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise RetryableError(f"POST {path}: {type(error).__name__}: {error}") from None
+            raise RetryableError(f"{method} {path}: {type(error).__name__}: {error}") from None
         if reply.status in {200, 201}:
             return msgspec.json.decode(data)
         raise _refusal(path, reply.status, data)

@@ -1,6 +1,7 @@
 """The operator's side of the reference implementation: players through the admin API, the ledger from its databases."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,16 @@ class LiveTableOperator:
     async def export_ledger(self, out_dir: Path) -> None:
         """Write journal, accounts, windows and decisions of every shard."""
         await export_ledger(self._dsns, out_dir)
+
+    async def cut_offs(self) -> list[int]:
+        """Return the tables' announced cut-offs, CLOCK_MONOTONIC ns of this host."""
+        return await asyncio.to_thread(self._cut_offs)
+
+    def _cut_offs(self) -> list[int]:
+        with JsonClient(self._api_url, PROVISION_S_MAX) as client:
+            tables = client.get("/v1/lobby")["tables"]
+        clock_ns = time.time_ns() - time.monotonic_ns()
+        return [table["closes_at_unix_ns"] - clock_ns for table in tables]
 
     def _provision(self, players: int, deposit_minor: int) -> None:
         with JsonClient(self._api_url, PROVISION_S_MAX) as client:

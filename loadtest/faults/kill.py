@@ -2,15 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import frame_of
 from sim.scenario import Fault
 
+CutOffs = Callable[[], Awaitable[Sequence[int]]]
+"""Asks for the tables' announced cut-offs, CLOCK_MONOTONIC ns."""
+
+ASK_AGAIN_S = 0.1
 CRASH = "crash"
 """Kind of a fault that the campaign did not order."""
 
@@ -30,16 +34,31 @@ class Struck(NamedTuple):
     target: str
 
 
-async def strike(system: Breakable, faults: Sequence[Fault], start_ns: int) -> list[Struck]:
-    """Carry out every fault at its instant after the load's start."""
+async def strike(system: Breakable, faults: Sequence[Fault], start_ns: int, cut_offs: CutOffs) -> list[Struck]:
+    """Carry out every fault at its instant after the load's start, or at its distance from the next cut-off."""
     struck = []
     for fault in sorted(faults, key=lambda fault: fault.at_s):
         due_ns = start_ns + round(fault.at_s * NS_PER_S)
-        await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / NS_PER_S)
+        await _sleep_until(due_ns)
+        if fault.before_close_ms:
+            await _sleep_until(await _before_a_cut_off(fault.before_close_ms * NS_PER_MS, cut_offs))
         now_ns = time.monotonic_ns()
         system.kill(fault.target)
         struck.append(Struck(now_ns, fault.kind, fault.target))
     return struck
+
+
+async def _sleep_until(due_ns: int) -> None:
+    await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / NS_PER_S)
+
+
+async def _before_a_cut_off(distance_ns: int, cut_offs: CutOffs) -> int:
+    """Return the next moment that lies so long before a cut-off, as soon as there is one."""
+    while True:
+        moments = [closes_ns - distance_ns for closes_ns in await cut_offs()]
+        if coming := [moment_ns for moment_ns in moments if moment_ns > time.monotonic_ns()]:
+            return min(coming)
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
 def fault_rows(struck: Sequence[Struck], events: Iterable[tuple[int, str, str]]) -> pd.DataFrame:

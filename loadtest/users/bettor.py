@@ -31,7 +31,7 @@ from reference_impl.domain.messages import TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.arrivals import planned_bets
+from sim.arrivals import PlannedBet, planned_bets
 from sim.scenario import Arrival, Scenario
 
 OVERLOADED_TRIES_MAX = 5
@@ -88,6 +88,7 @@ class PlayerScript:
     _paid_by_ns: dict[int, int] = field(default_factory=dict)
     _version: int = 0
     _balance: int = 0
+    _prepared: tuple[int, list[PlannedBet]] = (-1, [])
 
     @property
     def outstanding(self) -> int:
@@ -125,6 +126,9 @@ class PlayerScript:
         for round_id, until_ns in self._paid_by_ns.items():
             if event.round > round_id or (event.round == round_id and event.phase in _ENDED):
                 self._paid_by_ns[round_id] = min(until_ns, heard_ns + PAYMENT_GRACE_NS)
+        if event.phase in _ENDED:
+            # A whole table hears at once that bets are open: what can be planned before must not wait for that.
+            self._bets_of(round_no_of(event.round) + 1)
         if event.phase in _BETTING_PHASES and event.round > self._round and event.opens_at_unix_ns:
             self._round = event.round
             self._planned = sorted(self._plan(event, heard_ns), key=lambda op: op.due_ns)
@@ -214,10 +218,15 @@ class PlayerScript:
         yield self.load_end_ns
         yield self._answers_until_ns
 
+    def _bets_of(self, round_no: int) -> list[PlannedBet]:
+        if self._prepared[0] != round_no:
+            self._prepared = round_no, planned_bets(self.scenario, self.arrival.player, round_no)
+        return self._prepared[1]
+
     def _plan(self, event: TableEvent, heard_ns: int) -> Iterator[Operation]:
         opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)
         closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)
-        for bet in planned_bets(self.scenario, self.arrival.player, round_no_of(event.round)):
+        for bet in self._bets_of(round_no_of(event.round)):
             due_ns = opens_ns + bet.offset_ns
             if due_ns < heard_ns:
                 if event.phase != Phase.BETS_OPEN:

@@ -14,10 +14,29 @@ class Victim:
         self.killed.append((time.monotonic_ns(), name))
 
 
+async def no_cut_offs() -> list[int]:
+    return []
+
+
+async def test_a_fault_aimed_at_a_cut_off_strikes_at_its_distance_from_the_next_one() -> None:
+    start_ns = time.monotonic_ns()
+    asked = []
+
+    async def cut_offs() -> list[int]:
+        asked.append(time.monotonic_ns())
+        over, coming = start_ns + 10_000_000, start_ns + 300_000_000
+        return [over] if len(asked) == 1 else [over, coming]
+
+    victim = Victim()
+    await strike(victim, [Fault(kind="kill", target="nats", at_s=0.02, before_close_ms=50)], start_ns, cut_offs)
+    assert len(asked) == 2
+    assert 0 <= victim.killed[0][0] - (start_ns + 250_000_000) < 200_000_000
+
+
 async def test_faults_strike_in_order_of_time_and_not_before_it() -> None:
     faults = [Fault(kind="kill", target="nats", at_s=0.06), Fault(kind="kill", target="gateway-1", at_s=0.02)]
     victim, start_ns = Victim(), time.monotonic_ns()
-    struck = await strike(victim, faults, start_ns)
+    struck = await strike(victim, faults, start_ns, no_cut_offs)
     assert [name for _, name in victim.killed] == ["gateway-1", "nats"]
     assert [fault.target for fault in struck] == ["gateway-1", "nats"]
     for (t_ns, _), at_ns in zip(victim.killed, (20_000_000, 60_000_000), strict=True):

@@ -9,6 +9,7 @@ import pytest
 from shards import connect_as_writer, create_template, new_shard
 
 from reference_impl.stack.embedded import EmbeddedPostgres
+from reference_impl.stack.processes import end
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     server.start()
     asyncio.run(create_template(server))
     yield server
-    server.stop()
+    end([(server.process, server.stop_signal)], 5)
 
 
 @pytest.fixture

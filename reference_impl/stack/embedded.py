@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from reference_impl.domain.errors import OperationalError
-from reference_impl.stack.processes import end, free_port, script, spawn, wheel_file
+from reference_impl.stack.processes import free_port, script, spawn, wheel_file
 
 START_S_MAX = 20.0
-STOP_S_MAX = 3.0
 STATUS_LINE = 8
 CONNECTIONS_MAX = 64
 
@@ -89,6 +88,7 @@ class EmbeddedPostgres:
     """
 
     name = "postgres"
+    stop_signal = signal.SIGINT  # fast: connections are cut, data is safe
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -110,11 +110,6 @@ class EmbeddedPostgres:
             [*command, "-D", str(self._data), "-p", str(self.port), *settings], self._log, **self._identity.arguments()
         )
         await_ready(self, self._log)
-
-    def stop(self) -> None:
-        """Shut down fast: connections are cut, data is safe."""
-        if self.process is not None:
-            end(self.process, signal.SIGINT, STOP_S_MAX)
 
     def ready(self) -> bool:
         """Tell whether the server says so, on the status line (the eighth) of its ``postmaster.pid``."""
@@ -166,6 +161,7 @@ class EmbeddedNats:
     """
 
     name = "nats"
+    stop_signal = signal.SIGTERM
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -197,8 +193,3 @@ class EmbeddedNats:
         )
         self.process = spawn([script("nats-server"), "-c", str(config)], self._log)
         await_ready(self, self._log)
-
-    def stop(self) -> None:
-        """End the server."""
-        if self.process is not None:
-            end(self.process, signal.SIGTERM, STOP_S_MAX)

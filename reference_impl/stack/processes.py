@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,15 @@ def spawn(
         )
 
 
-def end(process: subprocess.Popen[bytes], signal_number: int, wait_s: float) -> None:
-    """Ask a program to end; after `wait_s`, kill its whole group."""
-    if process.poll() is None:
-        process.send_signal(signal_number)
+def end(processes: Sequence[tuple[subprocess.Popen[bytes], int]], wait_s: float) -> None:
+    """Ask programs to end, all at once, each by its signal; after `wait_s`, kill the groups of those that did not."""
+    for process, signal_number in processes:
+        if process.poll() is None:
+            process.send_signal(signal_number)
+    deadline_s = time.monotonic() + wait_s
+    for process, _ in processes:
         try:
-            process.wait(wait_s)
+            process.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

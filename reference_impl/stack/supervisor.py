@@ -34,12 +34,10 @@ class Unit(Protocol):
 
     name: str
     process: subprocess.Popen[bytes] | None
+    stop_signal: signal.Signals
 
     def start(self) -> None:
         """Start it."""
-
-    def stop(self) -> None:
-        """End it."""
 
 
 class Child:
@@ -54,6 +52,8 @@ class Child:
     log_path : Path
         Where its output goes.
     """
+
+    stop_signal = signal.SIGTERM
 
     def __init__(self, name: str, wiring_path: Path, log_path: Path) -> None:
         self.name = name
@@ -77,11 +77,6 @@ class Child:
             self.process = spawn(command, self._log_path, pass_fds=(theirs,))
         finally:
             os.close(theirs)
-
-    def stop(self) -> None:
-        """Ask it to end; kill it if it does not."""
-        if self.process is not None:
-            end(self.process, signal.SIGTERM, STOP_S_MAX)
 
     async def ready(self) -> bool:
         """Wait until it serves; False if it ended before."""
@@ -157,16 +152,13 @@ class Supervisor:
             self._watchers[unit.name] = asyncio.create_task(self._watch(unit))
 
     async def stop(self) -> None:
-        """End everything, the last started first."""
+        """End everything: first our own processes, then the servers that they use."""
         for watcher in self._watchers.values():
             watcher.cancel()
         await asyncio.gather(*self._watchers.values(), return_exceptions=True)
-        children = [unit for unit in self._units.values() if isinstance(unit, Child)]
-        for child in children:
-            if child.process is not None and child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-        for unit in reversed(self._units.values()):
-            unit.stop()
+        for ours in (True, False):
+            group = [unit for unit in self._units.values() if isinstance(unit, Child) is ours]
+            end([(unit.process, unit.stop_signal) for unit in group if unit.process is not None], STOP_S_MAX)
 
     def _start(self, unit: Unit) -> None:
         unit.start()

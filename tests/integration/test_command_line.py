@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UP_S_MAX = 40.0
+UP_S_MAX = 90.0
 
 
 def livetable(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

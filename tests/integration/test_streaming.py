@@ -67,7 +67,7 @@ def new_studio(origin, **changes):
     return Studio(TABLE, VIDEO, f"ws://127.0.0.1:{origin.live_port}/ingest", KEY, **changes)
 
 
-def token(table=TABLE, life_s=60, secret=SECRET):
+def token(table=TABLE, life_s=3600, secret=SECRET):
     return seal_playback(Playback(7, table, int(time.time()) + life_s), secret)
 
 

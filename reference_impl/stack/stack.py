@@ -112,6 +112,10 @@ class Stack:
         """Return a process's id."""
         return self._supervisor.pid(name)
 
+    def runs(self, name: str) -> bool:
+        """Tell whether a process runs now."""
+        return self._supervisor.runs(name)
+
     def kill(self, name: str, signal_number: int = signal.SIGKILL) -> None:
         """Send a signal to a process, SIGKILL unless said otherwise; the supervisor starts again what dies."""
         os.kill(self._supervisor.pid(name), signal_number)

@@ -116,6 +116,11 @@ class Supervisor:
         """The units, in the order in which they were started."""
         return list(self._units)
 
+    def runs(self, name: str) -> bool:
+        """Tell whether a unit's process runs now."""
+        unit = self._units.get(name)
+        return unit is not None and unit.process is not None and unit.process.poll() is None
+
     def pid(self, name: str) -> int:
         """Return a unit's process id.
 
@@ -124,10 +129,10 @@ class Supervisor:
         OperationalError
             If it does not run.
         """
-        unit = self._units.get(name)
-        if unit is None or unit.process is None or unit.process.poll() is not None:
-            raise OperationalError(f"{name} does not run; running are {', '.join(self._units)}")
-        return unit.process.pid
+        process = self._units[name].process if self.runs(name) else None
+        if process is None:
+            raise OperationalError(f"{name} does not run; known are {', '.join(self._units)}")
+        return process.pid
 
     async def start(self, *units: Unit) -> None:
         """Start units together and wait until all of them serve.

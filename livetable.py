@@ -13,6 +13,7 @@ from reference_impl.domain.errors import LabError
 
 EXIT_ERROR = 1
 RUNS = Path("runs")
+BENCHES = ("stream",)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -30,12 +31,20 @@ def cli() -> None:
 @click.option("--tables", type=click.IntRange(1, 1000), default=2, show_default=True, help="Roulette tables.")
 @click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
+@click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
 @click.option("--data", type=click.Path(path_type=Path), help="Keep data here; otherwise it is temporary.")
 def up(
-    tables: int, gateways: int, shards: int, port: int, dsns: tuple[str, ...], nats_url: str, data: Path | None
+    tables: int,
+    gateways: int,
+    shards: int,
+    edges: int,
+    port: int,
+    dsns: tuple[str, ...],
+    nats_url: str,
+    data: Path | None,
 ) -> None:
     r"""Run the whole system until Ctrl-C, on embedded servers unless others are named.
 
@@ -45,12 +54,13 @@ def up(
       livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
     """
     from reference_impl.stack.config import StackConfig  # noqa: PLC0415
-    from reference_impl.stack.stack import serve  # noqa: PLC0415
+    from reference_impl.stack.serve import serve  # noqa: PLC0415
 
     config = StackConfig(
         tables=tables,
         gateways=gateways,
         shards=len(dsns) or shards,
+        edges=edges,
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,
@@ -181,6 +191,29 @@ def sim_run(file: Path, model: Path | None, out: Path) -> None:
     click.echo(terminal_table(run))
     click.echo(f"report: {render_report(run)}")
     sys.exit(judgement.exit_code)
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(BENCHES))
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON, the last one.")
+def bench(name: str, *, as_json: bool) -> None:
+    r"""Measure ours against a peer; they take turns in one run.
+
+    \b
+    Example:
+      livetable bench stream --json
+    """
+    from importlib import import_module  # noqa: PLC0415
+
+    import msgspec  # noqa: PLC0415
+
+    result = import_module(f"loadtest.bench.{name}").run()
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+        return
+    click.echo(f"{result.unit}: ours {result.ours:g}, {result.peer_name} {result.peer:g}, ratio {result.ratio:g}")
+    for label, figures in result.detail.items():
+        click.echo(f"  {label}: {figures}")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,6 +21,7 @@ import msgspec
 import pandas as pd
 
 from loadtest.adapters.ours_operator import LiveTableOperator
+from loadtest.clips import read_clips
 from loadtest.clock import clock_pair
 from loadtest.evaluation import evaluate
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
@@ -34,7 +35,7 @@ from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.run import Run, manifest_base, write_run
-from sim.scenario import Campaign, Scenario, arrivals
+from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
 WATCH_S = 0.25
@@ -136,7 +137,7 @@ async def _measure(campaign: Campaign, folder: Path, measurement: _Measurement, 
 async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Measurement, shown: Progress) -> None:
     scenario = campaign.scenario
     operator = LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns)
-    players = len(arrivals(scenario))
+    players = len(people(scenario))
     shown.say(f"opening accounts for {players} players")
     await operator.provision(players, scenario.deposit_minor)
     measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in stack.node_names}
@@ -198,7 +199,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     cost = replace(StackConfig().password_cost, memory_kib=64, iterations=1)
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
-        record_dir=str(records), password_cost=cost,
+        edges=scenario.edges, record_dir=str(records), password_cost=cost,
     )  # fmt: skip
 
 
@@ -207,6 +208,7 @@ def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run
     middle = pairs[len(pairs) // 2]
     tables = convert(folder / "records", folder / "export", campaign.scenario.shards, middle)
     tables["faults"] = fault_rows(measurement.struck, measurement.events)
+    tables["glass"] = read_clips(folder / "records", middle)
     run = _write(campaign, folder, measurement, "finished", tables)
     for raw in ("records", "export"):
         shutil.rmtree(folder / raw)
@@ -224,7 +226,7 @@ def _write(
         seed=campaign.scenario.seed,
         cpu_affinity=measurement.cpu_affinity,
         clock_offsets=_clock_offsets(measurement.clocks),
-        capabilities=dict.fromkeys(("ledger", "rounds", "stages", "pushes"), True),
+        capabilities=dict.fromkeys(("ledger", "rounds", "stages", "pushes", "video"), True),
         started_unix_ns=measurement.started_unix_ns,
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,

@@ -87,7 +87,14 @@ def fault_targets(scenario: Scenario) -> list[str]:
     """Return the names of the processes that a campaign may break."""
     gateways = [f"gateway-{number}" for number in range(scenario.gateways)]
     wallets = [f"wallet-{number}" for number in range(scenario.shards)]
-    return ["postgres", "nats", *wallets, *gateways, "dealer", "services"]
+    return ["postgres", "nats", *wallets, *gateways, "dealer", "services", *_video_processes(scenario)]
+
+
+def _video_processes(scenario: Scenario) -> list[str]:
+    if not scenario.edges:
+        return []
+    studios = [f"studio-{table}" for table in range(1, scenario.tables + 1)]
+    return [*studios, "origin", *(f"edge-{number}" for number in range(scenario.edges))]
 
 
 def _refuse_unknown_keys(kind: inspect.Type, raw: object, where: str) -> None:
@@ -133,6 +140,8 @@ def _range_problems(scenario: Scenario) -> Iterator[str]:
             f"scenario.betting.stake_minor_max = {betting.stake_minor_max}: must lie between "
             f"stake_minor_min = {betting.stake_minor_min} and {AMOUNT_MINOR_MAX}"
         )
+    if scenario.viewers_per_table and not scenario.edges:
+        yield f"scenario.viewers_per_table = {scenario.viewers_per_table}: without edges there is no video to watch"
 
 
 def _timing_problems(timing: Timing) -> Iterator[str]:

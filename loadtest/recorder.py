@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loadtest.operations import Operation
-from reference_impl.domain.records import GENERATOR, OPS, PUSHES, SESSIONS, OpEvent, Outcome, PushKind
+from reference_impl.domain.records import (
+    CLIPS,
+    GENERATOR,
+    OPS,
+    PUSHES,
+    SESSIONS,
+    VIDEO,
+    CacheState,
+    FetchKind,
+    OpEvent,
+    Outcome,
+    PushKind,
+    Switch,
+)
 from reference_impl.stack.recording import RecordFile
 
 
@@ -52,6 +65,47 @@ class Seat:
     opened_ns: int
 
 
+class Fetched(NamedTuple):
+    """A viewer's fetch: what, when, how it ended, and how playback was after it."""
+
+    viewer: int
+    table: int
+    edge: int
+    rendition: int
+    kind: FetchKind
+    msn: int
+    part: int
+    size_bytes: int
+    due_ns: int
+    start_ns: int
+    first_byte_ns: int
+    end_ns: int
+    status: int
+    cache: CacheState
+    media_ns: int
+    buffer_ms: int
+    latency_ms: int
+    stalled_ms: int
+    switched: Switch
+
+
+class Clip(NamedTuple):
+    """A part that is kept for its picture."""
+
+    viewer: int
+    table: int
+    rendition: int
+    msn: int
+    part: int
+    arrived_ns: int
+    shown_ns: int
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that holds it, init section first."""
+        return f"{CLIPS.name}-{self.viewer}-{self.msn}.{self.part}.mp4"
+
+
 class Recorder:
     """The record files of one load worker.
 
@@ -65,11 +119,14 @@ class Recorder:
 
     def __init__(self, record_dir: Path, worker: int) -> None:
         self.worker = worker
+        self._folder = record_dir
         self.operations = 0
         self.missed = 0
         self._ops = RecordFile(record_dir / f"{OPS.name}-w{worker}.bin", OPS, unbuffered=True)
         self._pushes = RecordFile(record_dir / f"{PUSHES.name}-w{worker}.bin", PUSHES)
         self._sessions = RecordFile(record_dir / f"{SESSIONS.name}-w{worker}.bin", SESSIONS)
+        self._video = RecordFile(record_dir / f"{VIDEO.name}-w{worker}.bin", VIDEO)
+        self._clips = RecordFile(record_dir / f"{CLIPS.name}-w{worker}.bin", CLIPS)
         self._generator = RecordFile(record_dir / f"{GENERATOR.name}-w{worker}.bin", GENERATOR)
 
     def invoke(self, op: Operation, now_ns: int) -> None:
@@ -101,15 +158,24 @@ class Recorder:
             seat.opened_ns, closed_ns, close_code,
         )  # fmt: skip
 
+    def fetched(self, row: Fetched) -> None:
+        """Record a viewer's fetch."""
+        self._video.append(*row)
+
+    def clip(self, clip: Clip, fragment: bytes) -> None:
+        """Keep a part that can be decoded by itself."""
+        (self._folder / clip.file_name).write_bytes(fragment)
+        self._clips.append(*clip)
+
     def health(self, now_ns: int, users: int, lag_ns_max: int, cpu_ns: int) -> None:
         """Record the worker's own health and hand buffered records over."""
         self._generator.append(now_ns, self.worker, users, lag_ns_max, cpu_ns, self.operations, self.missed)
-        for file in (self._pushes, self._sessions, self._generator):
+        for file in (self._pushes, self._sessions, self._video, self._clips, self._generator):
             file.flush()
 
     def close(self) -> None:
         """Write what is buffered and close the files."""
-        for file in (self._ops, self._pushes, self._sessions, self._generator):
+        for file in (self._ops, self._pushes, self._sessions, self._video, self._clips, self._generator):
             file.close()
 
     def _write(self, op: Operation, event: OpEvent, invoke_ns: int, end: Returned) -> None:

@@ -6,11 +6,11 @@ from locust import LoadTestShape
 
 from loadtest.plan import SPAWN_LEAD_S, LoadPlan
 from reference_impl.domain.units import NS_PER_S
-from sim.scenario import arrivals
+from sim.scenario import people
 
 
 class ArrivalShape(LoadTestShape):
-    """Follows the scenario's arrivals and ends when the last player has left.
+    """Follows the scenario's arrivals and ends when the last of them has left.
 
     Locust adjusts the number of users once a second; the exact instant of an arrival is kept by the user, who waits
     for it. Nobody is stopped from outside before the drain's bound, so no operation is cut off.
@@ -21,7 +21,7 @@ class ArrivalShape(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._arrivals_s = sorted(arrival.at_s for arrival in arrivals(self.plan.scenario))
+        self._arrivals_s = [arrival.at_s for arrival in people(self.plan.scenario)]
 
     def tick(self) -> tuple[int, float] | None:
         """Return how many users there should be, or None at the end."""

@@ -152,6 +152,50 @@ FAULTS = {
     "recovered_ns": Column("int64", "ns", "the process was ready again; 0 if it was not"),
 }
 
+VIDEO = {
+    "viewer": Column("int32", "", "the viewer's player number"),
+    "table": Column("int32", "", "table"),
+    "edge": Column("int16", "", "edge that was asked, -1 if none"),
+    "rendition": Column("int16", "", "rendition, 0 is the one of the lowest bit rate; -1 if none"),
+    "kind": Column("int16", "FetchKind", "what was asked for"),
+    "msn": Column("int64", "", "media sequence number; of a playlist, of its newest part"),
+    "part": Column("int32", "", "part of the segment, -1 for a whole segment"),
+    "bytes": Column("int64", "bytes", "size of the answer's body"),
+    "due_ns": Column("int64", "ns", "when the viewer wanted it"),
+    "start_ns": Column("int64", "ns", "request sent"),
+    "first_byte_ns": Column("int64", "ns", "first byte of the answer, 0 if there was none"),
+    "end_ns": Column("int64", "ns", "last byte of the answer, or when it was given up"),
+    "status": Column("int16", "HTTP", "status code; 0 if the connection failed"),
+    "cache": Column("int8", "CacheState", "how the edge came by it"),
+    "media_ns": Column("int64", "ns", "when the newest frame in it was captured, 0 if it has none"),
+    "buffer_ms": Column("int32", "ms", "media ahead of the playhead afterwards"),
+    "latency_ms": Column("int32", "ms", "from the capture of the frame at the playhead to now; 0 before playback"),
+    "stalled_ms": Column("int32", "ms", "length of the stall that ended with this row"),
+    "switched": Column("int8", "", "1 and -1: a better or a worse rendition from here on; 2: another edge"),
+}
+
+GLASS = {
+    "viewer": Column("int32", "", "the viewer's player number"),
+    "table": Column("int32", "", "table"),
+    "rendition": Column("int16", "", "rendition"),
+    "msn": Column("int64", "", "media sequence number"),
+    "part": Column("int32", "", "part of the segment"),
+    "captured_ns": Column("int64", "ns", "when its first frame was taken, as the picture itself says"),
+    "arrived_ns": Column("int64", "ns", "when the viewer had it"),
+    "shown_ns": Column("int64", "ns", "when the playhead reached that frame"),
+}
+
+PLACEMENTS = {
+    "t_ns": Column("int64", "ns", "when"),
+    "session": Column("int64", "", "player"),
+    "table": Column("int32", "", "table"),
+    "what": Column("str", "", "gateway or edge"),
+    "chosen": Column("str", "", "process that was chosen"),
+    "number": Column("int16", "", "its number"),
+    "load": Column("float64", "", "its forecast load, as the placer saw it"),
+    "alternatives": Column("int16", "", "how many there were to choose from"),
+}
+
 TABLES: dict[str, dict[str, Column]] = {
     "ops": OPS,
     "pushes": PUSHES,
@@ -162,5 +206,8 @@ TABLES: dict[str, dict[str, Column]] = {
     "sessions": SESSIONS,
     "generator": GENERATOR,
     "faults": FAULTS,
+    "video": VIDEO,
+    "glass": GLASS,
+    "placements": PLACEMENTS,
 }
 """Tables by the base name of their parquet file."""

@@ -30,7 +30,7 @@ Records = npt.NDArray[np.void]
 Integers = npt.NDArray[np.int64]
 
 _OP_MASK = (1 << 63) - 1
-_NUMPY_CODE = {"B": "u1", "h": "<i2", "i": "<i4", "q": "<i8", "16s": (">u8", (2,))}
+_NUMPY_CODE = {"B": "u1", "b": "i1", "h": "<i2", "i": "<i4", "q": "<i8", "d": "<f8", "16s": (">u8", (2,))}
 _ANSWER_FIELDS = ("gateway", "status", "shard", "balance", "version", "seq", "return_ns", "kernel_ns")
 _PHASE_COLUMNS = {
     "no_more_bets_ns": (Phase.NO_MORE_BETS,),
@@ -39,6 +39,7 @@ _PHASE_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
+_PLAIN = (records.PUSHES, records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS)
 _WINDOWS = {"shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64"}
 _DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32"}
 
@@ -67,7 +68,8 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
     Returns
     -------
     dict of str to DataFrame
-        Every table of :data:`reports.columns.TABLES`; ``faults`` is empty, since whoever broke things knows them.
+        Every table of :data:`reports.columns.TABLES`; ``faults`` is empty, since whoever broke things knows them, and
+        so is ``glass``, since pictures are read elsewhere.
     """
     ledger = _exported(export_dir, "ledger", {**_types("ledger"), "ref": "str"}, n_shards)
     accounts = _exported(export_dir, "accounts", _types("accounts"), n_shards)
@@ -83,8 +85,9 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
         "ledger": _ledger(ledger),
         "accounts": frame_of("accounts", {str(name): column for name, column in accounts.items()}),
         "faults": empty_table("faults"),
+        "glass": empty_table("glass"),
     }
-    for layout in (records.PUSHES, records.NODES, records.SESSIONS, records.GENERATOR):
+    for layout in _PLAIN:
         tables[layout.name] = _plain(layout, read_records(record_dir, layout))
     return tables
 
@@ -215,9 +218,8 @@ def _ledger(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(layout: Layout, rows: Records) -> pd.DataFrame:
     columns: dict[str, Any] = {name: rows[name] for name in TABLES[layout.name]}
-    if "node" in columns:
-        columns["node"] = columns["node"].astype("U24")
-    return frame_of(layout.name, columns)
+    texts = {name: rows[name].astype("U") for name in columns if rows.dtype[name].kind == "S"}
+    return frame_of(layout.name, columns | texts)
 
 
 def _exported(folder: Path, name: str, types: Mapping[str, str], n_shards: int) -> pd.DataFrame:

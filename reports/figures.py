@@ -12,13 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reference_impl.domain.money import EXPONENT, Currency
-from reports import sentences, series
+from reports import sentences, series, video_figures
 from reports.canvas import (
     CSS_LIGHT,
     INK,
-    MEASURED,
     QUIET,
-    SIMULATED,
     grid_of,
     name_line,
     plain_numbers,
@@ -28,6 +26,7 @@ from reports.canvas import (
 )
 from reports.latency import latency_ms
 from reports.run import Run
+from reports.worlds import World, worlds
 
 GATEWAYS_MAX: Final = 4
 WINDOW_S_MAX: Final = 120.0
@@ -49,23 +48,6 @@ class Picture(NamedTuple):
         return f'<figure style="{CSS_LIGHT}">{self.svg}<figcaption>{self.sentence}</figcaption></figure>'
 
 
-class World(NamedTuple):
-    """A Run and how it is drawn: the simulation is a broad line under the measurement's fine one."""
-
-    run: Run
-    name: str
-    color: str
-    width: float
-    layer: int
-
-
-def worlds(run: Run, twin: Run | None) -> list[World]:
-    """Return the Run and its twin with their colours: blue is measured, orange simulated."""
-    looks = {"measured": (MEASURED, 1.4, 3), "simulated": (SIMULATED, 2.6, 2)}
-    runs = [run] if twin is None else [run, twin]
-    return [World(r, r.manifest["kind"], *looks[r.manifest["kind"]]) for r in runs]
-
-
 def pictures(run: Run, twin: Run | None) -> list[Picture]:
     """Return all figures that the Run's data allow."""
     both = worlds(run, twin)
@@ -85,7 +67,7 @@ def latency_cdf(both: list[World]) -> tuple[str, str] | None:
         return None
     figure, (axes,) = grid_of(1, 1, 3.4)
     for world, values in drawn:
-        axes.plot(np.maximum(np.percentile(values, CDF_PERCENTS), 0.01), CDF_PERCENTS, **_line(world))
+        axes.plot(np.maximum(np.percentile(values, CDF_PERCENTS), 0.01), CDF_PERCENTS, **world.line())
     by_median = sorted(drawn, key=lambda pair: float(np.median(pair[1])))
     for percent, (world, values) in zip((75, 25), by_median, strict=False):
         left = percent == 75
@@ -122,7 +104,7 @@ def throughput(both: list[World]) -> tuple[str, str] | None:
     for row, (axes, name) in enumerate(zip(panels, names, strict=True)):
         shade(axes, bands, label=row == 0)
         for world, table in zip(both, tables, strict=True):
-            axes.plot(table.index + 0.5, table[name], **_line(world), drawstyle="steps-mid")
+            axes.plot(table.index + 0.5, table[name], **world.line(), drawstyle="steps-mid")
         axes.set(ylabel=f"{name}/s", ylim=(0, None), xlim=(0, series.load_s(both[0].run)))
     panels[-1].set_xlabel("seconds since the load started")
     figure.align_ylabels(panels)
@@ -139,7 +121,7 @@ def latency_over_time(both: list[World]) -> tuple[str, str] | None:
     shade(axes, bands, label=True)
     for world, table in zip(both, tables, strict=True):
         for name, style_of in (("p50", "solid"), ("p99", DASHED)):
-            axes.plot(table.index + 0.5, table[name], **_line(world, style_of), marker=".", markersize=3)
+            axes.plot(table.index + 0.5, table[name], **world.line(style_of), marker=".", markersize=3)
     last = tables[0].dropna().iloc[-1]
     end = float(tables[0].dropna().index[-1]) + 0.5
     for name in ("p50", "p99"):
@@ -159,9 +141,9 @@ def deadline(both: list[World]) -> tuple[str, str] | None:
     edges_s, edges_ms = np.arange(np.floor(start_s), 0.3, 0.1), np.arange(-200.0, 201.0, 10.0)
     for world, table in zip(both, tables, strict=True):
         accepted, rejected = (table.loc[table["accepted"] == said, "offset_s"] for said in (True, False))
-        _steps(whole, accepted, edges_s, _line(world))
-        _steps(near, 1000 * accepted, edges_ms, _line(world))
-        _steps(near, 1000 * rejected, edges_ms, _line(world, DOTTED))
+        _steps(whole, accepted, edges_s, world.line())
+        _steps(near, 1000 * accepted, edges_ms, world.line())
+        _steps(near, 1000 * rejected, edges_ms, world.line(DOTTED))
     for axes in (whole, near):
         axes.axvline(0, color=INK, linewidth=1.0)
         axes.set_ylim(0, None)
@@ -188,7 +170,7 @@ def gateways(both: list[World]) -> tuple[str, str] | None:
         shade(axes, bands, label=False)
         for world, loads in zip(both, tables, strict=True):
             if gateway in loads:
-                axes.plot(loads[gateway].index + 0.5, loads[gateway][name], **_line(world), drawstyle="steps-mid")
+                axes.plot(loads[gateway].index + 0.5, loads[gateway][name], **world.line(), drawstyle="steps-mid")
         axes.set(ylim=(0, None), xlim=(0, series.load_s(both[0].run)))
         axes.set_ylabel(label if gateway == shown[0] else "")
         axes.set_title(f"gateway-{gateway}" if name == "connections" else "")
@@ -253,12 +235,17 @@ FIGURES: Final[dict[str, tuple[str, str, Callable[[list[World]], tuple[str, str]
         money_line,
     ),
     "stages": ("Where a bet's time goes", "dot p50, bar p99", stage_breakdown),
+    "video": (
+        "How far behind the table the viewers were", "solid p50, dashed p95 of each second", video_figures.behind,
+    ),
+    "delivery": ("How soon after filming viewers had a part", "", video_figures.delivery),
+    "edges": ("Load of each edge", "", video_figures.edges),
+    "glass": (
+        "From the camera to the screen, by the picture's own clock", "dot on the screen, cross in the viewer's memory",
+        video_figures.glass,
+    ),
 }  # fmt: skip
 """All figures in the order of the page."""
-
-
-def _line(world: World, linestyle: object = "solid") -> dict[str, Any]:
-    return {"color": world.color, "linewidth": world.width, "zorder": world.layer, "linestyle": linestyle}
 
 
 def _steps(axes: Axes, values: pd.Series, edges: npt.NDArray[np.float64], line: dict[str, Any]) -> None:

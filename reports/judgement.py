@@ -18,13 +18,17 @@ from reports.checks import run_checks
 from reports.checks.verdict import Verdict
 from reports.latency import of_kind, operation_figures
 from reports.run import Run, write_json
+from reports.video import video_summary
 
 EXIT_CODES: Final = {"pass": 0, "error": 1, "slo": 2, "consistency": 3, "invalid": 4}
 SUMMARY: Final = "summary.json"
 MISSED_SHARE_MAX: Final = 0.01
 """Share of scheduled operations that a healthy generator may fail to start; more than that is another load."""
 
-_SLO_DEFAULTS: Final = {"bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0}
+_SLO_DEFAULTS: Final = {
+    "bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0, "video_p95_ms_max": 3000.0,
+    "stalled_share_max": 0.02,
+}  # fmt: skip
 
 
 class SloResult(Struct, frozen=True):
@@ -87,10 +91,17 @@ def slo_results(run: Run) -> list[SloResult]:
     limits = _limits(run)
     bets = operation_figures(of_kind(run.ops, OpKind.BET))["bet"]
     share = bets["unknown"] / bets["offered"] if bets["offered"] else None
-    return [
+    results = [
         SloResult("bet p99", limits["bet_p99_ms_max"], bets["p99_ms"], "ms"),
         SloResult("bets without an answer", 100 * limits["unknown_share_max"], _percent(share), "%"),
     ]
+    if video := video_summary(run):
+        stalled = _percent(video["stalled_share"])
+        results += [
+            SloResult("video latency p95", limits["video_p95_ms_max"], video["latency_p95_ms"], "ms"),
+            SloResult("time that pictures stood still", 100 * limits["stalled_share_max"], stalled, "%"),
+        ]
+    return results
 
 
 def generator_health(run: Run) -> GeneratorHealth:
@@ -139,9 +150,13 @@ def summarise(run: Run, judgement: Judgement) -> dict[str, Any]:
         "checks": {name: check.status for name, check in judgement.checks.items()},
         "slos": {slo.name: {"limit": slo.limit, "value": slo.value, "ok": slo.ok} for slo in judgement.slos},
         "generator": {"ok": judgement.generator.ok, "lag_p99_ms": judgement.generator.lag_p99_ms},
-        **operation_figures(run.ops),
-        "simulated": operation_figures(run.twin.ops) if run.twin else None,
+        **_figures(run),
+        "simulated": _figures(run.twin) if run.twin else None,
     }
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    return {**operation_figures(run.ops), "video": video_summary(run)}
 
 
 def error_summary(reason: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from reports.judgement import Judgement, judge
 from reports.latency import PERCENTILES, operation_figures
 from reports.run import Run
 from reports.sentences import log_ratio_percent
+from reports.video import video_summary
 
 REPORT: Final = "report.html"
 VERDICTS: Final = {
@@ -64,6 +65,7 @@ def terminal_table(run: Run, twin: Run | None = None) -> str:
     scope = "bets of even rounds" if twin and twin.manifest["label"] == "fit" else "bets"
     lines += [f"  {scope:24} {'measured':>12} {'simulated':>12} {'off by':>8} {'floor':>8}"]
     lines += [f"  {r.name:24} {r.measured:>12} {r.simulated:>12} {r.off:>8} {r.floor:>8}" for r in _rows(run, twin)]
+    lines += [f"  {name:38} {mine:>12} {theirs:>12}" for name, mine, theirs in _video_rows(run, twin)]
     return "\n".join(lines) + "\n"
 
 
@@ -78,6 +80,7 @@ def _content(run: Run, twin: Run | None, judgement: Judgement) -> dict[str, Any]
         "meaning": VERDICTS[judgement.verdict],
         "checks": [(name, CHECKS[name].question, check) for name, check in judgement.checks.items()],
         "rows": _rows(run, twin),
+        "video": _video_rows(run, twin),
         "operations": operation_figures(run.ops),
         "pictures": pictures(run, twin),
         "number": _number,
@@ -104,6 +107,22 @@ def _rows(run: Run, twin: Run | None) -> list[Row]:
             Row("distance KS", "", "", _number(mine.ks), _number(floor.ks)),
         ]
     return rows
+
+
+_VIDEO_ROWS: Final = {
+    "viewers": "viewers", "latency_p50_ms": "behind the table, p50, ms", "latency_p95_ms": "behind the table, p95, ms",
+    "glass_p50_ms": "from the camera to the screen, p50, ms", "stalls": "stalls", "stall_s": "seconds of stalls",
+    "stalled_viewers": "viewers who saw a stall", "fetches": "requests", "failed": "failed requests",
+    "edge_switches": "changes of the edge",
+}  # fmt: skip
+
+
+def _video_rows(run: Run, twin: Run | None) -> list[tuple[str, str, str]]:
+    """Return name, measured and simulated value of each figure of the video; nothing if nobody watched."""
+    mine, theirs = video_summary(run), video_summary(twin) if twin else None
+    if mine is None:
+        return []
+    return [(name, _number(mine[key]), _number(theirs[key]) if theirs else "") for key, name in _VIDEO_ROWS.items()]
 
 
 def _share(side: dict[str, Any]) -> str:

@@ -112,6 +112,21 @@ class Run:
         """What was broken on purpose."""
         return self.table("faults")
 
+    @property
+    def video(self) -> pd.DataFrame:
+        """What the viewers fetched, and how their playback was."""
+        return self.table("video")
+
+    @property
+    def glass(self) -> pd.DataFrame:
+        """Frames that say themselves when they were taken."""
+        return self.table("glass")
+
+    @property
+    def placements(self) -> pd.DataFrame:
+        """Who was sent where."""
+        return self.table("placements")
+
     @cached_property
     def twin(self) -> "Run | None":
         """The simulated Run that belongs to this one, if there is one."""
@@ -180,7 +195,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
     **facts
         Any of: cpu_affinity, clock_offsets, capabilities, started_unix_ns, load_start_ns, load_end_ns (in the Run's
         ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label. `capabilities` maps what
-        the target could record ("ledger", "rounds", "stages", "pushes") to a bool; checks that need one are skipped.
+        the target could record ("ledger", "rounds", "stages", "pushes", "video") to a bool; checks that need what is
+        not there are skipped.
         ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
 
     Raises

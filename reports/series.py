@@ -82,14 +82,14 @@ def bands(run: Run) -> list[Band]:
 
 def per_second(run: Run) -> pd.DataFrame:
     """Return ``offered`` (by due instant), ``accepted`` and ``rejected`` (by answer) bets of each second of load."""
-    rows, n = bets(run), _whole_seconds(run)
+    rows, n = bets(run), whole_seconds(run)
     outcome = rows["outcome"].to_numpy()
     columns = {
         "offered": rows["due_ns"],
         "accepted": rows["return_ns"][outcome == Outcome.OK],
         "rejected": rows["return_ns"][outcome == Outcome.REJECTED],
     }
-    return pd.DataFrame({name: _count_per_second(run, instants, n) for name, instants in columns.items()})
+    return pd.DataFrame({name: count_per_second(run, instants, n) for name, instants in columns.items()})
 
 
 def latency_per_second(run: Run) -> pd.DataFrame:
@@ -98,7 +98,7 @@ def latency_per_second(run: Run) -> pd.DataFrame:
     second = np.floor(seconds(run, rows["due_ns"])).astype(np.int64)
     by_second = pd.Series(latency_ms(rows)).groupby(second)
     table = pd.DataFrame({"p50": by_second.quantile(0.5), "p99": by_second.quantile(0.99)})
-    return table.reindex(range(_whole_seconds(run)))
+    return table.reindex(range(whole_seconds(run)))
 
 
 def to_deadline_s(run: Run) -> pd.DataFrame:
@@ -115,7 +115,7 @@ def to_deadline_s(run: Run) -> pd.DataFrame:
 
 def gateway_load(run: Run) -> dict[int, pd.DataFrame]:
     """Return ``connections`` and ``bets`` of each second, by gateway."""
-    n, rows, sessions = _whole_seconds(run), bets(run), run.sessions
+    n, rows, sessions = whole_seconds(run), bets(run), run.sessions
     gateways = sorted({int(g) for g in (*rows["gateway"].unique(), *sessions["gateway"].unique()) if g >= 0})
     return {gateway: _one_gateway(run, rows, sessions, gateway, n) for gateway in gateways}
 
@@ -126,7 +126,7 @@ def _one_gateway(run: Run, rows: pd.DataFrame, sessions: pd.DataFrame, gateway: 
     opened, closed = (np.sort(seconds(run, own[name])) for name in ("opened_ns", "closed_ns"))
     connections = np.searchsorted(opened, ends) - np.searchsorted(closed, ends)
     received = rows.loc[(rows["gateway"] == gateway) & (rows["return_ns"] > 0), "return_ns"]
-    return pd.DataFrame({"connections": connections, "bets": _count_per_second(run, received, n)})
+    return pd.DataFrame({"connections": connections, "bets": count_per_second(run, received, n)})
 
 
 def stages(run: Run) -> list[Stage]:
@@ -218,11 +218,13 @@ def _end_instants(run: Run, history: History) -> pd.DataFrame:
     return knots[knots["t_ns"] > 0]
 
 
-def _whole_seconds(run: Run) -> int:
+def whole_seconds(run: Run) -> int:
+    """Return the number of seconds of the load, begun ones included."""
     return max(1, int(np.ceil(load_s(run))))
 
 
-def _count_per_second(run: Run, instants_ns: Any, n: int) -> npt.NDArray[np.int64]:
+def count_per_second(run: Run, instants_ns: Any, n: int) -> npt.NDArray[np.int64]:
+    """Count instants in each of the first `n` seconds of the load."""
     second = np.floor(seconds(run, instants_ns)).astype(np.int64)
     counts: npt.NDArray[np.int64] = np.bincount(second[(second >= 0) & (second < n)], minlength=n).astype(np.int64)
     return counts

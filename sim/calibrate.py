@@ -9,10 +9,10 @@ was slow together; see :mod:`sim.parameters`.
 
 A batch shares its stamps, so hops and database calls are counted once a batch and not once a bet. The cost of a call is
 fitted as ``alpha + beta * n``; residuals keep what the line does not explain. Sizes that hardly vary say nothing about
-`beta`: it then keeps its assumed value.
+`beta`: it then keeps its assumed value. The video has a module of its own: :mod:`sim.calibrate_video`.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,12 @@ from reference_impl.domain.ids import ROUND_NO_MAX
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
+from sim.calibrate_video import STREAMING, fit_video, in_slices
+from sim.empirical import SAMPLES_MIN, since_fault, table_of
 from sim.kernels import Int64s
 from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
 
 Parity: TypeAlias = Literal["odd", "even", "all"]
-
-SAMPLES_MIN = 20
-"""Observations below which a stage keeps its assumed table."""
 
 SIZES_SPREAD_MIN = 8
 """Range of batch sizes (5 % to 95 %) below which the cost of a row keeps its assumed value."""
@@ -71,6 +70,7 @@ def fit(run: Run, parity: Parity = "odd") -> Model:
     default = Model()
     gaps = _gaps(run.rounds, rounds)
     shards = max(int(run.ledger["shard"].max()) + 1, 1) if len(run.ledger) else 1
+    betting = run.faults[~run.faults["target"].str.startswith(STREAMING)]
     announce_ns, fanout_ns = _announcements(run, rounds, default)
     return Model(
         host=_host(bets, run.rounds),
@@ -84,10 +84,11 @@ def fit(run: Run, parity: Parity = "odd") -> Model:
         decide_ns=_between(rounds, "bets_closed_ns", "informative_ns", default.decide_ns),
         watermark_ns=default.watermark_ns,
         settle=_settle(rounds, bets, default.settle, shards),
-        detect_ns=_since_fault(run.faults, "detected_ns", default.detect_ns),
-        restart_ns=_since_fault(run.faults, "recovered_ns", default.restart_ns),
+        detect_ns=since_fault(betting, "detected_ns", default.detect_ns),
+        restart_ns=since_fault(betting, "recovered_ns", default.restart_ns),
         fanout_ns=fanout_ns,
         accept_ns=default.accept_ns,
+        video=fit_video(run, parity),
         valid=_validity(run, parity, bets, rounds),
     )
 
@@ -96,30 +97,6 @@ def run_pause_ns(run: Run) -> int:
     """Return the pause between two rounds that the Run's campaign asks for."""
     timing = run.manifest.get("campaign", {}).get("scenario", {}).get("timing", {})
     return int(timing.get("pause_ms", 0)) * NS_PER_MS
-
-
-def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: int = 1) -> Table:
-    """Return the empirical table of some times, or the default if there are too few of them.
-
-    Parameters
-    ----------
-    values_ns : array of int
-        Times; what is negative by clock error counts as 0.
-    default : tuple of int
-        Used when there are fewer than :data:`SAMPLES_MIN` values.
-    few : bool
-        Accept as few as two values, for what happens once a round.
-    largest_of : int
-        Each value is the largest of so many times that passed side by side; the table is that of a single one.
-
-    Notes
-    -----
-    The largest of `n` independent times is below `t` with probability ``F(t)**n``.
-    """
-    values = np.maximum(np.asarray(values_ns, dtype=np.float64), 0.0)
-    if len(values) < (2 if few else SAMPLES_MIN):
-        return default
-    return tuple(np.quantile(values, np.array(LEVELS) ** largest_of).round().astype(np.int64).tolist())
 
 
 def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], default: Cycle) -> Cycle:
@@ -339,22 +316,18 @@ def _slopes(heard: pd.DataFrame) -> list[float]:
     return slopes
 
 
-def _since_fault(faults: pd.DataFrame, column: str, default: Table) -> Table:
-    known = faults[faults[column] > 0]
-    if known.empty:
-        return default
-    return (max(0, round(float((known[column] - known["t_ns"]).median()))),)
-
-
 def _validity(run: Run, parity: str, bets: pd.DataFrame, rounds: pd.DataFrame) -> Validity:
+    source = str(run.manifest.get("name", ""))
+    fetches = int(in_slices(run, run.video["due_ns"], parity).sum())
     if bets.empty:
-        return Validity(source=str(run.manifest.get("name", "")), parity=parity, rounds=len(rounds))
+        return Validity(source=source, parity=parity, rounds=len(rounds), fetches=fetches)
     per_s = np.bincount((bets["due_ns"].to_numpy() - int(bets["due_ns"].min())) // NS_PER_S)
     return Validity(
-        source=str(run.manifest.get("name", "")),
+        source=source,
         parity=parity,
         bets=len(bets),
         rounds=len(rounds),
+        fetches=fetches,
         bets_per_s_max=float(per_s.max()),
         batch_bets_max=int(bets["batch_size"].max()),
     )

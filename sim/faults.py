@@ -1,19 +1,50 @@
-"""Faults in simulated time: what a scenario breaks, who suffers, and when it is back."""
+"""Faults in simulated time: what a scenario breaks, who suffers, and when it is back.
+
+What the model does not have cannot be broken: such faults are left out, and named by :func:`not_modelled`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import simpy
 
-from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
-from sim.gateway import Gateway
 from sim.observations import Observations
 from sim.random_streams import Stream
-from sim.scenario import Fault
+from sim.scenario import Fault, Scenario
 from sim.server import after
-from sim.table import Table
-from sim.wallet import WalletShard
 
 ASK_AGAIN_NS = 100 * NS_PER_MS
+"""How long a fault that is aimed at a cut-off waits before it looks again for one."""
+
+
+class Victim(NamedTuple):
+    """How a process dies and how it comes back."""
+
+    kill: Callable[[], None]
+    restart: Callable[[], None]
+
+
+def modelled(scenario: Scenario) -> frozenset[str]:
+    """Return the names of the processes that a simulated scenario can break."""
+    return frozenset({"postgres"} | {f"wallet-{n}" for n in range(scenario.shards)}
+                     | {f"gateway-{n}" for n in range(scenario.gateways)}) | streaming(scenario)  # fmt: skip
+
+
+def streaming(scenario: Scenario) -> frozenset[str]:
+    """Return the names of a scenario's streaming processes."""
+    if not scenario.edges:
+        return frozenset()
+    studios = {f"studio-{table}" for table in range(1, scenario.tables + 1)}
+    return frozenset({"origin"} | studios | {f"edge-{n}" for n in range(scenario.edges)})
+
+
+def not_modelled(scenario: Scenario) -> list[str]:
+    """Return what a scenario asks for and the model does not have, for people."""
+    known = modelled(scenario)
+    return [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
 
 
 class Faults:
@@ -25,8 +56,12 @@ class Faults:
         Simulated time.
     draws : Draws
         Times of detection and restart.
-    gateways, shards, tables : list
-        The simulated processes.
+    victims : mapping
+        The simulated processes behind each name that can be broken.
+    apart : set of str
+        Names whose times are drawn apart from the others': breaking one of them leaves the others' draws alone.
+    cut_offs : callable
+        Returns the cut-offs that the tables announced last.
     seen : Observations
         Where faults are noted.
     """
@@ -35,62 +70,53 @@ class Faults:
         self,
         env: simpy.Environment,
         draws: Draws,
-        gateways: list[Gateway],
-        shards: list[WalletShard],
-        tables: list[Table],
+        victims: Mapping[str, Sequence[Victim]],
+        apart: frozenset[str],
+        cut_offs: Callable[[], list[int]],
         seen: Observations,
     ) -> None:
         self._env = env
         self._draws = draws
-        self._tables = tables
+        self._victims = victims
+        self._apart = apart
+        self._cut_offs = cut_offs
         self._seen = seen
-        self._victims: dict[str, list[Gateway] | list[WalletShard]] = {g.name: [g] for g in gateways}
-        self._victims.update({shard.name: [shard] for shard in shards})
-        self._victims["postgres"] = shards
+        self._struck: Counter[Stream] = Counter()
 
-    def plan(self, faults: tuple[Fault, ...], load_start_ns: int) -> None:
-        """Schedule faults.
-
-        Raises
-        ------
-        ConfigError
-            If the model has no such process.
-        """
+    def plan(self, faults: Iterable[Fault], load_start_ns: int) -> None:
+        """Schedule the faults of processes that the model has."""
         for fault in faults:
-            if fault.target not in self._victims:
-                known = ", ".join(self._victims)
-                raise ConfigError(f"fault target '{fault.target}' is not in the model, which has {known}")
-            at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
-            after(self._env, at_ns - int(self._env.now), self._aim, fault)
+            if fault.target in self._victims:
+                at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
+                after(self._env, at_ns - int(self._env.now), self._aim, fault)
 
     def _aim(self, fault: Fault) -> None:
         """Strike now, or at the fault's distance from the next cut-off, as soon as one is announced."""
         now_ns = int(self._env.now)
+        moments = [closes_ns - fault.before_close_ms * NS_PER_MS for closes_ns in self._cut_offs()]
+        coming = [moment_ns for moment_ns in moments if moment_ns > now_ns]
         if not fault.before_close_ms:
             self._strike(fault)
-            return
-        news = [table.news for table in self._tables if table.news is not None]
-        moments = [known.closes_ns - fault.before_close_ms * NS_PER_MS for known in news]
-        coming = [moment_ns for moment_ns in moments if moment_ns > now_ns]
-        if coming:
+        elif coming:
             after(self._env, min(coming) - now_ns, self._strike, fault)
         else:
             after(self._env, ASK_AGAIN_NS, self._aim, fault)
 
     def _strike(self, fault: Fault) -> None:
-        now_ns, who = int(self._env.now), len(self._seen.faults)
-        detected_ns = now_ns + self._draws.ns(self._draws.model.detect_ns, Stream.RESTART, who, 0)
-        recovered_ns = now_ns + self._draws.ns(self._draws.model.restart_ns, Stream.RESTART, who, 1)
+        now_ns, model = int(self._env.now), self._draws.model
+        apart = fault.target in self._apart
+        stream = Stream.VIDEO_RESTART if apart else Stream.RESTART
+        detect_ns, restart_ns = (
+            (model.video.detect_ns, model.video.restart_ns) if apart else (model.detect_ns, model.restart_ns)
+        )
+        who = self._struck[stream]
+        self._struck[stream] += 1
+        detected_ns = now_ns + self._draws.ns(detect_ns, stream, who, 0)
+        recovered_ns = max(detected_ns, now_ns + self._draws.ns(restart_ns, stream, who, 1))
         self._seen.faults.append(
             {"t_ns": now_ns, "kind": fault.kind, "target": fault.target, "detected_ns": detected_ns,
-             "recovered_ns": max(detected_ns, recovered_ns)}
+             "recovered_ns": recovered_ns}
         )  # fmt: skip
         for victim in self._victims[fault.target]:
             victim.kill()
-            after(self._env, max(detected_ns, recovered_ns) - now_ns, self._recover, victim)
-
-    def _recover(self, victim: Gateway | WalletShard) -> None:
-        if isinstance(victim, WalletShard):
-            victim.restart()
-        else:
-            victim.restart([table.news for table in self._tables if table.news is not None])
+            after(self._env, recovered_ns - now_ns, victim.restart)

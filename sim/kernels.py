@@ -23,14 +23,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import bets, cutoff
+from reference_impl.domain import abr, bets, cutoff
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (bets, cutoff, arrivals, random_streams)
+_SOURCES = (abr, bets, cutoff, arrivals, random_streams)
 _registry: dict[Callable[..., Any], Any] = {}
 
 
@@ -168,6 +168,11 @@ uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)
 in_time = compiled(cutoff.in_time)
 may_close = compiled(cutoff.may_close)
+ewma_step = compiled(abr.ewma_step)
+ewma_value = compiled(abr.ewma_value)
+learn = compiled(abr.learn)
+throughput_bps = compiled(abr.throughput_bps)
+choose = compiled(abr.choose)
 bets_count = compiled(arrivals.bets_count)
 stake_minor = compiled(arrivals.stake_minor)
 planned_bet = compiled(arrivals.planned_bet)

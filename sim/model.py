@@ -1,4 +1,4 @@
-"""The simulation of a live-table system: tables, gateways, wallet shards and players on one simulated clock.
+"""The simulation of a live-table system: tables, gateways, wallet shards, video and players on one simulated clock.
 
 The rules (rounds, cut-off, ledger, games, placement) are the domain's own, carried out on SimPy instead of asyncio and
 PostgreSQL. What the model adds is time: stage times from :class:`sim.parameters.Model`, queues where the real system
@@ -8,7 +8,8 @@ Assumptions
 -----------
 * Contention for cores shows only through the host's state (:class:`sim.parameters.Host`), which all processes share.
 * A control request keeps its shard's writer for its whole fitted time, the way there and back included.
-* No bus, relay or dealer ever fails; of the processes, gateways, wallets and PostgreSQL may be killed.
+* No bus, relay or dealer ever fails; a scenario's faults in these are left out (:func:`sim.faults.not_modelled`).
+* Video and money share nothing but the clock: see :mod:`sim.video`.
 * Bounds that refuse work under overload (pending bets, queued batches) are not reached.
 
 Invariants
@@ -18,6 +19,7 @@ Invariants
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -26,13 +28,14 @@ import simpy
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
-from sim.faults import Faults
+from sim.faults import Faults, Victim, streaming
 from sim.gateway import Gateway
 from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
 from sim.scenario import Scenario
 from sim.table import Table
+from sim.video import VideoSystem
 from sim.wallet import WalletShard
 
 PROVISION_NS = NS_PER_S
@@ -75,11 +78,6 @@ def simulate(scenario: Scenario, model: Model, starts: Starts | None = None) -> 
     -------
     dict of str to DataFrame
         The tables of :data:`reports.columns.TABLES`; instants are simulated ns.
-
-    Raises
-    ------
-    ConfigError
-        If the scenario breaks something that the model does not have.
     """
     simulation = Simulation(scenario, model, starts or {})
     simulation.run()
@@ -119,8 +117,13 @@ class Simulation:
             Gateway(env, number, draws, shards, self._players, seen, self._watermark)
             for number in range(scenario.gateways)
         ]
-        faults = Faults(env, draws, self._gateways, shards, self._tables, seen)
+        self._video = VideoSystem(env, scenario, draws, seen, self._load_start_ns)
+        victims = self._victims() | self._video.victims()
+        faults = Faults(env, draws, victims, streaming(scenario), self._cut_offs, seen)
         faults.plan(scenario.faults, self._load_start_ns)
+
+    def _cut_offs(self) -> list[int]:
+        return [table.news.closes_ns for table in self._tables if table.news is not None]
 
     def run(self) -> None:
         """Simulate until every round is over and every bet is answered."""
@@ -130,6 +133,7 @@ class Simulation:
         for table in self._tables:
             self._env.process(self._begin(table))
         self._players.start()
+        self._video.start()
         self._env.process(self._sample())
         self._env.run()
 
@@ -144,6 +148,17 @@ class Simulation:
         yield self._env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
         table.start(first.round_no)
 
+    def _victims(self) -> dict[str, list[Victim]]:
+        shards = [Victim(shard.kill, shard.restart) for shard in self._shards]
+        return {
+            "postgres": shards,
+            **{shard.name: [victim] for shard, victim in zip(self._shards, shards, strict=True)},
+            **{g.name: [Victim(g.kill, partial(self._restart, g))] for g in self._gateways},
+        }
+
+    def _restart(self, gateway: Gateway) -> None:
+        gateway.restart([table.news for table in self._tables if table.news is not None])
+
     def _watermark(self, gateway: str, round_id: int) -> None:
         self._tables[table_of(round_id) - 1].watermark(gateway, round_id)
 
@@ -155,6 +170,7 @@ class Simulation:
             yield self._env.timeout(NS_PER_S)
         self._note_nodes()
         self._players.leave()
+        self._video.stop()
 
     def _finished(self) -> bool:
         now_ns = int(self._env.now)
@@ -171,6 +187,8 @@ class Simulation:
         for shard in self._shards:
             self._note(shard.name, 0, shard.queued_bets, 0, shard.busy_ns, shard.bets_placed, 0)
         self._note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
+        for load in self._video.loads():
+            self._note(*load)
         self._seen.generator.append(
             {"t_ns": now_ns, "worker": 0, "users": self._players.connected, "lag_ns_max": 0, "cpu_ns": 0,
              "ops": self._players.operations, "missed": 0}

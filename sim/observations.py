@@ -16,7 +16,7 @@ from reference_impl.domain.ledger import Entry, Ledger
 from reference_impl.domain.money import Currency
 from reference_impl.domain.records import OpKind, PushKind
 from reports.columns import TABLES
-from reports.run import frame_of
+from reports.run import empty_table, frame_of
 from sim.kernels import Int64s
 from sim.operations import EPOCH, WINDOW, Attempt, Op
 
@@ -82,6 +82,43 @@ class SessionSeen(NamedTuple):
     close_code: int
 
 
+class VideoSeen(NamedTuple):
+    """A viewer's fetch, and how its playback was after it; fields as the columns of the Run's table."""
+
+    viewer: int
+    table: int
+    edge: int
+    rendition: int
+    kind: int
+    msn: int
+    part: int
+    bytes: int
+    due_ns: int
+    start_ns: int
+    first_byte_ns: int
+    end_ns: int
+    status: int
+    cache: int
+    media_ns: int
+    buffer_ms: int
+    latency_ms: int
+    stalled_ms: int
+    switched: int
+
+
+class PlacementSeen(NamedTuple):
+    """A player was sent somewhere."""
+
+    t_ns: int
+    session: int
+    table: int
+    what: str
+    chosen: str
+    number: int
+    load: float
+    alternatives: int
+
+
 @dataclass
 class Observations:
     """Everything that a Run records, row by row."""
@@ -93,6 +130,8 @@ class Observations:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     generator: list[dict[str, Any]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    video: list[VideoSeen] = field(default_factory=list)
+    placements: list[PlacementSeen] = field(default_factory=list)
 
     def pushed(self, pushes: Pushes) -> None:
         """Note a frame."""
@@ -122,6 +161,9 @@ class Observations:
             "sessions": _rows("sessions", [seen._asdict() for seen in self.sessions]),
             "generator": _rows("generator", self.generator),
             "faults": _rows("faults", self.faults),
+            "video": _columns("video", self.video),
+            "glass": empty_table("glass"),
+            "placements": _columns("placements", self.placements),
         }
 
 
@@ -131,6 +173,11 @@ def _ints(values: Iterable[int]) -> Int64s:
 
 def _rows(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame_of(table, {name: [row[name] for row in rows] for name in TABLES[table]})
+
+
+def _columns(table: str, rows: Sequence[NamedTuple]) -> pd.DataFrame:
+    names = list(TABLES[table])
+    return frame_of(table, dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {})
 
 
 def _ops(ops: list[Op]) -> pd.DataFrame:

@@ -109,6 +109,69 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disturbance_ns: Whole = 300 * NS_PER_MS
 
 
+class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Times and sizes of the video, from the camera to the viewer.
+
+    Parameters
+    ----------
+    publish_ns : tuple of int
+        From the capture of a part's last frame until the origin has the part.
+    cut_share : float
+        Probability that after a part the host starves its studios for so long that they cut their films.
+    cut_ns : tuple of int
+        How long that lasts; films go on with the next segment.
+    fetch_ns : tuple of int
+        An edge's request to the origin and the answer back, without waiting for a part.
+    trip_ns : tuple of int
+        A viewer's request to its edge and the answer's first byte back, without the edge's own work.
+    wake_ns : tuple of int
+        The way back alone, of an answer that many viewers have waited for: all of them wake at once.
+    body_ns : tuple of int
+        An answer's first byte to its last, without the edge's link.
+    place_ns : tuple of int
+        A viewer's request for an edge.
+    detect_ns, restart_ns : tuple of int
+        From a streaming process's death until the supervisor notices, and until it is ready again.
+    part_bytes : tuple of tables
+        Empirical tables of a part's size, for each rendition; the lowest bit rate first, as everywhere.
+    bandwidths_bps : tuple of int
+        Announced bit rates.
+    playlist_bytes, setup_bytes : int
+        Size of a media playlist, and of a multivariant playlist or an init section.
+    edge_request_ns, origin_request_ns : int
+        CPU of one request and its answer.
+    edge_answer_ns : int
+        Of an edge's, what writing the answer takes: so much lies between two viewers who waited for the same part.
+    origin_part_ns, studio_part_ns : int
+        The origin's CPU for taking a part, frame by frame, and a studio's for making it.
+    edge_link_bps : int
+        Capacity of an edge's link.
+    """
+
+    # The last frame's encoding in two rungs, packing, one hop on loopback.
+    publish_ns: Table = lognormal_table(15 * NS_PER_MS, 60 * NS_PER_MS)
+    cut_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    cut_ns: Table = lognormal_table(700 * NS_PER_MS, 2 * NS_PER_S)
+    fetch_ns: Table = lognormal_table(800 * NS_PER_US, 10 * NS_PER_MS)
+    trip_ns: Table = lognormal_table(500 * NS_PER_US, 10 * NS_PER_MS)
+    wake_ns: Table = lognormal_table(600 * NS_PER_US, 12 * NS_PER_MS)
+    body_ns: Table = lognormal_table(60 * NS_PER_US, 3 * NS_PER_MS)
+    place_ns: Table = lognormal_table(8 * NS_PER_MS, 60 * NS_PER_MS)
+    detect_ns: Table = (20 * NS_PER_MS,)
+    restart_ns: Table = lognormal_table(0.6 * NS_PER_S, 1.5 * NS_PER_S)
+    # 320 ms of 300 and 1000 kbit/s; the announced rates leave room for bursts.
+    part_bytes: tuple[Table, ...] = (lognormal_table(11_000, 18_000), lognormal_table(36_000, 60_000))
+    bandwidths_bps: tuple[Positive, ...] = (375_000, 1_250_000)
+    playlist_bytes: Positive = 2_500
+    setup_bytes: Positive = 750
+    edge_request_ns: Whole = 45 * NS_PER_US
+    edge_answer_ns: Whole = 14 * NS_PER_US
+    origin_request_ns: Whole = 120 * NS_PER_US
+    origin_part_ns: Whole = 1_250 * NS_PER_US
+    studio_part_ns: Whole = 50 * NS_PER_MS  # superfast: 0.12 + 0.03 CPU seconds a media second
+    edge_link_bps: Positive = 10_000_000_000  # loopback, as good as no limit [assumed]
+
+
 class Validity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the parameters were fitted on; beyond it every figure is an extrapolation.
 
@@ -118,7 +181,7 @@ class Validity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Name of the Run; ``""`` for assumed parameters.
     parity : str
         Which rounds were used: odd, even or all.
-    bets, rounds : int
+    bets, rounds, fetches : int
         How much was seen.
     bets_per_s_max, batch_bets_max : float, int
         The largest load seen: bets in one second, bets in one call.
@@ -128,6 +191,7 @@ class Validity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parity: str = "all"
     bets: Whole = 0
     rounds: Whole = 0
+    fetches: Whole = 0
     bets_per_s_max: float = 0.0
     batch_bets_max: Whole = 0
 
@@ -161,6 +225,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Gateway CPU for a new connection.
     batch_bets_max, settle_bets_max : int
         Limits of one database call.
+    video : Video
+        Times and sizes of the video.
     valid : Validity
         What it was fitted on.
     """
@@ -184,6 +250,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     accept_ns: Whole = 200 * NS_PER_US
     batch_bets_max: Positive = 1000
     settle_bets_max: Positive = 1000
+    video: Video = Video()
     valid: Validity = Validity()
 
 
@@ -224,6 +291,9 @@ def load_model(path: Path) -> Model:
         raise ConfigError(f"{path}: no model: {error}") from None
     for name, table_ns in tables_of(model):
         check_table(name, table_ns)
+    if not len(model.video.part_bytes) == len(model.video.bandwidths_bps) > 0:
+        counts = f"{len(model.video.part_bytes)} part sizes and {len(model.video.bandwidths_bps)} bit rates"
+        raise ConfigError(f"model: video has {counts}; each rendition needs one of each")
     check_chain("quiet", model.host.quiet, len(model.host.states))
     check_chain("disturbed", model.host.disturbed, len(model.host.states))
     return model
@@ -239,6 +309,8 @@ def tables_of(model: Struct, prefix: str = "") -> list[tuple[str, Table]]:
         elif name == "states":
             for number, stages in enumerate(value):
                 found += tables_of(stages, f"{prefix}{name}.{number}.")
+        elif name == "part_bytes":
+            found += [(f"{prefix}{name}.{rendition}", sizes) for rendition, sizes in enumerate(value)]
         elif name.endswith("_ns") and isinstance(value, tuple):
             found.append((prefix + name, value))
     return found

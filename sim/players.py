@@ -20,7 +20,7 @@ from sim.arrivals import DRAWS_PER_ROUND, rule_arguments
 from sim.draws import Draws
 from sim.gateway import Gateway
 from sim.kernels import Int64s
-from sim.observations import Observations, SessionSeen
+from sim.observations import Observations, PlacementSeen, SessionSeen
 from sim.operations import Attempt, Op, TableNews, operation_ref
 from sim.random_streams import Stream
 from sim.scenario import Arrival, Scenario, arrivals
@@ -195,8 +195,14 @@ class Players:
             k = player.connection << 8 | op.attempts & 0xFF
             first = self._draws.uniform(Stream.PLACEMENT_FIRST, op.account, k)
             second = self._draws.uniform(Stream.PLACEMENT_SECOND, op.account, k)
-            gateway = candidates[two_choices([g.connections + g.expected for g in candidates], first, second)]
+            loads = [g.connections + g.expected for g in candidates]
+            chosen = two_choices(loads, first, second)
+            gateway = candidates[chosen]
             gateway.expected += 1
+            self._seen.placements.append(
+                PlacementSeen(int(self._env.now), op.account, op.table, "gateway", gateway.name, gateway.number,
+                              float(loads[chosen]), len(candidates))
+            )  # fmt: skip
         after(self._env, way_ns, self._knock, op, gateway, way_ns)
 
     def _knock(self, op: Op, gateway: Gateway | None, way_ns: int) -> None:

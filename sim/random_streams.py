@@ -46,6 +46,21 @@ class Stream(IntEnum):
     WATERMARK = 30
     RESTART = 31
     HOST = 32
+    PUBLISH = 40
+    PART_BYTES = 41
+    FETCH = 42
+    TRIP = 43
+    BODY = 44
+    EDGE_REQUEST = 45
+    EDGE_FIRST = 46
+    EDGE_SECOND = 47
+    VIEWER_LOGIN = 48
+    WAKE = 49
+    STUDIO_RETRY = 50
+    VIDEO_RESTART = 51
+    EDGE_RETURN = 52
+    CUT = 53
+    CUT_LENGTH = 54
 
 
 def mix32(x: int) -> int:

@@ -11,6 +11,7 @@ from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
 
 Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0)]
 
@@ -35,6 +36,27 @@ class Betting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stake_minor_min: Positive = 100
     stake_minor_max: Positive = 2_000
     timing: BetTiming = BetTiming()
+
+
+class Viewing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a viewer plays the video.
+
+    Parameters
+    ----------
+    hold_back_s : float
+        How far behind the newest frame it plays; 0 means the playlist's PART-HOLD-BACK.
+    catch_up_rate_max : float
+        A viewer that has fallen behind plays up to this much faster.
+    skip_behind_s : float
+        A viewer that is further behind its hold-back than this skips forward instead.
+    timeout_s : float
+        How long an answer may take beyond what the request has to wait for: later, the edge counts as dead.
+    """
+
+    hold_back_s: Seconds = 0.0
+    catch_up_rate_max: Annotated[float, Meta(ge=1.0, le=2.0)] = 1.1
+    skip_behind_s: Annotated[float, Meta(gt=0.0)] = 4.0
+    timeout_s: Annotated[float, Meta(gt=0.0)] = 2.0
 
 
 class Surge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,8 +95,12 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ----------
     tables, gateways, shards : int
         Size of the system. Tables are numbered from 1, gateways and shards from 0.
+    edges : int
+        Edges that serve the video; 0 means that there is none. Edges are numbered from 0.
     players_per_table : int
         Players at each table before any surge.
+    viewers_per_table : int
+        Headless viewers at each table. They log in and watch, and never bet.
     ramp_s : float
         The players arrive uniformly within this time.
     load_s : float
@@ -85,6 +111,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The tables' timings.
     betting : Betting
         The players' behaviour.
+    viewing : Viewing
+        The viewers' behaviour.
     surges, faults : tuple
         What happens when.
     answer_s_max : float
@@ -96,12 +124,15 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tables: Positive = 2
     gateways: Positive = 2
     shards: Positive = 2
+    edges: Count = 0
     players_per_table: Positive = 100
+    viewers_per_table: Count = 0
     ramp_s: Seconds = 5.0
     load_s: Annotated[float, Meta(gt=0.0)] = 60.0
     deposit_minor: Positive = 100_000
     timing: Timing = Timing()
     betting: Betting = Betting()
+    viewing: Viewing = Viewing()
     surges: tuple[Surge, ...] = ()
     faults: tuple[Fault, ...] = ()
     answer_s_max: Annotated[float, Meta(gt=0.0)] = 3.0
@@ -131,12 +162,29 @@ def arrivals(scenario: Scenario) -> list[Arrival]:
     return joined
 
 
+def viewer_arrivals(scenario: Scenario) -> list[Arrival]:
+    """Return every viewer's arrival, like the players'. Their numbers go on where the players' end."""
+    first, count = len(arrivals(scenario)) + 1, scenario.viewers_per_table
+    return [
+        Arrival(first + (table - 1) * count + i, table, scenario.ramp_s * (i + 0.5) / count)
+        for table in range(1, scenario.tables + 1)
+        for i in range(count)
+    ]
+
+
+def people(scenario: Scenario) -> list[Arrival]:
+    """Return players and viewers in the order in which they come."""
+    return sorted(arrivals(scenario) + viewer_arrivals(scenario), key=lambda arrival: (arrival.at_s, arrival.player))
+
+
 class Slo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is expected: the campaign fails if a limit is broken."""
+    """What is expected: the campaign fails if a limit is broken. Limits of the video count if somebody watches it."""
 
     bet_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 250.0
     unknown_share_max: Share = 0.0
     generator_lag_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 50.0
+    video_p95_ms_max: Annotated[float, Meta(gt=0.0)] = 3000.0
+    stalled_share_max: Share = 0.02
 
 
 class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

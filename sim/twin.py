@@ -1,4 +1,9 @@
-"""Simulated Runs on disk: the twin of a measured Run, and a campaign simulated on its own."""
+"""Simulated Runs on disk: the twin of a measured Run, and a campaign simulated on its own.
+
+A simulated Run's manifest says what it is worth: its ``label`` is *fit* for a twin, *prediction* for a campaign
+simulated with a given model, and *assumed* for one simulated with the default parameters. ``not_modelled`` lists what
+the campaign asks for and the simulation leaves out.
+"""
 
 import os
 from pathlib import Path
@@ -10,6 +15,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from reports.run import Run, manifest_base, update_manifest, write_run
 from sim.calibrate import fit
+from sim.faults import not_modelled
 from sim.model import FirstRound, Starts, load_start_ns, simulate
 from sim.parameters import Model, save_model
 from sim.scenario import Campaign
@@ -40,14 +46,10 @@ def make_twin(run: Run, out_dir: Path) -> Run:
 
 
 def sim_run(campaign: Campaign, out_dir: Path, model: Model | None = None) -> Run:
-    """Simulate a campaign and write the Run; without a model, with assumed stage times.
-
-    Raises
-    ------
-    ConfigError
-        If the campaign breaks something that the model does not have.
-    """
-    return _write(campaign, model or Model(), {}, out_dir, label="prediction")
+    """Simulate a campaign and write the Run; without a model, with assumed stage times."""
+    if model is None:
+        return _write(campaign, Model(), {}, out_dir, label="assumed")
+    return _write(campaign, model, {}, out_dir, label="prediction")
 
 
 def campaign_of(run: Run) -> Campaign:
@@ -92,6 +94,6 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True},
         label=label,
     )
-    run = write_run(out_dir, manifest, tables)
+    run = write_run(out_dir, {**manifest, "not_modelled": not_modelled(scenario)}, tables)
     save_model(model, run.path / MODEL_FILE)
     return run

@@ -21,6 +21,7 @@ LOAD_START_NS = 5_000 * S
 EUR = 978
 ROUND_S = 12.0
 RETRY_NS = 3 * S
+PART_NS = 320 * MS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Shape:
     tables: int = 2
     rounds: int = 3
     players: int = 8
+    viewers: int = 3
+    edges: int = 2
     surge_players: int = 0
     bets_per_round: int = 2
     shards: int = 2
@@ -63,7 +66,8 @@ def make_tables(shape: Shape = Shape()) -> dict[str, pd.DataFrame]:
 def make_manifest(shape: Shape, kind: str = "measured", **facts) -> dict:
     scenario = {
         "tables": shape.tables, "gateways": shape.gateways, "shards": shape.shards, "load_s": shape.load_s,
-        "players_per_table": shape.players, "seed": shape.seed, "surges": [], "faults": [],
+        "players_per_table": shape.players, "viewers_per_table": shape.viewers, "edges": shape.edges,
+        "seed": shape.seed, "surges": [], "faults": [],
     }  # fmt: skip
     if shape.surge_players:
         factor = 1 + shape.surge_players / shape.players
@@ -100,7 +104,8 @@ class _Story:
         return {
             "ops": self._ops(), "pushes": self._pushes(), "rounds": self._rounds_table(), "ledger": self._ledger(),
             "accounts": self._accounts(), "nodes": self._nodes(), "sessions": self._sessions(),
-            "generator": self._generator(), "faults": self._faults(),
+            "generator": self._generator(), "faults": self._faults(), "video": self._video(),
+            "glass": self._glass(), "placements": self._placements(),
         }  # fmt: skip
 
     def _exp(self, n: int, mean_ms: float) -> np.ndarray:
@@ -366,6 +371,73 @@ class _Story:
             {"t_ns": LOAD_START_NS + seconds * S, "users": np.full(len(seconds), len(self.players)), "lag_ns_max": lag,
              "cpu_ns": seconds * 150 * MS, "ops": seconds * 20},
         )  # fmt: skip
+
+    def _video(self) -> pd.DataFrame:
+        """Each viewer fetches a playlist and a part every 320 ms; one stalls for 0.8 s."""
+        shape, rng = self.shape, np.random.default_rng(self.shape.seed + 1000)
+        n = int(shape.load_s * S // PART_NS) - 10
+        rows = []
+        for index in range(shape.tables * shape.viewers):
+            media = LOAD_START_NS + (np.arange(n) + 1) * PART_NS + 40 * MS * (index % 3)
+            arrived = media + 20 * MS + (rng.exponential(self.shape.latency_ms, n) * MS).astype(np.int64)
+            place = 10_000_000 + np.arange(n)
+            part = pd.DataFrame(
+                {
+                    "msn": place // 6,
+                    "part": place % 6,
+                    "media_ns": media,
+                    "end_ns": arrived,
+                    "kind": 4,
+                    "bytes": rng.integers(20_000, 40_000, n),
+                    "cache": np.where(rng.random(n) < 0.8, 1, 3),
+                }
+            )
+            part["start_ns"] = part["due_ns"] = media - 250 * MS
+            part["first_byte_ns"] = arrived - MS
+            part["latency_ms"], part["buffer_ms"], part["stalled_ms"] = 980 + rng.integers(0, 30, n), 700, 0
+            if index == 0 and n > 40:
+                part.loc[40, "stalled_ms"] = 800
+            playlist = part.assign(kind=2, end_ns=part["end_ns"] + MS, bytes=1500, media_ns=0, stalled_ms=0)
+            rows.append(
+                pd.concat([part, playlist]).assign(
+                    viewer=10_000 + index, table=1 + index // shape.viewers, edge=index % shape.edges
+                )
+            )
+        if not rows:
+            return frame_of("video", {})
+        video = pd.concat(rows, ignore_index=True).sort_values(["viewer", "end_ns"], ignore_index=True)
+        return frame_of("video", {**video, "status": np.full(len(video), 200), "rendition": np.ones(len(video))})
+
+    def _glass(self) -> pd.DataFrame:
+        n = int(self.shape.load_s // 2) if self.shape.viewers else 0
+        captured = LOAD_START_NS + np.arange(n) * 2 * S
+        return frame_of(
+            "glass",
+            {
+                "viewer": np.full(n, 10_000),
+                "table": np.ones(n),
+                "captured_ns": captured,
+                "arrived_ns": captured + 330 * MS,
+                "shown_ns": captured + 1000 * MS,
+            },
+        )
+
+    def _placements(self) -> pd.DataFrame:
+        players = self.players
+        n = len(players)
+        return frame_of(
+            "placements",
+            {
+                "t_ns": players["joined_ns"],
+                "session": players["session"],
+                "table": players["table"],
+                "what": ["gateway"] * n,
+                "chosen": [f"gateway-{g}" for g in players["gateway"]],
+                "number": players["gateway"],
+                "load": np.arange(n) / 2.0,
+                "alternatives": np.full(n, self.shape.gateways),
+            },
+        )
 
     def _faults(self) -> pd.DataFrame:
         if not self.fault_ns:

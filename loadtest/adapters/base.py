@@ -26,6 +26,15 @@ class Placement(NamedTuple):
     ticket: str
 
 
+class EdgePlacement(NamedTuple):
+    """Where a viewer is to watch: the edge's name, number and address, and the path of the table's video there."""
+
+    edge: str
+    number: int
+    url: str
+    path: str
+
+
 class Arrived(NamedTuple):
     """A message, when the kernel had it (0 if not stamped) and when the application had it, CLOCK_MONOTONIC ns."""
 
@@ -58,6 +67,9 @@ class TargetAdapter(Protocol):
 
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Ask which gateway to connect to; ``avoid`` names one that just failed, or is empty."""
+
+    def place_viewer(self, token: str, table: int, avoid: str) -> EdgePlacement:
+        """Ask which edge to watch a table through; ``avoid`` names one that just failed, or is empty."""
 
     def connect(self, url: str) -> PlayerLink:
         """Open a connection; no session is open yet."""

@@ -4,12 +4,12 @@ import time
 
 import msgspec
 
-from loadtest.adapters.base import Arrived, Placement
+from loadtest.adapters.base import Arrived, EdgePlacement, Placement
 from loadtest.adapters.http import JsonClient
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
 from loadtest.users.websocket import ConnectionLostError, WebSocket
-from reference_impl.domain.errors import RemoteProtocolError
+from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, Welcome
 
 HTTP_S_MAX = 5.0
@@ -113,6 +113,25 @@ class LiveTable:
         with JsonClient(self._api_url, HTTP_S_MAX) as client:
             reply = client.post("/v1/placement", {"table": table, "avoid": avoid}, token)
         return Placement(reply["gateway"], reply["number"], reply["url"], reply["ticket"])
+
+    def place_viewer(self, token: str, table: int, avoid: str) -> EdgePlacement:
+        """Return the best edge.
+
+        Raises
+        ------
+        RetryableError
+            If no edge is ready.
+        OperationalError
+            If the target has no video.
+        """
+        with JsonClient(self._api_url, HTTP_S_MAX) as client:
+            video = client.post("/v1/placement", {"table": table, "avoid_edge": avoid}, token)["video"]
+        if video is None:
+            raise OperationalError(f"{self._api_url} has no video")
+        if not video["edges"]:
+            raise RetryableError("no edge is ready")
+        best = video["edges"][0]
+        return EdgePlacement(best["name"], best["number"], best["url"], f"/{video['token']}/live/{table}")
 
     def connect(self, url: str) -> OurLink:
         """Open a WebSocket to a gateway."""

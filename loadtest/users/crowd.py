@@ -1,8 +1,8 @@
-"""What the users of one load worker share: the plan, the clocks, the recorder, and the queue of players.
+"""What the users of one load worker share: the plan, the clocks, the recorder, and the queue of people.
 
-Players are claimed in the order of their arrival by whichever worker has a user to spare: each claim appends one byte
-to a shared file, and the byte's position is the player's place in that order. However Locust spreads its users over
-workers, every player is played exactly once.
+Players and viewers are claimed in the order of their arrival by whichever worker has a user to spare: each claim
+appends one byte to a shared file, and the byte's position is the person's place in that order. However Locust spreads
+its users over workers, everybody is played exactly once.
 """
 
 import os
@@ -17,16 +17,18 @@ from loadtest.plan import LoadPlan
 from loadtest.recorder import Recorder
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.player import Player, Report
+from loadtest.users.screening import FetchReport, Watching
+from loadtest.users.viewer import Viewer
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.scenario import arrivals
+from sim.scenario import Arrival, arrivals, people, viewer_arrivals
 
 LAG_PROBE_NS = 10 * NS_PER_MS
 HEALTH_NS = NS_PER_S
 
 
 class Crowd:
-    """One worker's share of the players.
+    """One worker's share of the people.
 
     Parameters
     ----------
@@ -44,7 +46,12 @@ class Crowd:
         self._closed = False
         self._plan = plan
         self._start_ns = start_ns
-        self._arrivals = sorted(arrivals(plan.scenario), key=lambda arrival: (arrival.at_s, arrival.player))
+        self._arrivals = people(plan.scenario)
+        self._players = len(arrivals(plan.scenario))
+        firsts: dict[int, int] = {}
+        for viewer in viewer_arrivals(plan.scenario):
+            firsts.setdefault(viewer.table, viewer.player)
+        self._keep_clips = set(firsts.values())
         self._clock = HostClock()
         self._server_clock = ServerClock()
         self._adapter = LiveTable(plan.api_url, self._clock)
@@ -53,20 +60,33 @@ class Crowd:
             Path(plan.record_dir) / "claims", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
 
-    def next_player(self, report: Report) -> Player | None:
-        """Return the next player whom nobody plays yet, or None."""
+    def next_person(self, report: Report, report_fetch: FetchReport) -> Player | Viewer | None:
+        """Return the next player or viewer whom nobody plays yet, or None."""
         os.write(self._claims, b"*")
         place = os.lseek(self._claims, 0, os.SEEK_CUR) - 1
         if place >= len(self._arrivals):
             return None
-        plan, arrival = self._plan, self._arrivals[place]
+        arrival = self._arrivals[place]
+        arrives_ns = self._start_ns + round(arrival.at_s * NS_PER_S)
+        if arrival.player > self._players:
+            return self._viewer(arrival, arrives_ns, report_fetch)
+        return self._player(arrival, arrives_ns, report)
+
+    def _player(self, arrival: Arrival, arrives_ns: int, report: Report) -> Player:
+        plan = self._plan
         load_end_ns = plan.end_ns(self._start_ns)
         script = PlayerScript(
             arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max
         )
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
-        arrives_ns = self._start_ns + round(arrival.at_s * NS_PER_S)
         return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, report)
+
+    def _viewer(self, arrival: Arrival, arrives_ns: int, report: FetchReport) -> Viewer:
+        watching = Watching(
+            arrival, self._plan.scenario.viewing, self._recorder, self._clock, self._plan.end_ns(self._start_ns),
+            report, keeps_clips=arrival.player in self._keep_clips,
+        )  # fmt: skip
+        return Viewer(watching, self._adapter, arrives_ns)
 
     def watch(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Record the worker's health until it closes: a 10 ms timer shows how late it runs what is due."""

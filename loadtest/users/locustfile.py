@@ -19,7 +19,7 @@ from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape
 from loadtest.users.crowd import Crowd
 from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.records import OpKind
+from reference_impl.domain.records import FetchKind, OpKind
 
 _REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}
 
@@ -34,28 +34,34 @@ class Arrivals(ArrivalShape):
     plan = load_plan()
 
 
-class PlayerUser(User):
-    """One player, from arrival to leaving."""
+class PersonUser(User):
+    """One player or viewer, from arrival to leaving."""
 
     wait_time = constant(0)
 
     @task
     def live(self) -> None:
-        """Play one player's whole life."""
+        """Play one person's whole life."""
         crowd = _crowd(self.environment)
-        player = crowd.next_player(self._report)
-        if player is not None:
+        person = crowd.next_person(self._report, self._report_fetch)
+        if person is not None:
             crowd.playing += 1
             try:
-                player.run()
+                person.run()
             finally:
                 crowd.playing -= 1
         raise StopUser
 
     def _report(self, kind: OpKind, response_ms: float, problem: str) -> None:
+        self._fire(_REQUEST_TYPE[kind], kind.name.lower(), response_ms, problem)
+
+    def _report_fetch(self, kind: FetchKind, response_ms: float, problem: str) -> None:
+        self._fire("GET", kind.name.lower(), response_ms, problem)
+
+    def _fire(self, request_type: str, name: str, response_ms: float, problem: str) -> None:
         self.environment.events.request.fire(
-            request_type=_REQUEST_TYPE[kind],
-            name=kind.name.lower(),
+            request_type=request_type,
+            name=name,
             response_time=response_ms,
             response_length=0,
             exception=OperationalError(problem) if problem else None,

@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from loadtest.users.stamps import ask_for_stamps, receive_stamped
 from reference_impl.domain.errors import LocalProtocolError, RemoteProtocolError
 
 MESSAGE_BYTES_MAX = 1 << 20
@@ -27,8 +28,6 @@ _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _READ_BYTES = 64 * 1024
 _SEND_S_MAX = 5.0
 _CONTROL_BYTES_MAX = 125
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python's socket module does not name it
-_STAMP = struct.Struct("@qq")
 
 
 class Opcode(IntEnum):
@@ -212,8 +211,7 @@ class WebSocket:
         sock = socket.create_connection((parts.hostname, parts.port or 80), timeout_s)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with contextlib.suppress(OSError):  # without kernel stamps the column stays 0
-                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            ask_for_stamps(sock)
             return cls(sock, _shake_hands(sock, parts.netloc, parts.path or "/"))
         except BaseException:
             sock.close()
@@ -240,14 +238,13 @@ class WebSocket:
         else:
             self._sock.settimeout(max(timeout_s, 0.0))
             try:
-                data, notes, _, _ = self._sock.recvmsg(_READ_BYTES, socket.CMSG_SPACE(_STAMP.size))
+                data, stamp = receive_stamped(self._sock, _READ_BYTES)
             except (TimeoutError, BlockingIOError):
                 return Read([], 0)
             except OSError:
                 raise ConnectionLostError(1006) from None
             if not data:
                 raise ConnectionLostError(1006)
-            stamp = _stamp_unix_ns(notes)
         return Read(self._messages(self._decoder.feed(data)), stamp)
 
     def close(self, code: int = 1000) -> None:
@@ -276,14 +273,6 @@ class WebSocket:
             self._sock.sendall(encode_frame(opcode, payload, self._mask))
         except OSError:
             raise ConnectionLostError(1006) from None
-
-
-def _stamp_unix_ns(notes: list[tuple[int, int, bytes]]) -> int:
-    for level, kind, data in notes:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, ns = _STAMP.unpack(data[: _STAMP.size])
-            return int(seconds) * 1_000_000_000 + int(ns)
-    return 0
 
 
 def _shake_hands(sock: socket.socket, host: str, path: str) -> bytes:

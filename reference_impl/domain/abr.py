@@ -57,6 +57,21 @@ def throughput_bps(fast_mean: float, slow_mean: float, total_weight_s: float) ->
     return min(fast, slow)
 
 
+def learn(
+    fast_mean: float, slow_mean: float, total_weight_s: float, size_bytes: int, took_s: float
+) -> tuple[float, float, float]:
+    """Return both means (bits per second) and their weight after an answer of this size that took this long.
+
+    An answer below `SAMPLE_BYTES_MIN`, or one that took no time, leaves them as they are.
+    """
+    if size_bytes < SAMPLE_BYTES_MIN or took_s <= 0.0:
+        return fast_mean, slow_mean, total_weight_s
+    sample_bps = 8.0 * size_bytes / took_s
+    fast = ewma_step(fast_mean, sample_bps, took_s, FAST_HALF_LIFE_S)
+    slow = ewma_step(slow_mean, sample_bps, took_s, SLOW_HALF_LIFE_S)
+    return fast, slow, total_weight_s + took_s
+
+
 def choose(
     bitrates_bps: Sequence[float] | npt.NDArray[np.float64],
     current: int,

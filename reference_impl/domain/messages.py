@@ -11,6 +11,7 @@ subject                     request                                      reply
 ``dealer.<table>.state``    empty                                        :class:`TableEnvelope` (JSON)
 ``cutoff.<table>``          :class:`Watermark`                           published by gateways
 ``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
+``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
 ==========================  ===========================================  =========================
@@ -254,4 +255,16 @@ class GatewayReport(Struct, array_like=True, frozen=True):
     number: int
     url: str
     connections: int
+    lag_ms: float
+
+
+class EdgeReport(Struct, array_like=True, frozen=True):
+    """An edge's load, once a second. ``hit_share`` is the share of answers from memory since the last report."""
+
+    edge: str
+    number: int
+    url: str
+    connections: int
+    egress_bytes: int
+    hit_share: float
     lag_ms: float

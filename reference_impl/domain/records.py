@@ -41,6 +41,34 @@ class PushKind(IntEnum):
     PAID = 2
 
 
+class FetchKind(IntEnum):
+    """What a viewer fetches."""
+
+    MASTER = 1
+    PLAYLIST = 2
+    INIT = 3
+    PART = 4
+    SEGMENT = 5
+
+
+class CacheState(IntEnum):
+    """How an edge came by what it answered, as it says itself."""
+
+    UNKNOWN = 0
+    HIT = 1
+    MISS = 2
+    COALESCED = 3  # somebody else's fetch of the same thing was under way
+
+
+class Switch(IntEnum):
+    """What changes with a viewer's fetch."""
+
+    WORSE = -1
+    NONE = 0
+    BETTER = 1
+    EDGE = 2
+
+
 @dataclass(frozen=True)
 class Layout:
     """A record layout.
@@ -129,4 +157,52 @@ GENERATOR = Layout(
 )  # fmt: skip
 """A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed."""
 
-LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR)
+CLIPS = Layout(
+    "clips",
+    (
+        ("viewer", "i"), ("table", "i"), ("rendition", "h"), ("msn", "q"), ("part", "i"), ("arrived_ns", "q"),
+        ("shown_ns", "q"),
+    ),
+)  # fmt: skip
+"""A part that a viewer kept in a file of its own: its picture says when it was filmed."""
+
+PLACEMENTS = Layout(
+    "placements",
+    (
+        ("t_ns", "q"), ("session", "q"), ("table", "i"), ("what", "8s"), ("chosen", "24s"), ("number", "h"),
+        ("load", "d"), ("alternatives", "h"),
+    ),
+)  # fmt: skip
+"""A player was sent to a gateway or an edge (``what``), written by the placer; ``session`` is the player, ``load`` what
+the chosen one was believed to carry, ``alternatives`` how many there were to choose from."""
+
+VIDEO = Layout(
+    "video",
+    (
+        ("viewer", "i"), ("table", "i"), ("edge", "h"), ("rendition", "h"), ("kind", "h"), ("msn", "q"), ("part", "i"),
+        ("bytes", "q"), ("due_ns", "q"), ("start_ns", "q"), ("first_byte_ns", "q"), ("end_ns", "q"), ("status", "h"),
+        ("cache", "b"), ("media_ns", "q"), ("buffer_ms", "i"), ("latency_ms", "i"), ("stalled_ms", "i"),
+        ("switched", "b"),
+    ),
+)  # fmt: skip
+"""A viewer's fetch, and how its playback was after it."""
+
+CLIPS = Layout(
+    "clips",
+    (
+        ("viewer", "i"), ("table", "i"), ("rendition", "h"), ("msn", "q"), ("part", "i"), ("arrived_ns", "q"),
+        ("shown_ns", "q"),
+    ),
+)  # fmt: skip
+"""A part that a viewer kept in a file of its own: its picture says when it was filmed."""
+
+PLACEMENTS = Layout(
+    "placements",
+    (
+        ("t_ns", "q"), ("session", "q"), ("table", "i"), ("what", "8s"), ("chosen", "24s"), ("number", "h"),
+        ("load", "d"), ("alternatives", "h"),
+    ),
+)  # fmt: skip
+"""A player was sent somewhere, written by the placer."""
+
+LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS)

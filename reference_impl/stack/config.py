@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.money import Currency
+from reference_impl.streaming.config import VideoConfig
 
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -25,6 +27,10 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ----------
     tables, gateways, shards : int
         Size of the system.
+    edges : int
+        Edges that serve video; 0 means that there is no video at all.
+    video : VideoConfig
+        What the studios film.
     timing : Timing
         Every table's timings.
     stake_minor_min, stake_minor_max : int
@@ -46,6 +52,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tables: Count = 2
     gateways: Count = 2
     shards: Count = 2
+    edges: Annotated[int, Meta(ge=0, le=1000)] = 2
+    video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
     stake_minor_min: Annotated[int, Meta(ge=1)] = 10
     stake_minor_max: Annotated[int, Meta(ge=1)] = 1_000_000
@@ -82,8 +90,13 @@ class Wiring(Struct, frozen=True, kw_only=True):
     audit_dir: str
     api_port: int
     gateway_ports: list[int]
+    origin_port: int
+    live_port: int
+    edge_ports: list[int]
     ticket_secret: bytes
     token_secret: bytes
+    playback_secret: bytes
+    ingest_key: str
     admin_token: str
 
     def save(self, path: Path) -> None:
@@ -98,10 +111,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(path.read_bytes(), type=cls)
 
 
-def resolve(
-    config: StackConfig, dsns: list[str], nats_url: str, folder: Path, api_port: int, gateway_ports: list[int]
-) -> Wiring:
-    """Return the wiring of a system that is about to start, with fresh secrets."""
+def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, port: Callable[[], int]) -> Wiring:
+    """Return the wiring of a system that is about to start, with fresh secrets and ports from `port`."""
     return Wiring(
         config=config,
         currency=Currency.EUR,
@@ -109,10 +120,15 @@ def resolve(
         nats_url=nats_url,
         record_dir=config.record_dir or str(folder / "records"),
         audit_dir=str(folder / "audit"),
-        api_port=api_port,
-        gateway_ports=gateway_ports,
+        api_port=config.api_port or port(),
+        gateway_ports=[port() for _ in range(config.gateways)],
+        origin_port=port(),
+        live_port=port(),
+        edge_ports=[port() for _ in range(config.edges)],
         ticket_secret=secrets.token_bytes(32),
         token_secret=secrets.token_bytes(32),
+        playback_secret=secrets.token_bytes(32),
+        ingest_key=secrets.token_urlsafe(24),
         admin_token=secrets.token_urlsafe(24),
     )
 
@@ -120,8 +136,16 @@ def resolve(
 def plan(config: StackConfig) -> list[str]:
     """Return the names of the processes, in the order in which they start.
 
-    The light roles (relays, audit, api) share the process ``services``.
+    The light roles (relays, audit, balancer, api) share the process ``services``.
     """
     wallets = [f"wallet-{shard}" for shard in range(config.shards)]
     gateways = [f"gateway-{number}" for number in range(config.gateways)]
-    return [*wallets, "services", *gateways, "dealer"]
+    return [*wallets, "services", *gateways, *_video_plan(config), "dealer"]
+
+
+def _video_plan(config: StackConfig) -> list[str]:
+    if config.edges == 0:
+        return []
+    edges = [f"edge-{number}" for number in range(config.edges)]
+    studios = [f"studio-{table}" for table in range(1, config.tables + 1)]
+    return ["origin", *edges, *studios]

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -190,8 +189,7 @@ class Stack:
             server = EmbeddedNats(self._folder)
             await self._supervisor.start(server)
             nats_url = server.url
-        ports = [free_port() for _ in range(config.gateways)]
-        self._wiring = resolve(config, dsns, nats_url, self._folder, config.api_port or free_port(), ports)
+        self._wiring = resolve(config, dsns, nats_url, self._folder, free_port)
         self.record_dir.mkdir(parents=True, exist_ok=True)
         await self._prepare_shards()
         self._say("starting the services")
@@ -247,22 +245,3 @@ def remove_orphans() -> None:
         owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-async def serve(config: StackConfig) -> None:
-    """Run a system until SIGINT or SIGTERM; print its addresses."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
-
-    async with Stack(config, say) as stack:
-        say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
-        say(f"admin    token {stack.admin_token}")
-        say(f"records  {stack.record_dir}")
-        say("Ctrl-C stops everything")
-        await stop.wait()
-        say("stopping")

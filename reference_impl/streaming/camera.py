@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import POCKETS, RED, WHEEL
+from reference_impl.domain.timecode import Plane, Strip
 from reference_impl.domain.units import NS_PER_MS
 from reference_impl.streaming import scene as stage
 from reference_impl.streaming.scene import Scene
-from reference_impl.streaming.timecode import Plane, Strip
 
 STEPS = POCKETS * 16
 HUB, RIM, FELT_INDEX = STEPS, STEPS + 1, STEPS + 2

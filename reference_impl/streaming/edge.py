@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 
@@ -52,7 +53,6 @@ class Edge:
         self.config = config
         self.counters = Counters()
         self.cache = Cache(config.cache_bytes_max)
-        self.ready = asyncio.Event()
         self.http = HttpServer(self.answer, config.connections_max)
         self._upstream = Upstream(config.upstream_host, config.upstream_port)
         self._flights: dict[str, asyncio.Task[Entry]] = {}
@@ -64,10 +64,15 @@ class Edge:
         """The listener's port."""
         return self.http.port
 
-    async def run(self) -> None:
-        """Serve until cancelled; `ready` is set once the listener is up."""
+    @property
+    def load(self) -> tuple[int, int, int, int]:
+        """Connections, objects being fetched, requests and bytes sent."""
+        return len(self.http.connections), len(self._flights), self.http.requests, self.http.egress_bytes
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; `ready` is called once the listener is up."""
         try:
-            await self.http.run(self.config.host, self.config.port, self.ready)
+            await self.http.run(self.config.host, self.config.port, ready)
         finally:
             for flight in self._flights.values():
                 flight.cancel()

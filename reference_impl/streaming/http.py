@@ -129,12 +129,12 @@ class HttpServer:
         self.egress_bytes = 0
         self.port = 0
 
-    async def run(self, host: str, port: int, ready: asyncio.Event) -> None:
-        """Listen until cancelled; ``port`` 0 takes a free one, which is in `self.port` once `ready` is set."""
+    async def run(self, host: str, port: int, ready: Callable[[], None]) -> None:
+        """Listen until cancelled; ``port`` 0 takes a free one, which is in `self.port` once `ready` is called."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
-        ready.set()
+        ready()
         try:
             while True:
                 await asyncio.sleep(SWEEP_S)

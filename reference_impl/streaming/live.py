@@ -103,6 +103,7 @@ class LiveHub:
     def __init__(self, backlog_bytes_max: int) -> None:
         self.backlog_bytes_max = backlog_bytes_max
         self.viewers = 0
+        self.egress_bytes = 0
         self._channels: dict[Channel, set[Viewer]] = defaultdict(set)
         self._openings: dict[Channel, tuple[bytes, bytes]] = {}
 
@@ -126,6 +127,7 @@ class LiveHub:
         for rendition, data in zip(info.renditions, push.data, strict=True):
             for viewer in self._channels[info.table, rendition.name]:
                 viewer.show(data, key=push.key)
+            self.egress_bytes += len(data) * len(self._channels[info.table, rendition.name])
 
     def join(self, viewer: Viewer) -> None:
         """Add a viewer to its channel."""

@@ -5,10 +5,10 @@ studios (``/ingest``, by key) and interactive viewers (``/<playback token>/live/
 connection of a table's studio is the one that counts; an older one is closed when it speaks.
 """
 
-import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Callable
 
 import msgspec
 from picows import (
@@ -53,7 +53,6 @@ class Origin:
     def __init__(self, config: OriginConfig, sink: Sink | None = None) -> None:
         self.config = config
         self.hub = LiveHub(config.live_backlog_bytes_max)
-        self.ready = asyncio.Event()
         self.live_port = 0
         self.http = HttpServer(self.answer, config.connections_max)
         self._sink = sink
@@ -67,14 +66,20 @@ class Origin:
         """The HTTP listener's port."""
         return self.http.port
 
-    async def run(self) -> None:
-        """Serve until cancelled; `ready` is set once both listeners are up."""
+    @property
+    def load(self) -> tuple[int, int, int, int]:
+        """Connections of edges, studios and interactive viewers, no queue, requests, bytes sent."""
+        connections = len(self.http.connections) + len(self.studios) + self.hub.viewers
+        return connections, 0, self.http.requests, self.http.egress_bytes + self.hub.egress_bytes
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; `ready` is called once both listeners are up."""
         server = await ws_create_server(
             self._upgrade, self.config.host, self.config.live_port, max_frame_size=messages.MESSAGE_BYTES_MAX
         )
         self.live_port = server.sockets[0].getsockname()[1]
         try:
-            await self.http.run(self.config.host, self.config.port, self.ready)
+            await self.http.run(self.config.host, self.config.port, ready)
         finally:
             server.close()
             self.hub.close()

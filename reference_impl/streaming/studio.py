@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -111,16 +112,22 @@ class Studio:
         info = StreamInfo(table, time.time_ns(), video.timing, self._ladder.renditions())
         self.uplink = Uplink(origin_url, ingest_key, info)
 
+    @property
+    def load(self) -> tuple[int, int, int, int]:
+        """Whether it is connected, parts that wait to be sent, frames filmed, bytes sent."""
+        return self.uplink.connected, self.uplink.queued, self.frames, self.uplink.egress_bytes
+
     def show(self, envelope: TableEnvelope) -> None:
         """Follow an announcement of the dealer."""
         self._scene = follow(self._scene, envelope, self._now_unix_ns())
 
-    async def run(self) -> None:
-        """Film until cancelled."""
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Film until cancelled; `ready` is called when the first frame is about to be taken."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.uplink.run())
             if self._nats is not None:
                 await self._follow_table()
+            ready()
             await self._film()
 
     async def _film(self) -> None:

@@ -53,6 +53,7 @@ class Uplink:
         self.parts_dropped = 0
         self.frames_dropped = 0
         self.connections = 0
+        self.egress_bytes = 0
         self._url = url
         self._headers = {"Authorization": f"Bearer {ingest_key}"}
         self._info = info
@@ -60,6 +61,16 @@ class Uplink:
         self._transport: WSTransport | None = None
         self._wire: _Wire | None = None
         self._lost = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._transport is not None
+
+    @property
+    def queued(self) -> int:
+        """Parts that wait for the connection."""
+        return len(self._queue)
 
     async def run(self) -> None:
         """Keep connected until cancelled."""
@@ -87,13 +98,18 @@ class Uplink:
         self._lost = not self._open or (self._lost and not push.key)
         if self._lost:
             self.frames_dropped += 1
-        elif self._transport is not None:
-            self._transport.send(WSMsgType.BINARY, messages.encode(push))
+        else:
+            self._put(messages.encode(push))
 
     def drain(self) -> None:
         """Send what is queued while there is room."""
-        while self._open and self._queue and self._transport is not None:
-            self._transport.send(WSMsgType.BINARY, self._queue.popleft())
+        while self._open and self._queue:
+            self._put(self._queue.popleft())
+
+    def _put(self, message: bytes) -> None:
+        if self._transport is not None:
+            self._transport.send(WSMsgType.BINARY, message)
+            self.egress_bytes += len(message)
 
     @property
     def _open(self) -> bool:

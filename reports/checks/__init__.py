@@ -16,6 +16,7 @@ from reports.checks.history import History
 from reports.checks.money import account_chains, conservation, non_negative
 from reports.checks.settlement import settled_once
 from reports.checks.verdict import Verdict, skipped
+from reports.checks.video import video_advances
 from reports.run import Run, write_json
 
 __all__ = ["CHECKS", "Check", "History", "Verdict", "run_checks"]
@@ -48,6 +49,9 @@ CHECKS: Final[dict[str, Check]] = {
     "settled_once": Check(
         settled_once, "Was every accepted bet paid or returned exactly once, by the outcome on record?",
         ("ledger", "rounds"),
+    ),
+    "video_advances": Check(
+        video_advances, "Did every viewer's film go forward, with every part that was announced?", ("video",)
     ),
     "answers_agree": Check(answers_agree, "Do the answers fit one order of events that everybody could see?", ()),
 }  # fmt: skip

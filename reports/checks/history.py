@@ -28,14 +28,18 @@ class History:
         Tables of a Run, all of :data:`reports.columns.TABLES`.
     clock_error_ns : int
         How far instants that were converted from the wall clock may be off.
+    viewers : int
+        How many viewers were to watch.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0) -> None:
+    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, viewers: int = 0) -> None:
         self.ops = tables["ops"]
         self.pushes = tables["pushes"]
         self.accounts = tables["accounts"]
         self.faults = tables["faults"]
         self.rounds = tables["rounds"]
+        self.video = tables["video"]
+        self.viewers = viewers
         self._ledger = tables["ledger"]
         self.clock_error_ns = clock_error_ns
 
@@ -43,7 +47,9 @@ class History:
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)))
+        scenario = run.manifest["campaign"].get("scenario", {})
+        viewers = int(scenario.get("viewers_per_table", 0)) * int(scenario.get("tables", 0))
+        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), viewers)
 
     @cached_property
     def bets(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.campaign import run_campaign
 from loadtest.config import CAMPAIGNS, load_campaign, parse_campaign
-from reference_impl.domain.records import OpKind
+from reference_impl.domain.records import FetchKind, OpKind
 from reports.run import Run, open_run
 
 pytestmark = pytest.mark.timeout(150)
@@ -78,6 +78,18 @@ def test_answers_bear_kernel_stamps_before_the_applications(smoke: Run) -> None:
     bets = smoke.ops[(smoke.ops["kind"] == OpKind.BET) & (smoke.ops["return_ns"] > 0)]
     assert (bets["kernel_ns"] > 0).all()
     assert (bets["kernel_ns"] <= bets["return_ns"] + 1_000_000).all()
+
+
+def test_viewers_watch_without_betting_and_their_film_goes_forward(smoke: Run) -> None:
+    parts = smoke.video[(smoke.video["kind"] == FetchKind.PART) & (smoke.video["status"] == 200)]
+    assert set(parts["viewer"]) == {21, 22, 23, 24}
+    assert set(parts.groupby("table")["viewer"].nunique()) == {2}
+    assert not set(parts["viewer"]) & set(smoke.ops["account"])
+    assert (parts.groupby("viewer")["media_ns"].diff().dropna() > 0).all()
+    assert (smoke.glass["captured_ns"] < smoke.glass["arrived_ns"]).all()
+    assert len(smoke.glass) > 2
+    assert set(smoke.placements["what"]) == {"gateway", "edge"}
+    assert {"origin", "edge-0", "studio-1", "studio-2"} <= set(smoke.nodes["node"])
 
 
 def test_run_folder_holds_report_statistics_and_no_raw_records(smoke: Run) -> None:

@@ -21,12 +21,12 @@ from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.hls_playlist import apply_delta, parse_master_playlist, parse_media_playlist
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.playback import Playback, seal_playback
+from reference_impl.domain.timecode import Strip
 from reference_impl.streaming.config import EdgeConfig, OriginConfig, Rung, VideoConfig
 from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.fetch import Upstream
 from reference_impl.streaming.origin import Origin
 from reference_impl.streaming.studio import Studio
-from reference_impl.streaming.timecode import Strip
 
 SECRET = b"s" * 32
 KEY = "ingest"
@@ -39,13 +39,13 @@ TABLE = 1
 
 @contextlib.asynccontextmanager
 async def running(*roles):
-    """Run roles until the block ends; each is ready when it starts."""
+    """Run roles until the block ends; each is ready before the next one starts."""
     tasks = []
     try:
         for role in roles:
-            tasks.append(asyncio.create_task(role.run()))
-            if hasattr(role, "ready"):
-                await role.ready.wait()
+            ready = asyncio.Event()
+            tasks.append(asyncio.create_task(role.run(ready.set)))
+            await ready.wait()
         yield
     finally:
         for task in reversed(tasks):
@@ -273,8 +273,8 @@ def new_studio_later(origin):
     """A studio for an origin whose ports are known by the time that it runs."""
 
     class Later:
-        async def run(self):
-            await new_studio(origin).run()
+        async def run(self, ready):
+            await new_studio(origin).run(ready)
 
     return Later()
 
@@ -335,7 +335,7 @@ import msgspec
 from reference_impl.streaming.config import VideoConfig
 from reference_impl.streaming.studio import Studio
 video = msgspec.json.decode(sys.argv[1], type=VideoConfig)
-asyncio.run(Studio(1, video, sys.argv[2], sys.argv[3]).run())
+asyncio.run(Studio(1, video, sys.argv[2], sys.argv[3]).run(lambda: None))
 """
 
 

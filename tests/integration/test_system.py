@@ -32,7 +32,7 @@ def said() -> list[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(said: list[str]) -> AsyncIterator[Stack]:
-    config = StackConfig(timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1))
+    config = StackConfig(edges=0, timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1))
     async with Stack(config, said.append) as running:
         await open_players(running, *range(1, 40))
         yield running

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_impl.domain import bets, cutoff
+from reference_impl.domain import abr, bets, cutoff
 from sim import arrivals, kernels, random_streams
 from sim.scenario import Betting, Scenario
 
@@ -73,6 +73,29 @@ def test_compiled_batch_server_equals_its_plain_form(arrivals_ns, batch_max, alp
     arguments = (np.sort(np.array(arrivals_ns, dtype=np.int64)), batch_max, alpha, beta, np.array([0, 3, -1]))
     for ours, plain in zip(kernels.batch_server(*arguments), kernels.batch_server.py_func(*arguments), strict=True):
         assert ours.tolist() == plain.tolist()
+
+
+MEANS_BPS = st.floats(0.0, 1e9)
+WEIGHTS_S = st.just(0.0) | st.floats(1e-6, 1e4)
+
+
+@unhurried
+@given(st.tuples(MEANS_BPS, MEANS_BPS, WEIGHTS_S, st.integers(0, 1 << 24), st.floats(1e-6, 60.0)))
+def test_compiled_link_estimate_equals_plain_link_estimate(arguments):
+    learnt, plain = kernels.learn(*arguments), abr.learn(*arguments)
+    assert np.allclose(learnt, plain, rtol=1e-12)
+    assert np.isclose(kernels.throughput_bps(*learnt), abr.throughput_bps(*plain), rtol=1e-9)
+
+
+@unhurried
+@given(
+    st.lists(st.integers(1, 10**7), min_size=1, max_size=6, unique=True), st.integers(0, 5), MEANS_BPS,
+    st.floats(0.0, 10.0),
+)  # fmt: skip
+def test_compiled_rendition_choice_equals_plain_choice(rates, current, estimate_bps, buffer_s):
+    rates_bps = np.array(sorted(rates), dtype=np.float64)
+    arguments = (rates_bps, min(current, len(rates) - 1), estimate_bps, buffer_s)
+    assert kernels.choose(*arguments) == abr.choose(*arguments)
 
 
 def test_a_rule_is_compiled_once():

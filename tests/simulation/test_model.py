@@ -8,7 +8,6 @@ import pytest
 from msgspec import structs
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.checks import run_checks
@@ -209,9 +208,17 @@ def test_no_process_works_longer_than_time_passes(small):
         assert (notes["cpu_ns"].diff().dropna() <= 1_000_000_000).all()
 
 
-def test_a_fault_outside_the_model_is_refused():
-    with pytest.raises(ConfigError, match="fault target 'nats' is not in the model"):
-        simulate(with_faults(("nats", 5.0)), Model())
+def test_faults_outside_the_model_are_left_out_and_named(tmp_path):
+    scenario = with_faults(("nats", 5.0), ("gateway-1", 6.0), ("dealer", 7.0), ("edge-0", 7.0))
+    run = assert_consistent(scenario, Model(), tmp_path)
+    assert list(run.faults["target"]) == ["gateway-1"]
+    assert run.manifest["not_modelled"] == ["kill of nats at 5 s", "kill of dealer at 7 s", "kill of edge-0 at 7 s"]
+
+
+def test_a_run_says_whether_its_parameters_were_given(tmp_path):
+    campaign = Campaign(name="test", scenario=structs.replace(SMALL, load_s=3.0))
+    assert sim_run(campaign, tmp_path / "one").manifest["label"] == "assumed"
+    assert sim_run(campaign, tmp_path / "other", Model()).manifest["label"] == "prediction"
 
 
 def test_a_simulated_run_can_be_opened_again(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.config import CAMPAIGNS, SCHEMA, load_campaign, parse_campaign, schema_text
 from reference_impl.domain.errors import ConfigError
-from sim.scenario import arrivals
+from sim.scenario import Scenario, arrivals, people, viewer_arrivals
 
 NAMED = 'name = "x"\n'
 
@@ -62,6 +62,23 @@ NAMED = 'name = "x"\n'
             "scenario.faults[0].target = 'gateway-2': there is no such process",
         ),
         (
+            NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="edge-0"\nat_s=1',
+            "scenario.faults[0].target = 'edge-0': there is no such process",
+        ),
+        (
+            NAMED + '[scenario]\nedges=2\n[[scenario.faults]]\nkind="kill"\ntarget="studio-3"\nat_s=1',
+            "dealer, services, studio-1, studio-2, origin, edge-0, edge-1",
+        ),
+        (
+            NAMED + "[scenario]\nviewers_per_table = 5",
+            "scenario.viewers_per_table = 5: without edges there is no video to watch",
+        ),
+        (NAMED + "[scenario]\nedges = -1", "scenario.edges = -1: expected `int` >= 0"),
+        (
+            NAMED + "[scenario.viewing]\ncatch_up_rate_max = 3.0",
+            "scenario.viewing.catch_up_rate_max = 3.0: expected `float` <= 2.0",
+        ),
+        (
             NAMED + '[[scenario.faults]]\nkind="burn"\ntarget="nats"\nat_s=1',
             "scenario.faults[0].kind = 'burn': expected `str` matching",
         ),
@@ -111,3 +128,14 @@ def test_schema_file_is_up_to_date() -> None:
 
 def test_schema_forbids_unknown_keys_at_every_depth() -> None:
     assert schema_text().count('"additionalProperties": false') == schema_text().count('"properties": {')
+
+
+def test_viewers_are_numbered_after_the_players_and_come_during_the_ramp() -> None:
+    scenario = Scenario(players_per_table=3, viewers_per_table=2, edges=1, ramp_s=4.0)
+    viewers = viewer_arrivals(scenario)
+    assert [(viewer.player, viewer.table, viewer.at_s) for viewer in viewers] == [
+        (7, 1, 1.0), (8, 1, 3.0), (9, 2, 1.0), (10, 2, 3.0),
+    ]  # fmt: skip
+    everybody = people(scenario)
+    assert sorted(person.player for person in everybody) == list(range(1, 11))
+    assert [person.at_s for person in everybody] == sorted(person.at_s for person in everybody)

@@ -6,8 +6,23 @@ import sys
 from pathlib import Path
 
 from loadtest.operations import COUNT_MAX, Operation, operation_id
-from loadtest.recorder import Push, Recorder, Returned, Seat
-from reference_impl.domain.records import GENERATOR, OPS, PUSHES, SESSIONS, STAGES, OpEvent, OpKind, Outcome, PushKind
+from loadtest.recorder import Clip, Fetched, Push, Recorder, Returned, Seat
+from reference_impl.domain.records import (
+    CLIPS,
+    GENERATOR,
+    OPS,
+    PUSHES,
+    SESSIONS,
+    STAGES,
+    VIDEO,
+    CacheState,
+    FetchKind,
+    OpEvent,
+    OpKind,
+    Outcome,
+    PushKind,
+    Switch,
+)
 from reports.convert import operations, read_records
 
 WORKER = """
@@ -72,3 +87,18 @@ def test_operation_ids_of_all_sessions_differ_and_fit_63_bits() -> None:
     ids = {operation_id(1, session, counter) for session in (1, 2, 2**31 - 1) for counter in (1, 2, COUNT_MAX)}
     assert len(ids) == 9
     assert all(int.from_bytes(ref[8:], "big") < 2**63 for ref in ids)
+
+
+def test_fetches_and_clips_of_viewers_reach_the_disk(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, 1)
+    row = Fetched(
+        7, 2, 1, 0, FetchKind.PART, 1_866_666, 3, 30_000, 5, 6, 7, 8, 200, CacheState.COALESCED, 4, 640, 980, 0,
+        Switch.WORSE,
+    )  # fmt: skip
+    recorder.fetched(row)
+    clip = Clip(7, 2, 0, 1_866_666, 3, 8, 900)
+    recorder.clip(clip, b"init and part")
+    recorder.close()
+    assert read_records(tmp_path, VIDEO).tolist() == [tuple(row)]
+    assert read_records(tmp_path, CLIPS).tolist() == [tuple(clip)]
+    assert (tmp_path / clip.file_name).read_bytes() == b"init and part"

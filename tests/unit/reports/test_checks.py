@@ -9,7 +9,7 @@ from histories import MS, Shape, make_tables, write_history
 
 from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.records import FetchKind, OpKind, Outcome
 from reports.checks import CHECKS, History, run_checks
 from reports.run import frame_of, update_manifest
 
@@ -334,6 +334,40 @@ def answer_two_balances_of_a_version(tables):
     return {"account": 1}
 
 
+# --- video_advances ----------------------------------------------------------------------------------------------
+
+
+def part_rows(tables):
+    video = tables["video"]
+    return video.index[(video["kind"] == int(FetchKind.PART)) & (video["viewer"] == video["viewer"].min())]
+
+
+def fetch_a_part_twice(tables):
+    rows, video = part_rows(tables), tables["video"]
+    put(tables, "video", rows[6], msn=int(video.loc[rows[5], "msn"]), part=int(video.loc[rows[5], "part"]))
+    return {"viewer": int(video.loc[rows[6], "viewer"]), "part": int(video.loc[rows[5], "part"])}
+
+
+def show_film_that_is_not_newer(tables):
+    rows, video = part_rows(tables), tables["video"]
+    put(tables, "video", rows[6], media_ns=int(video.loc[rows[5], "media_ns"]))
+    return {"msn": int(video.loc[rows[6], "msn"]), "part": int(video.loc[rows[6], "part"])}
+
+
+def get_a_part_before_it_was_filmed(tables):
+    row = part_rows(tables)[6]
+    media_ns = int(tables["video"].loc[row, "media_ns"])
+    put(tables, "video", row, end_ns=media_ns - 3 * MS)
+    return {"media_ns": media_ns}
+
+
+def refuse_an_announced_part(tables):
+    rows, video = part_rows(tables), tables["video"]
+    asked_ns = int(video.loc[rows[6], "end_ns"]) + 100 * MS
+    put(tables, "video", rows[6], status=404, start_ns=asked_ns, end_ns=asked_ns + MS)
+    return {"msn": int(video.loc[rows[6], "msn"]), "status": 404}
+
+
 PLANTED = [
     ("acknowledged_is_durable", lose_an_acknowledged_bet),
     ("acknowledged_is_durable", answer_another_balance),
@@ -373,6 +407,10 @@ PLANTED = [
     ("settled_once", record_two_outcomes),
     ("settled_once", decide_a_round_twice),
     ("settled_once", decide_another_outcome),
+    ("video_advances", fetch_a_part_twice),
+    ("video_advances", show_film_that_is_not_newer),
+    ("video_advances", get_a_part_before_it_was_filmed),
+    ("video_advances", refuse_an_announced_part),
     ("answers_agree", serve_a_later_bet_first),
     ("answers_agree", answer_an_older_version),
     ("answers_agree", answer_two_balances_of_a_version),
@@ -503,3 +541,34 @@ def test_a_check_is_skipped_if_the_target_cannot_give_its_records(tmp_path):
     run = update_manifest(write_history(tmp_path / "run"), capabilities={"ledger": False, "stages": True})
     skipped = {name for name, verdict in run_checks(run).items() if verdict.status == "skipped"}
     assert skipped == {name for name, check in CHECKS.items() if "ledger" in check.needs}
+
+
+def test_a_part_that_was_hinted_and_never_came_is_no_violation(tables):
+    put(tables, "video", part_rows(tables)[6], status=404)
+    assert verdict_of("video_advances", tables).status == "ok"
+
+
+def test_an_announced_part_that_a_new_origin_has_forgotten_is_excused(tables):
+    refuse_an_announced_part(tables)
+    at = int(tables["video"].loc[part_rows(tables)[6], "start_ns"]) - 100 * MS
+    tables["faults"] = frame_of(
+        "faults", {"t_ns": [at], "kind": ["kill"], "target": ["origin"], "recovered_ns": [at + MS]}
+    )
+    verdict = verdict_of("video_advances", tables)
+    assert (verdict.status, verdict.counts["excused"]) == ("ok", 1)
+
+
+def test_a_viewer_who_saw_nothing_leaves_the_video_unknown(tables):
+    tables["video"] = tables["video"][tables["video"]["viewer"] != tables["video"]["viewer"].min()]
+    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+
+
+def test_without_viewers_there_is_no_video_to_judge(tables):
+    tables["video"] = frame_of("video", {})
+    assert CHECKS["video_advances"].function(History(tables, viewers=0)).status == "ok"
+    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+
+
+def test_parts_that_do_not_say_when_they_were_filmed_leave_the_video_unknown(tables):
+    tables["video"]["media_ns"] = 0
+    assert verdict_of("video_advances", tables).status == "unknown"

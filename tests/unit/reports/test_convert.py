@@ -150,8 +150,11 @@ def leave_behind(folder, tables):
         write(folder, records.OPS, f"w{row['op'] % 2}", *tries, *returned)
         if row["received_ns"]:
             write(folder, records.STAGES, f"gateway-{row['gateway']}", {**row, "op": asked["op"]})
-    for name, layout in (("pushes", records.PUSHES), ("sessions", records.SESSIONS), ("generator", records.GENERATOR)):
-        write(folder, layout, "w0", *tables[name].to_dict("records"))
+    for layout in (records.PUSHES, records.SESSIONS, records.GENERATOR, records.VIDEO):
+        write(folder, layout, "w0", *tables[layout.name].to_dict("records"))
+    for row in tables["placements"].to_dict("records"):
+        texts = {name: row[name].encode() for name in ("what", "chosen")}
+        write(folder, records.PLACEMENTS, "services", {**row, **texts})
     for row in tables["nodes"].to_dict("records"):
         write(folder, records.NODES, row["node"], {**row, "node": row["node"].encode()})
     for row in tables["rounds"].to_dict("records"):
@@ -195,6 +198,8 @@ def plain(frame):
             "account",
             "app_ns",
             "connection",
+            "viewer",
+            "end_ns",
         )
         if name in frame
     ]
@@ -207,7 +212,7 @@ def test_what_a_history_leaves_behind_converts_back_to_that_history(tmp_path, co
     leave_behind(tmp_path, tables)
     converted = convert_here()
     for name in TABLES:
-        if name != "faults":
+        if name not in {"faults", "glass"}:  # whoever broke things and whoever reads pictures knows them
             assert list(converted[name].dtypes) == list(tables[name].dtypes), name
             assert plain(converted[name]) == plain(tables[name]), name
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.timecode import Strip
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.scene import LANDING_NS, Scene
-from reference_impl.streaming.timecode import Strip
 
 NOW = 1_767_323_045_680_000_000
 

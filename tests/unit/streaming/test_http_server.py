@@ -22,7 +22,7 @@ class Site:
 @pytest.fixture
 async def site():
     site, ready = Site(), asyncio.Event()
-    task = asyncio.create_task(site.server.run("127.0.0.1", 0, ready))
+    task = asyncio.create_task(site.server.run("127.0.0.1", 0, ready.set))
     await ready.wait()
     yield site
     task.cancel()

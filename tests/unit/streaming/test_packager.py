@@ -7,13 +7,13 @@ import pytest
 
 from reference_impl.domain.errors import LocalProtocolError
 from reference_impl.domain.hls import TIMESCALE_HZ
+from reference_impl.domain.timecode import Strip
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import Rung, VideoConfig
 from reference_impl.streaming.encoder import Ladder
 from reference_impl.streaming.messages import FramePush, PartPush
 from reference_impl.streaming.packager import Encoded, Packager
 from reference_impl.streaming.scene import Scene
-from reference_impl.streaming.timecode import Strip
 
 VIDEO = VideoConfig(ladder=(Rung("hi", 426, 240, 400), Rung("lo", 320, 180, 200)))
 TIMING = VIDEO.timing

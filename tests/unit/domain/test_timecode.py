@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reference_impl.streaming.timecode import BLOCKS, CODE_BITS, Strip, decode, encode
+from reference_impl.domain.timecode import BLOCKS, CODE_BITS, Strip, decode, encode
 
 NOW_UNIX_MS = 1_767_323_045_678
 

@@ -1,0 +1,1 @@
+"""Benches: ours and a peer, alternating in one run on one machine."""

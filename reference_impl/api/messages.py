@@ -1,0 +1,121 @@
+"""What the HTTP API takes and gives. Unknown fields of requests are refused."""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+from reference_impl.domain.ids import PLAYER_ID_MAX, TABLE_ID_MAX
+from reference_impl.domain.money import Currency
+
+PLAYERS_A_CALL_MAX = 1000
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Password: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+NodeName: TypeAlias = Annotated[str, Meta(max_length=64)]
+
+
+class LogIn(Struct, forbid_unknown_fields=True):
+    """Name and password."""
+
+    name: Name
+    password: Password
+
+
+class LoggedIn(Struct):
+    """The token, and whose it is."""
+
+    token: str
+    player: int
+
+
+class PlacementRequest(Struct, forbid_unknown_fields=True):
+    """The table to join, and the gateway and the edge that just failed, if any."""
+
+    table: Annotated[int, Meta(ge=1, le=TABLE_ID_MAX)]
+    avoid: NodeName = ""
+    avoid_edge: NodeName = ""
+
+
+class EdgePlace(Struct):
+    """An edge that serves the table's video."""
+
+    name: str
+    number: int
+    url: str
+
+
+class VideoPlace(Struct):
+    """Where the video is.
+
+    LL-HLS is at ``{edge.url}/{token}/live/{table}/master.m3u8``, the interactive tier at
+    ``{live}/{token}/live/{table}/{rendition}``. Edges come best first; there are none while all of them are down.
+    """
+
+    token: str
+    edges: list[EdgePlace]
+    live: str
+
+
+class Placement(Struct):
+    """Where to connect, the ticket for the first frame, and the video, unless the system has none."""
+
+    gateway: str
+    number: int
+    url: str
+    ticket: str
+    video: VideoPlace | None
+
+
+class PlayerToOpen(Struct, forbid_unknown_fields=True):
+    """A player to register, with a first deposit."""
+
+    id: Annotated[int, Meta(ge=1, le=PLAYER_ID_MAX)]
+    name: Name
+    password: Password
+    deposit_minor: Annotated[int, Meta(ge=0, le=10**12)]
+    currency: Currency = Currency.EUR
+
+
+class PlayersToOpen(Struct, forbid_unknown_fields=True):
+    """Players to register."""
+
+    players: Annotated[list[PlayerToOpen], Meta(max_length=PLAYERS_A_CALL_MAX)]
+
+
+class TableInLobby(Struct):
+    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
+
+    table: int
+    game: str
+    phase: str
+    round: int
+    opens_at_unix_ns: int
+    closes_at_unix_ns: int
+    recent: list[int]
+
+
+class TablesInLobby(Struct):
+    """All tables, and the server's time."""
+
+    tables: list[TableInLobby]
+    server_unix_ns: int
+
+
+class SpotRules(Struct):
+    """A place on the layout; its index in the list is a bet's selection. ``gross`` is the return per unit staked."""
+
+    name: str
+    numbers: list[int]
+    gross: int
+
+
+class Rules(Struct):
+    """What a screen must know of the game, so that no rule is written there."""
+
+    game: str
+    spots: list[SpotRules]
+    red: list[int]
+    phases: dict[str, int]
+    statuses: dict[str, int]
+    stake_minor_min: int
+    stake_minor_max: int

@@ -1,0 +1,88 @@
+"""What players may ask: log-in, lobby, rules, placement."""
+
+import secrets
+import time
+from typing import Any
+
+from litestar import Controller, Request, get, post
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotAuthorizedException
+
+from reference_impl.api.lobby import GAME
+from reference_impl.api.messages import (
+    EdgePlace,
+    LoggedIn,
+    LogIn,
+    Placement,
+    PlacementRequest,
+    Rules,
+    SpotRules,
+    TablesInLobby,
+    VideoPlace,
+)
+from reference_impl.api.services import Services, bearer, services
+from reference_impl.domain.bets import Status
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.roulette import RED, SPOTS
+from reference_impl.domain.playback import PLAYBACK_S_MAX, Playback, seal_playback
+from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
+
+
+class PublicController(Controller):
+    """What players may ask."""
+
+    @post("/login")
+    async def log_in(self, data: LogIn, state: State) -> LoggedIn:
+        """Exchange name and password for a token."""
+        found = await services(state).players.log_in(data.name, data.password, int(time.time()))
+        if found is None:
+            raise NotAuthorizedException("wrong name or password")
+        player, token = found
+        return LoggedIn(token, player)
+
+    @get("/lobby")
+    async def lobby(self, state: State) -> TablesInLobby:
+        """Return the tables and where they stand."""
+        return TablesInLobby(services(state).lobby.tables(), time.time_ns())
+
+    @get("/rules")
+    async def rules(self, state: State) -> Rules:
+        """Return the layout, the names of phases and answers, and the limits."""
+        limits = services(state).config.limits
+        return Rules(
+            GAME,
+            [SpotRules(spot.name, sorted(spot.numbers), spot.gross) for spot in SPOTS],
+            sorted(RED),
+            {phase.name.lower(): int(phase) for phase in Phase},
+            {status.name.lower(): int(status) for status in Status},
+            limits.stake_minor_min,
+            limits.stake_minor_max,
+        )
+
+    @post("/placement")
+    async def place(self, request: Request[Any, Any, State], data: PlacementRequest, state: State) -> Placement:
+        """Return a gateway with a single-use ticket for it, and where the table's video is."""
+        known = services(state)
+        now_s = int(time.time())
+        player = known.players.player_of(bearer(request), now_s)
+        if player is None:
+            raise NotAuthorizedException("the token is false or expired; log in again")
+        tables = known.config.tables
+        if data.table > tables:
+            raise HTTPException(f"table {data.table} does not exist; tables are 1 to {tables}", status_code=404)
+        gateway = known.placer.gateway(player, data.table, data.avoid)
+        if gateway is None:
+            raise HTTPException("no gateway is ready; try again", status_code=503)
+        ticket = Ticket(player, data.table, gateway.gateway, now_s + TICKET_S_MAX, secrets.token_hex(8))
+        sealed = seal(ticket, known.config.ticket_secret)
+        video = _video(known, player, data, now_s)
+        return Placement(gateway.gateway, gateway.number, gateway.url, sealed, video)
+
+
+def _video(known: Services, player: int, data: PlacementRequest, now_s: int) -> VideoPlace | None:
+    config = known.config
+    if not config.live_url:
+        return None
+    token = seal_playback(Playback(player, data.table, now_s + PLAYBACK_S_MAX), config.playback_secret)
+    edges = known.placer.edges(player, data.table, data.avoid_edge)
+    return VideoPlace(token, [EdgePlace(edge.edge, edge.number, edge.url) for edge in edges], config.live_url)

@@ -1,0 +1,69 @@
+"""What the handlers of the API share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.exceptions import NotAuthorizedException
+from nats.aio.client import Client
+
+from reference_impl.accounts.players import Players
+from reference_impl.api.lobby import Lobby
+from reference_impl.balancer.placer import Placer
+from reference_impl.domain.bets import TableLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiConfig:
+    """What the API is told.
+
+    Parameters
+    ----------
+    port : int
+        Loopback port.
+    shards, tables : int
+        Size of the system.
+    limits : TableLimits
+        Limits of every table.
+    ticket_secret, playback_secret : bytes
+        Sign tickets and playback tokens.
+    live_url : str
+        Where interactive video is; empty if the system has no video.
+    admin_token : str
+        What administration asks for.
+    """
+
+    port: int
+    shards: int
+    tables: int
+    limits: TableLimits
+    ticket_secret: bytes
+    playback_secret: bytes
+    live_url: str
+    admin_token: str
+
+
+@dataclass(frozen=True)
+class Services:
+    """The configuration and the parts that answer for the handlers."""
+
+    config: ApiConfig
+    players: Players
+    placer: Placer
+    lobby: Lobby
+    bus: Client
+
+
+def services(state: State) -> Services:
+    """Return what the application was made with."""
+    known: Services = state["services"]
+    return known
+
+
+def bearer(request: Request[Any, Any, State]) -> str:
+    """Return the request's bearer token, or refuse the request."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthorizedException("this needs the header 'Authorization: Bearer <token>'")
+    return token

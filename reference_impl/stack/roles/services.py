@@ -1,0 +1,32 @@
+"""``services``: the light roles that one machine runs in one process: relays, audit, balancer, HTTP."""
+
+import secrets
+from pathlib import Path
+
+from reference_impl.accounts.players import Players
+from reference_impl.api.app import Api
+from reference_impl.api.services import ApiConfig
+from reference_impl.audit.trail import Audit
+from reference_impl.balancer.placer import Placer
+from reference_impl.domain.records import PLACEMENTS
+from reference_impl.stack.node import Node, Role
+from reference_impl.wallet.relay import Relay
+
+
+def build(node: Node) -> list[Role]:
+    """Return the process's roles."""
+    wiring, config, bus = node.wiring, node.wiring.config, node.bus
+    placer = Placer(bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append)
+    told = ApiConfig(
+        port=wiring.api_port,
+        shards=config.shards,
+        tables=config.tables,
+        limits=config.limits,
+        ticket_secret=wiring.ticket_secret,
+        playback_secret=wiring.playback_secret,
+        live_url=f"ws://127.0.0.1:{wiring.live_port}" if config.edges else "",
+        admin_token=wiring.admin_token,
+    )
+    players = Players(wiring.dsns[0], wiring.token_secret, config.password_cost)
+    relays = [Relay(shard, dsn, bus) for shard, dsn in enumerate(wiring.dsns)]
+    return [*relays, Audit(Path(wiring.audit_dir), config.shards, bus), placer, Api(told, players, placer, bus)]

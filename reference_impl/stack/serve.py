@@ -1,0 +1,68 @@
+"""Running a system for people: its addresses on the screen, and an account to play with."""
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+import urllib.error
+import urllib.request
+
+from reference_impl.domain.errors import OperationalError
+from reference_impl.stack.config import StackConfig
+from reference_impl.stack.stack import Stack
+
+GUEST = 1
+GUEST_DEPOSIT_MINOR = 100_000
+OPEN_S_MAX = 15.0
+
+
+async def serve(config: StackConfig) -> None:
+    """Run a system until SIGINT or SIGTERM; print its addresses."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    async with Stack(config, _say) as stack:
+        _say(f"play     {stack.api_url}/   {await _invite(stack)}")
+        _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
+        _say(f"admin    token {stack.admin_token}")
+        _say(f"records  {stack.record_dir}")
+        _say("Ctrl-C stops everything")
+        await stop.wait()
+        _say("stopping")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
+
+
+async def _invite(stack: Stack) -> str:
+    """Open a player's account; return how to log in."""
+    if stack.config.data_dir:
+        return "log in as a player whom you opened"  # data that outlives us gets no player with a password on screen
+    password = secrets.token_urlsafe(6)
+    player = {"id": GUEST, "name": "guest", "password": password, "deposit_minor": GUEST_DEPOSIT_MINOR}
+    await asyncio.to_thread(open_players, stack, [player])
+    return f"log in as guest, password {password}"
+
+
+def open_players(stack: Stack, players: list[dict[str, object]]) -> None:
+    """Register players and open their accounts through the API.
+
+    Raises
+    ------
+    OperationalError
+        If the API refuses or does not answer.
+    """
+    request = urllib.request.Request(  # noqa: S310 - our own API on loopback
+        f"{stack.api_url}/v1/admin/players",
+        json.dumps({"players": players}).encode(),
+        {"Authorization": f"Bearer {stack.admin_token}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=OPEN_S_MAX):  # noqa: S310 - our own API on loopback
+            pass
+    except urllib.error.URLError as error:
+        raise OperationalError(f"the API opened no account: {error}") from None

@@ -1,0 +1,58 @@
+"""What an edge tells the balancer, once a second. An edge that falls silent is sent no more viewers."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+from nats.aio.client import Client
+
+from reference_impl.domain.messages import EdgeReport
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reference_impl.streaming.edge import Edge
+
+REPORT_S = 1.0
+
+
+class EdgeReporter:
+    """Reports one edge's load.
+
+    Parameters
+    ----------
+    edge : Edge
+        The edge.
+    number : int
+        Its number in records.
+    bus : nats.aio.client.Client
+        A connected NATS client.
+    """
+
+    def __init__(self, edge: Edge, number: int, bus: Client) -> None:
+        self._edge = edge
+        self._number = number
+        self._bus = bus
+        self._answered = (0, 0)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Report until cancelled."""
+        ready()
+        lag_ns = 0
+        while True:
+            before_ns = time.monotonic_ns()
+            await self._bus.publish("report.edge", msgspec.msgpack.encode(self.report(lag_ns)))
+            await asyncio.sleep(REPORT_S)
+            lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+    def report(self, lag_ns: int) -> EdgeReport:
+        """Return the report of now; shares count from the report before."""
+        edge = self._edge
+        counters = edge.counters
+        hits, answered = counters.hits, counters.hits + counters.misses + counters.coalesced
+        hits_before, answered_before = self._answered
+        self._answered = (hits, answered)
+        share = (hits - hits_before) / max(1, answered - answered_before)
+        url = f"http://{edge.config.host}:{edge.port}"
+        return EdgeReport(
+            edge.config.name, self._number, url, len(edge.http.connections), edge.http.egress_bytes, share,
+            lag_ns / NS_PER_MS,
+        )  # fmt: skip

@@ -1,0 +1,74 @@
+// The page: which view is on, who is logged in.
+
+import { ApiError, lobby, logIn, rules } from "./api.js";
+import { LobbyView } from "./lobby.js";
+import { TableView } from "./table.js";
+
+const $ = (id) => document.getElementById(id);
+const view = $("view");
+let open;
+let known;
+
+const token = () => sessionStorage.getItem("token") ?? "";
+
+function forget() {
+  sessionStorage.removeItem("token");
+  location.hash = "";
+  route();
+}
+
+function show(template) {
+  open?.close();
+  open = undefined;
+  view.replaceChildren($(template).content.cloneNode(true));
+  $("link").textContent = "";
+  $("purse").hidden = template !== "table-view";
+  $("balance").textContent = "–";
+  $("log-out").hidden = !token();
+  document.body.dataset.view = template;
+}
+
+function showLogIn() {
+  show("log-in-view");
+  const form = view.querySelector("form");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    form.querySelector(".wrong").textContent = "";
+    try {
+      const answer = await logIn(form.elements.name.value, form.elements.password.value);
+      sessionStorage.setItem("token", answer.token);
+      route();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      form.querySelector(".wrong").textContent = error.message;
+      button.disabled = false;
+    }
+  });
+}
+
+async function showTable(table) {
+  const tables = await lobby().then((answer) => answer.tables, () => []);
+  const recent = tables.find((one) => one.table === table)?.recent ?? [];
+  show("table-view");
+  open = new TableView(view, token(), table, known, recent, {
+    speak: (text) => ($("spoken").textContent = text),
+    balance: (text) => ($("balance").textContent = text),
+    link: (text) => ($("link").textContent = text),
+    expired: forget,
+  });
+}
+
+async function route() {
+  if (!token()) return showLogIn();
+  known ??= await rules();
+  const table = /^#table-(\d{1,5})$/.exec(location.hash);
+  if (table) return showTable(Number(table[1]));
+  show("lobby-view");
+  open = new LobbyView(view, known);
+}
+
+$("log-out").addEventListener("click", forget);
+addEventListener("hashchange", route);
+route();

@@ -1,0 +1,198 @@
+// A seat at a table: the socket to a gateway, the bets, and their way back after anything broke.
+//
+// A bet is `sent`, then `accepted` or `rejected`. When the connection is lost before its answer it is `unknown`: the
+// seat connects again and sends the same bet with the same id until the answer is there. The id decides that it
+// counts once.
+
+import { place } from "./api.js";
+import { hereMs, ServerClock } from "./clock.js";
+
+const PING_MS = 2000;
+const FIRST_PINGS = 5;
+const SILENT_MS_MAX = 4500;
+const ANSWER_MS_MAX = 3000;
+const BUSY_RETRIES_MAX = 20;
+const BUSY_MS = 250;
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 2000;
+const REPLACED = 4409;
+const NS_PER_MS = 1e6;
+
+export class Seat extends EventTarget {
+  clock = new ServerClock();
+  bets = new Map();
+  state = undefined;
+  gateway = "";
+  #token;
+  #table;
+  #busy;
+  #accepted;
+  #socket;
+  #welcomed = false;
+  #closed = false;
+  #heardMs = 0;
+  #retryMs = RETRY_MS_MIN;
+  #timers = [];
+
+  // `statuses` are the answers by name, as the server tells them.
+  constructor(token, table, statuses) {
+    super();
+    this.#token = token;
+    this.#table = table;
+    this.#busy = statuses.overloaded;
+    this.#accepted = statuses.accepted;
+    this.#timers.push(setInterval(() => this.#watch(), 250), setInterval(() => this.#ping(), PING_MS));
+    this.#connect("");
+  }
+
+  close() {
+    this.#closed = true;
+    this.#timers.forEach(clearInterval);
+    this.#socket?.close();
+  }
+
+  // Where the video is now, asked again after `badEdge` failed.
+  async findVideo(badEdge) {
+    return (await place(this.#token, this.#table, "", badEdge)).video;
+  }
+
+  // Place a bet in the window that is open.
+  bet(selection, amountMinor) {
+    const { round, window } = this.state.event;
+    const message = { t: "bet", id: newId(), table: this.#table, round, window, selection, amount_minor: amountMinor };
+    const bet = { ...message, state: "sent", status: 0, payoutMinor: undefined, busy: 0, sentMs: performance.now() };
+    this.bets.set(bet.id, bet);
+    this.#tell("bet", bet);
+    this.#send(bet);
+    return bet;
+  }
+
+  async #connect(avoid) {
+    if (this.#closed) return;
+    let placement;
+    try {
+      placement = await place(this.#token, this.#table, avoid);
+    } catch (error) {
+      if (error.status === 401) this.#tell("expired");
+      else this.#later(avoid);
+      return;
+    }
+    if (this.#closed) return;
+    this.#heardMs = performance.now();
+    const socket = (this.#socket = new WebSocket(placement.url));
+    socket.onopen = () => socket.send(JSON.stringify({ t: "hello", ticket: placement.ticket }));
+    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data), placement);
+    socket.onclose = ({ code }) => this.#lost(socket, code, placement.gateway);
+  }
+
+  #later(avoid) {
+    setTimeout(() => this.#connect(avoid), this.#retryMs);
+    this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
+  }
+
+  #lost(socket, code, gateway) {
+    if (this.#closed || socket !== this.#socket) return;
+    this.#welcomed = false;
+    for (const bet of this.bets.values()) if (bet.state === "sent") this.#become(bet, "unknown");
+    this.#tell("link", { up: false, replaced: code === REPLACED });
+    if (code !== REPLACED) this.#later(gateway);
+  }
+
+  #hear(message, placement) {
+    this.#heardMs = performance.now();
+    switch (message.t) {
+      case "welcome":
+        this.#welcome(message, placement);
+        break;
+      case "pong":
+        this.clock.learn(message.sent_ns / NS_PER_MS, hereMs(), message.server_unix_ns / NS_PER_MS);
+        this.#tell("pong");
+        break;
+      case "table":
+        this.#enter(message.state);
+        break;
+      case "answer":
+        this.#answer(message);
+        break;
+      case "paid":
+        this.#tell("paid", message);
+        break;
+    }
+  }
+
+  #welcome(message, placement) {
+    this.#welcomed = true;
+    this.#retryMs = RETRY_MS_MIN;
+    this.gateway = placement.gateway;
+    for (let n = 0; n < FIRST_PINGS; n++) setTimeout(() => this.#ping(), 60 * n);
+    this.#tell("link", { up: true, video: placement.video });
+    this.#tell("welcome", message);
+    if (message.state) this.#enter(message.state);
+    for (const bet of this.bets.values()) if (bet.state === "unknown") this.#send(bet);
+  }
+
+  #enter(state) {
+    const known = this.state;
+    if (known && (state.epoch < known.epoch || (state.epoch === known.epoch && state.seq <= known.seq))) return;
+    this.state = state;
+    this.#tell("state", state.event);
+  }
+
+  #answer(message) {
+    const bet = this.bets.get(message.id);
+    if (!bet || bet.state === "accepted" || bet.state === "rejected") return;
+    if (message.status === this.#busy && ++bet.busy <= BUSY_RETRIES_MAX) {
+      setTimeout(() => this.#send(bet), BUSY_MS);
+      return;
+    }
+    bet.status = message.status;
+    this.#become(bet, message.status === this.#accepted ? "accepted" : "rejected");
+    if (bet.state === "accepted") this.#tell("balance", message);
+  }
+
+  #become(bet, state) {
+    bet.state = state;
+    this.#tell("bet", bet);
+  }
+
+  #send(bet) {
+    if (!this.#welcomed || this.#socket.readyState !== WebSocket.OPEN) {
+      if (bet.state === "sent") this.#become(bet, "unknown");
+      return;
+    }
+    const { t, id, table, round, window, selection, amount_minor } = bet;
+    bet.sentMs = performance.now();
+    this.#socket.send(JSON.stringify({ t, id, table, round, window, selection, amount_minor }));
+  }
+
+  #ping() {
+    if (!this.#welcomed || this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(JSON.stringify({ t: "ping", sent_ns: Math.round(hereMs() * NS_PER_MS) }));
+  }
+
+  // A socket that says nothing, or owes an answer for too long, is as good as lost.
+  #watch() {
+    if (!this.#socket || this.#socket.readyState === WebSocket.CLOSED) return;
+    const nowMs = performance.now();
+    const owed = [...this.bets.values()].some(
+      (bet) => (bet.state === "sent" || bet.state === "unknown") && nowMs - bet.sentMs > ANSWER_MS_MAX,
+    );
+    if (nowMs - this.#heardMs > SILENT_MS_MAX || (owed && this.#welcomed)) {
+      const { onclose } = this.#socket;
+      this.#socket.onclose = null;
+      this.#socket.close();
+      onclose({ code: 1006 });
+    }
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+// 32 hexadecimal digits, the first of the low half below 8: ids are 63-bit numbers there.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[8] &= 0x7f;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,323 @@
+// The table: picture, countdown, layout, bets. What a round's result changes waits for the picture to show it.
+
+import { Gate } from "./gate.js";
+import { hlsJs } from "./hls_tier.js";
+import { colourOf, Layout, spotName } from "./layout.js";
+import { pills } from "./lobby.js";
+import { money, short, useCurrency } from "./money.js";
+import { Picture } from "./picture.js";
+import { Seat } from "./seat.js";
+import { OPEN, phaseName, PHASES, reasonFor } from "./words.js";
+
+const CHIPS_MINOR = [100, 500, 1000, 2500, 10000];
+const DRAW_MS = 100;
+const FACTS_MS = 400;
+const HISTORY_MAX = 14;
+const BETS_MAX = 30;
+const RESULT_MS = 6000;
+const NS_PER_MS = 1e6;
+const ROUND_NO = 2 ** 32;
+
+export class TableView {
+  #root;
+  #rules;
+  #seat;
+  #picture;
+  #gate;
+  #layout;
+  #timers = [];
+  #chipMinor = CHIPS_MINOR[0];
+  #history;
+  #results = new Map();
+  #shownRound = 0;
+  #opensMs = 0;
+  #closesMs = 0;
+  #balanceVersion = -1;
+  #drawnBets = new Map();
+  #place;
+  #speak;
+  #onBalance;
+  #onLink;
+  #hiding;
+
+  // `tell` has speak(text), balance(text), link(text) and expired().
+  constructor(root, token, table, rules, recent, tell) {
+    this.#root = root;
+    this.#rules = rules;
+    this.#history = recent;
+    this.#speak = tell.speak;
+    this.#onBalance = tell.balance;
+    this.#onLink = tell.link;
+    this.#seat = new Seat(token, table, rules.statuses);
+    this.#picture = new Picture(this.#$("video"), table, this.#seat.clock, (bad) => this.#seat.findVideo(bad));
+    this.#gate = new Gate(() => (this.#place === null ? Infinity : this.#picture.takenMs()));
+    this.#layout = new Layout(this.#$("layout"), rules, (selection) => this.#bet(selection));
+    this.#layout.open = false;
+    this.#chips();
+    this.#tiers();
+    this.#listen(tell);
+    this.#timers = [setInterval(() => this.#draw(), DRAW_MS), setInterval(() => this.#facts(), FACTS_MS)];
+    this.#drawHistory();
+  }
+
+  close() {
+    this.#timers.forEach(clearInterval);
+    this.#gate.close();
+    this.#seat.close();
+    this.#picture.close();
+  }
+
+  #$(id) {
+    return this.#root.querySelector(`#${id}`);
+  }
+
+  #listen(tell) {
+    const on = (name, work) => this.#seat.addEventListener(name, ({ detail }) => work(detail));
+    on("expired", tell.expired);
+    on("link", (link) => this.#link(link));
+    on("welcome", (welcome) => {
+      useCurrency(welcome.currency);
+      this.#balance(welcome);
+    });
+    on("state", (event) => this.#event(event));
+    on("bet", () => this.#drawBets());
+    on("balance", (answer) => this.#balance(answer));
+    on("paid", (paid) => this.#gate.at(this.#results.get(paid.round)?.atMs ?? this.#seat.clock.nowMs(), () => this.#paid(paid)));
+  }
+
+  #link({ up, replaced, video }) {
+    this.#root.querySelector(".table").dataset.link = up ? "up" : "down";
+    this.#onLink(up ? "" : replaced ? "This seat was taken in another window" : "Connection lost: coming back");
+    if (up && this.#place === undefined) this.#firstPicture(video);
+  }
+
+  async #firstPicture(video) {
+    this.#place = video;
+    if (!video) {
+      this.#$("no-picture").textContent = "This table has no picture";
+      this.#$("tiers").closest("section").hidden = true;
+      return;
+    }
+    const Hls = await hlsJs();
+    const wish = localStorage.getItem("tier");
+    const kind = Hls && wish !== "live" ? "hls" : "live";
+    if (!Hls) this.#root.querySelector("input[value=hls]").disabled = true;
+    this.#root.querySelector(`input[value=${kind}]`).checked = true;
+    this.#picture.show(kind, video);
+  }
+
+  #tiers() {
+    this.#$("tiers").addEventListener("change", async ({ target }) => {
+      localStorage.setItem("tier", target.value);
+      const place = await this.#seat.findVideo("").catch(() => this.#place);
+      this.#picture.show(target.value, place ?? this.#place);
+    });
+  }
+
+  #chips() {
+    for (const minor of CHIPS_MINOR) {
+      const label = document.createElement("label");
+      const input = Object.assign(document.createElement("input"), { type: "radio", name: "chip", value: minor });
+      input.checked = minor === this.#chipMinor;
+      input.addEventListener("change", () => (this.#chipMinor = minor));
+      const chip = document.createElement("span");
+      chip.textContent = short(minor);
+      label.append(input, chip);
+      label.dataset.minor = minor;
+      this.#$("chips").append(label);
+    }
+  }
+
+  #bet(selection) {
+    if (!this.#open()) {
+      this.#speak("Bets are closed");
+      return;
+    }
+    this.#seat.bet(selection, this.#chipMinor);
+  }
+
+  #phase() {
+    const event = this.#seat.state?.event;
+    return event ? phaseName(event.phase, this.#rules.phases) : "idle";
+  }
+
+  #leftMs() {
+    return this.#closesMs - this.#seat.clock.nowMs();
+  }
+
+  #open() {
+    return OPEN.has(this.#phase()) && this.#leftMs() > 0;
+  }
+
+  #event(event) {
+    const phase = this.#phase();
+    const atMs = event.at_unix_ns / NS_PER_MS;
+    this.#opensMs = (event.opens_at_unix_ns ?? 0) / NS_PER_MS;
+    this.#closesMs = (event.closes_at_unix_ns ?? 0) / NS_PER_MS;
+    if (event.round !== this.#shownRound) {
+      this.#shownRound = event.round;
+      this.#drawBets();
+    }
+    if (phase === "bets_open") this.#speak("Place your bets");
+    if (phase === "dealing") this.#speak("No more bets");
+    const over = phase === "result" || phase === "settled" || phase === "voided";
+    if (over && !this.#results.has(event.round)) {
+      const result = { atMs, outcome: event.outcome ?? -1, shown: false };
+      this.#results.set(event.round, result);
+      this.#gate.at(atMs, () => this.#result(event.round, result));
+    }
+  }
+
+  #result(round, result) {
+    result.shown = true;
+    const { dataset } = this.#root.querySelector(".table");
+    dataset.shownAfterMs = Math.round(this.#seat.clock.nowMs() - result.atMs);
+    dataset.pictureLeadMs = Math.round((this.#picture.takenMs() ?? NaN) - result.atMs);
+    if (result.outcome >= 0) this.#showOutcome(round, result.outcome);
+    else this.#speak("The round is cancelled, stakes are returned");
+    this.#drawBets();
+  }
+
+  #showOutcome(round, outcome) {
+    const colour = colourOf(outcome, this.#rules.red);
+    const box = this.#$("result");
+    box.className = `result ${colour}`;
+    box.querySelector("b").textContent = outcome;
+    box.querySelector("span").textContent = colour;
+    box.hidden = false;
+    this.#layout.mark(outcome);
+    this.#history = [outcome, ...this.#history].slice(0, HISTORY_MAX);
+    this.#drawHistory();
+    this.#speak(`${outcome} ${colour}`);
+    clearTimeout(this.#hiding);
+    this.#hiding = setTimeout(() => {
+      box.hidden = true;
+      this.#layout.mark(undefined);
+    }, RESULT_MS);
+  }
+
+  #paid(paid) {
+    let won = 0;
+    paid.ids.forEach((id, n) => {
+      const bet = this.#seat.bets.get(id);
+      if (bet) bet.payoutMinor = paid.payouts_minor[n];
+      won += paid.payouts_minor[n];
+    });
+    this.#setBalance(paid);
+    const outcome = this.#results.get(paid.round)?.outcome ?? -1;
+    if (won > 0) this.#speak(outcome < 0 ? `${money(won)} returned` : `You won ${money(won)}`);
+    const box = this.#$("result").querySelector("span");
+    if (won > 0 && outcome >= 0) box.textContent = `+${money(won)}`;
+    this.#drawBets();
+  }
+
+  #balance(message) {
+    this.#gate.after(() => this.#setBalance(message));
+  }
+
+  #setBalance({ balance_minor: minor, version }) {
+    if (version < this.#balanceVersion) return;
+    this.#balanceVersion = version;
+    this.#onBalance(money(minor));
+  }
+
+  #draw() {
+    const phase = this.#phase();
+    const open = this.#open();
+    const leftMs = Math.max(0, this.#leftMs());
+    const shown = !open && OPEN.has(phase) ? "no_more_bets" : phase;
+    const told = this.#results.get(this.#shownRound);
+    // The words follow the server's clock while money depends on it, and the picture from there on.
+    const words = (shown === "result" || shown === "settled") && told && !told.shown ? PHASES.dealing : PHASES[shown];
+    const clock = this.#$("clock");
+    clock.dataset.phase = shown;
+    this.#$("phase").textContent = this.#seat.state ? words : "Connecting";
+    this.#$("seconds").textContent = open ? Math.ceil(leftMs / 1000) : "–";
+    const share = open ? leftMs / Math.max(1, this.#closesMs - this.#opensMs) : 0;
+    this.#$("left").style.setProperty("--share", share.toFixed(3));
+    this.#$("round").textContent = this.#shownRound ? `Round ${this.#shownRound % ROUND_NO}` : "";
+    this.#layout.open = open;
+    this.#$("no-picture").hidden = this.#picture.takenMs() !== undefined;
+  }
+
+  #facts() {
+    const latencyMs = this.#picture.latencyMs();
+    const text = latencyMs === undefined ? "–" : `${(latencyMs / 1000).toFixed(2)} s`;
+    const badge = this.#$("latency");
+    badge.textContent = text === "–" ? "" : `${text} behind`;
+    badge.dataset.ms = latencyMs === undefined ? "" : Math.round(latencyMs);
+    badge.dataset.kind = this.#picture.kind;
+    this.#$("fact-latency").textContent = text;
+    this.#$("fact-edge").textContent = this.#picture.from || "–";
+    const video = this.#$("video");
+    this.#$("fact-size").textContent = video.videoWidth ? `${video.videoWidth} × ${video.videoHeight}` : "–";
+    this.#$("fact-stalls").textContent = this.#picture.stalls;
+    this.#$("fact-gateway").textContent = this.#seat.gateway || "–";
+    const { tripMs } = this.#seat.clock;
+    this.#$("fact-trip").textContent = tripMs === undefined ? "–" : `${tripMs.toFixed(1)} ms`;
+  }
+
+  #drawHistory() {
+    pills(this.#$("history"), this.#history, this.#rules.red);
+  }
+
+  #drawBets() {
+    const mine = [...this.#seat.bets.values()];
+    const current = mine.filter((bet) => bet.round === this.#shownRound);
+    const bySelection = new Map();
+    let stakedMinor = 0;
+    for (const bet of current) {
+      if (bet.state === "rejected") continue;
+      stakedMinor += bet.amount_minor;
+      const stake = bySelection.get(bet.selection) ?? { minor: 0, state: "accepted" };
+      stake.minor += bet.amount_minor;
+      if (bet.state !== "accepted") stake.state = bet.state;
+      bySelection.set(bet.selection, stake);
+    }
+    for (const stake of bySelection.values()) stake.text = short(stake.minor);
+    this.#layout.stakes(bySelection);
+    this.#$("staked").textContent = stakedMinor ? money(stakedMinor) : "";
+    this.#$("no-bets").hidden = mine.length > 0;
+    this.#listBets(mine);
+  }
+
+  #listBets(mine) {
+    for (const bet of mine) {
+      const [state, text] = this.#stateOf(bet);
+      let row = this.#drawnBets.get(bet.id);
+      if (!row) {
+        row = document.createElement("li");
+        row.append(...["b", "span", "em"].map((name) => document.createElement(name)));
+        row.children[0].textContent = spotName(this.#rules.spots[bet.selection].name);
+        row.children[1].textContent = money(bet.amount_minor);
+        row.dataset.id = bet.id;
+        this.#drawnBets.set(bet.id, row);
+        this.#$("bets").prepend(row);
+      }
+      row.dataset.state = state;
+      row.children[2].textContent = text;
+      row.classList.toggle("past", bet.round !== this.#shownRound);
+    }
+    const settled = mine.filter((bet) => bet.state === "accepted" || bet.state === "rejected");
+    for (const bet of settled.slice(0, Math.max(0, mine.length - BETS_MAX))) {
+      this.#drawnBets.get(bet.id)?.remove();
+      this.#drawnBets.delete(bet.id);
+      this.#seat.bets.delete(bet.id);
+    }
+  }
+
+  // A bet's state in one word for the style sheet and a few for people.
+  #stateOf(bet) {
+    if (bet.state === "sent") return ["sent", "sent"];
+    if (bet.state === "unknown") return ["unknown", "being resolved"];
+    if (bet.state === "rejected") return ["rejected", reasonFor(bet.status, this.#rules.statuses)];
+    const result = this.#results.get(bet.round);
+    if (result && !result.shown) return ["accepted", "accepted"];
+    if (result?.outcome === -1) return ["returned", "returned"];
+    const spot = this.#rules.spots[bet.selection];
+    // A payment that was missed while the connection was away follows from the result.
+    const payoutMinor = bet.payoutMinor ?? (result && (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0));
+    if (payoutMinor === undefined) return bet.round === this.#shownRound ? ["accepted", "accepted"] : ["accepted", "settled"];
+    return payoutMinor > 0 ? ["won", `won ${money(payoutMinor)}`] : ["lost", "lost"];
+  }
+}

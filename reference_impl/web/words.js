@@ -1,0 +1,37 @@
+// What people read for what the server says.
+
+export const PHASES = {
+  idle: "Between rounds",
+  opening: "Between rounds",
+  bets_open: "Place your bets",
+  closing_soon: "Last bets",
+  no_more_bets: "No more bets",
+  closing: "No more bets",
+  bets_closed: "No more bets",
+  dealing: "The wheel turns",
+  result: "Result",
+  settled: "Result",
+  voiding: "Round cancelled",
+  voided: "Round cancelled: stakes are returned",
+};
+
+export const OPEN = new Set(["bets_open", "closing_soon"]);
+
+const REASONS = {
+  insufficient_funds: "not enough money",
+  window_closed: "too late, bets were closed",
+  unknown_round: "that round is over",
+  unknown_player: "this account is unknown here",
+  conflict: "sent twice with different amounts",
+  cancelled: "it was cancelled",
+  bad_amount: "outside the table's limits",
+  bad_selection: "no such place on the layout",
+  overloaded: "the table is busy, nothing was taken",
+};
+
+export const reasonFor = (status, statuses) => {
+  const name = Object.keys(statuses).find((known) => statuses[known] === status);
+  return REASONS[name] ?? `refused (${name ?? status})`;
+};
+
+export const phaseName = (phase, phases) => Object.keys(phases).find((known) => phases[known] === phase) ?? "idle";

@@ -1,0 +1,168 @@
+"""The page in a real browser, against the whole system."""
+
+import asyncio
+import re
+import time
+
+import pytest
+from playwright.async_api import Page, expect
+
+from reference_impl.stack.stack import Stack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+BALANCE_MINOR = 100_000
+SETTLE_MS = 20_000
+
+
+def minor(text: str) -> int:
+    return round(float(re.sub(r"[^\d.]", "", text)) * 100)
+
+
+async def until_open(page: Page) -> None:
+    """Wait for a window with at least three seconds left."""
+    await expect(page.locator("#seconds")).to_have_text(re.compile("^[34]$"), timeout=SETTLE_MS)
+
+
+async def latency_ms(page: Page) -> int:
+    badge = page.locator("#latency[data-ms]:not([data-ms=''])")
+    await badge.wait_for(timeout=10_000)
+    return int(await badge.get_attribute("data-ms") or "-1")
+
+
+async def bet(page: Page, spot: str) -> None:
+    await page.locator(f"[data-spot='{spot}']").click()
+
+
+async def mark(page: Page) -> None:
+    """Leave a mark that only a reload would remove."""
+    await page.evaluate("globalThis.sameDocument = true")
+
+
+async def assert_not_reloaded(page: Page) -> None:
+    assert await page.evaluate("globalThis.sameDocument")
+
+
+async def test_wrong_password_is_refused_in_plain_words(screens, stack: Stack) -> None:
+    page = await screens.page()
+    await page.goto(stack.api_url)
+    await page.get_by_label("Name").fill("player-1")
+    await page.get_by_label("Password").fill("wrong")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_role("alert")).to_have_text("wrong name or password")
+
+
+async def test_bet_placed_with_the_mouse_is_accepted_and_settles(screens) -> None:
+    page = await screens.seat()
+    await until_open(page)
+    await bet(page, "red")
+    await bet(page, "black")
+    await bet(page, "split:14-17")
+    await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(3)
+    await expect(page.locator("#balance")).to_have_text("€997.00")
+    await expect(page.locator("#result")).to_be_visible(timeout=SETTLE_MS)
+    await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(0, timeout=SETTLE_MS)
+    outcome = int(await page.locator("#result b").inner_text())
+    paid = 36 // 2 * 100 * (outcome in {14, 17}) + 200 * (outcome != 0)
+    await expect(page.locator("#bets li[data-state=won]")).to_have_count((outcome != 0) + (outcome in {14, 17}))
+    assert minor(await page.locator("#balance").inner_text()) == BALANCE_MINOR - 300 + paid
+
+
+async def test_bet_is_placed_with_the_keyboard_alone(screens) -> None:
+    page = await screens.seat()
+    await until_open(page)
+    await page.locator("[data-spot='straight:0']").focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#bets li")).to_have_text(re.compile(r"^5.*accepted"))
+
+
+@pytest.mark.parametrize("tier", ["hls", "live"])
+async def test_result_is_shown_when_the_picture_reaches_it_and_not_before(screens, tier: str) -> None:
+    page = await screens.seat()
+    if tier == "live":
+        await page.get_by_text("Interactive").click()
+    await until_open(page)
+    await latency_ms(page)
+    await expect(page.locator("#latency")).to_have_attribute("data-kind", tier)
+    await expect(page.locator("#result")).to_be_visible(timeout=SETTLE_MS)
+    table = page.locator(".table")
+    assert 0 <= int(await table.get_attribute("data-picture-lead-ms") or "-1") < 300
+    assert int(await table.get_attribute("data-shown-after-ms") or "-1") > 40
+
+
+async def test_killed_edge_is_survived_without_a_reload(screens, stack: Stack, tell) -> None:
+    page = await screens.seat()
+    await latency_ms(page)
+    await mark(page)
+    edge = await page.locator("#fact-edge").inner_text()
+    stack.kill(edge)
+    struck_s = time.monotonic()
+    await expect(page.locator("#fact-edge")).not_to_have_text(edge, timeout=10_000)
+    await expect(page.locator("#fact-edge")).to_have_text(re.compile(r"edge-\d"), timeout=10_000)
+    await latency_ms(page)
+    tell(f"picture back {time.monotonic() - struck_s:.2f} s after {edge} was killed")
+    await assert_not_reloaded(page)
+
+
+async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, stack: Stack) -> None:
+    page = await screens.seat()
+    await until_open(page)
+    await mark(page)
+    gateway = await page.locator("#fact-gateway").inner_text()
+    await bet(page, "straight:1")
+    await bet(page, "straight:2")
+    stack.kill(gateway)
+    await bet(page, "straight:3")
+    await bet(page, "straight:4")
+    await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(4, timeout=5000)
+    await expect(page.locator("#fact-gateway")).not_to_have_text(gateway)
+    await expect(page.locator("#balance")).to_have_text("€996.00")
+    await assert_not_reloaded(page)
+
+
+async def test_picture_comes_back_after_its_studio_and_its_origin_were_killed(screens, stack: Stack, tell) -> None:
+    page = await screens.seat()
+    await page.get_by_text("Interactive").click()
+    await latency_ms(page)
+    await mark(page)
+    for node in ("studio-1", "origin"):
+        stack.kill(node)
+        struck_s = time.monotonic()
+        await asyncio.sleep(1)
+        async with asyncio.timeout(20):
+            while stack.events[-1][1:] != (node, "ready") or await latency_ms(page) > 800:  # noqa: ASYNC110 - a page has no event for us
+                await asyncio.sleep(0.1)
+        tell(f"picture back {time.monotonic() - struck_s:.1f} s after {node} was killed")
+    await assert_not_reloaded(page)
+
+
+async def test_late_bet_is_not_offered_and_too_large_a_bet_is_refused_with_its_reason(screens) -> None:
+    page = await screens.seat()
+    await until_open(page)
+    await page.locator("[data-minor='10000']").click()
+    for _ in range(11):
+        await bet(page, "red")
+    await expect(page.locator("#bets li[data-state=rejected]")).to_have_text(re.compile("not enough money"))
+    await page.locator("#clock[data-phase=dealing]").wait_for(timeout=SETTLE_MS)
+    await expect(page.locator("[data-spot='red']")).to_have_attribute("aria-disabled", "true")
+
+
+async def test_everything_fits_a_phone(screens) -> None:
+    page = await screens.seat(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    await latency_ms(page)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    for spot in ("straight:0", "straight:34", "column:3", "low"):
+        box = await page.locator(f"[data-spot='{spot}']").bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 40
+
+
+async def test_without_hls_js_the_interactive_picture_plays(screens) -> None:
+    page = await screens.page()
+    await page.route("**/vendor/**", lambda route: route.abort())
+    await screens.sit_down(page)
+    await latency_ms(page)
+    await expect(page.locator("#latency")).to_have_attribute("data-kind", "live")
+    await expect(page.locator("input[value=hls]")).to_be_disabled()

@@ -1,0 +1,32 @@
+"""The lobby tells no outcome that the pictures have not shown."""
+
+from reference_impl.api.lobby import RECENT_MAX, Lobby
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.messages import TableEnvelope, TableEvent
+
+
+def play(lobby: Lobby, round_no: int, outcome: int) -> None:
+    for seq, phase in enumerate((Phase.BETS_OPEN, Phase.RESULT, Phase.SETTLED), 10 * round_no):
+        shown = outcome if phase > Phase.DEALING else -1
+        lobby.enter(TableEnvelope(1, 1, seq, TableEvent(1, round_no, 0, int(phase), 0, outcome=shown)))
+
+
+def test_outcome_is_held_back_until_the_next_round_is_over() -> None:
+    lobby = Lobby()
+    play(lobby, 1, 17)
+    assert lobby.tables()[0].recent == []
+    play(lobby, 2, 0)
+    assert lobby.tables()[0].recent == [17]
+
+
+def test_recent_outcomes_are_newest_first_and_bounded() -> None:
+    lobby = Lobby()
+    for round_no in range(RECENT_MAX + 5):
+        play(lobby, round_no, round_no)
+    assert lobby.tables()[0].recent == list(range(RECENT_MAX + 3, 3, -1))
+
+
+def test_table_shows_its_newest_phase() -> None:
+    lobby = Lobby()
+    play(lobby, 1, 5)
+    assert (lobby.tables()[0].phase, lobby.tables()[0].round) == ("settled", 1)

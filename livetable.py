@@ -148,18 +148,25 @@ def check(run: Path) -> None:
 
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
-def report(run: Path) -> None:
+@click.option("--figures", type=click.Path(path_type=Path), help="Also write each figure there, as an SVG file.")
+def report(run: Path, figures: Path | None) -> None:
     r"""Write a run's report again.
 
     \b
     Example:
-      livetable report runs/latest
+      livetable report runs/latest --figures docs/figures
     """
+    from reports.canvas import stand_alone  # noqa: PLC0415
+    from reports.figures import pictures  # noqa: PLC0415
     from reports.page import render_report  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     opened = open_run(run)
     click.echo(render_report(opened, opened.twin))
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+        for picture in pictures(opened, opened.twin):
+            (figures / f"{picture.key}.svg").write_text(stand_alone(picture.svg), encoding="utf-8")
 
 
 @cli.group()

@@ -97,6 +97,14 @@ def to_svg(figure: Figure) -> str:
     return text
 
 
+def stand_alone(svg: str) -> str:
+    """Return an SVG element as a file of its own: light colours in place of the page's variables."""
+    for rule in CSS_LIGHT.split(";"):
+        name, colour = rule.split(":")
+        svg = svg.replace(f"var({name})", colour)
+    return svg.replace("<svg", '<svg style="background:#fff"', 1)
+
+
 def shade(axes: Axes, bands: list[Band], *, label: bool) -> None:
     """Shade surges and faults; label them at the top, each on its own line if they are close together."""
     for row, band in enumerate(bands):

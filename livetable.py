@@ -185,6 +185,31 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
     sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
 
 
+@cli.command()
+@click.argument("name")
+@click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    r"""Measure ours against a peer, alternating on this machine: `wallet` or `settle`.
+
+    \b
+    Example:
+      livetable bench wallet --json
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.bench.result import measure  # noqa: PLC0415
+    from loadtest.progress import Progress  # noqa: PLC0415
+
+    result = asyncio.run(measure(name, legs, Progress()))
+    click.echo(
+        f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
+        f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+
+
 @cli.group()
 def sim() -> None:
     """Simulate scenarios."""

@@ -24,7 +24,7 @@ from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 CHUNK_BETS_MIN, CHUNK_BETS_FIRST, CHUNK_BETS_MAX = 100, 500, 2000
 """Bets that one step of a settlement or a void takes."""
 
-CHUNK_NS = 30 * NS_PER_MS
+CHUNK_NS = 15 * NS_PER_MS
 """How long one step of a settlement should take."""
 
 FENCED = "LT002"

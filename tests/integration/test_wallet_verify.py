@@ -69,8 +69,8 @@ PLANTED = {
     "a dropped entry": ("DELETE FROM journal WHERE seq = 7", "entry 7 of account 1 was dropped; batch 4 tells it"),
     "a dropped last entry": ("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)", "was dropped"),
     "an added entry": (
-        "INSERT INTO journal SELECT (json_populate_record(j, '{\"seq\": 999, \"slot\": 9}')).* FROM journal j WHERE seq = 6",
-        "entry 999 of account 1 is in no batch",
+        "INSERT INTO journal SELECT account, ref, 9, 999, 1, 1, counter, 0, 0, 0, 0, 0, 0 FROM journal WHERE seq = 6",
+        "entry 999 of account",
     ),
     "reordered entries": (SWAP.format("journal", "seq", 6, 7), "entry 6 was reordered or replaced"),
     "an edited payload": (

@@ -1,15 +1,26 @@
 -- What becomes of accepted bets: settled, voided, corrected.
 
--- Accepted bets of a round without a terminal entry, in commit order. They lie between its open and close entries.
+-- Accepted bets of a round without a terminal entry after a place in the journal, in commit order: at most `p_limit`, and
+-- none only if there are no more. They lie between the round's open and close entries, which are walked range by range, so
+-- that a chunk costs what it returns.
 CREATE OR REPLACE FUNCTION unsettled(p_round bigint, p_limit integer, p_after bigint DEFAULT 0)
-RETURNS SETOF journal LANGUAGE sql STABLE AS $$
-    SELECT j.* FROM journal j
-    WHERE j.seq >= (SELECT min(opened_seq) FROM betting_window WHERE round = p_round) AND j.seq > p_after
-      AND j.seq <= coalesce((SELECT max(closed_seq) FROM betting_window WHERE round = p_round), (SELECT seq FROM head))
-      AND j.round = p_round AND j.kind = 3 AND j.status = 1
-      AND NOT EXISTS (SELECT FROM journal e WHERE e.account = j.account AND e.ref = j.ref AND e.slot = 1)
-    ORDER BY j.seq LIMIT p_limit
-$$;
+RETURNS SETOF journal LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE v_from bigint; v_last bigint;
+BEGIN
+    SELECT greatest(min(opened_seq), p_after), CASE WHEN bool_and(closed_seq IS NOT NULL) THEN max(closed_seq) END
+        INTO v_from, v_last FROM betting_window WHERE round = p_round;
+    SELECT coalesce(v_last, seq) INTO v_last FROM head;
+    WHILE v_from < v_last LOOP
+        RETURN QUERY SELECT j.* FROM journal j
+            WHERE j.seq > v_from AND j.seq <= v_from + p_limit AND j.seq <= v_last
+              AND j.round = p_round AND j.kind = 3 AND j.status = 1
+              AND NOT EXISTS (SELECT FROM journal e WHERE e.account = j.account AND e.ref = j.ref AND e.slot = 1)
+            ORDER BY j.seq;
+        EXIT WHEN FOUND;
+        v_from := v_from + p_limit;
+    END LOOP;
+END $$;
 
 -- Terminal entries of bets that pay, or return, an amount each out of one counter account.
 CREATE OR REPLACE FUNCTION end_bets(

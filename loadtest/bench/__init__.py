@@ -1,0 +1,1 @@
+"""Benches: ours and a peer alternate in one run on one machine."""

@@ -1,8 +1,9 @@
--- What the wallet's bench could reach at most: a covered debit and a row a bet, durable, and nothing else. No key, no
--- hash chain, no escrow, no outbox, no windows, no limits.
+-- What the wallet's bench could reach at most: a covered debit and a row a bet, durable, keyed for idempotency, and
+-- nothing else. No hash chain, no escrow, no outbox, no windows, no order, no answers.
 CREATE TABLE floor_account (id bigint PRIMARY KEY, balance bigint NOT NULL) WITH (fillfactor = 70);
 CREATE TABLE floor_journal (
-    account bigint NOT NULL, ref uuid NOT NULL, round bigint NOT NULL, selection integer NOT NULL, amount bigint NOT NULL
+    account bigint NOT NULL, ref uuid NOT NULL, round bigint NOT NULL, selection integer NOT NULL, amount bigint NOT NULL,
+    PRIMARY KEY (account, ref)
 );
 CREATE FUNCTION floor_place(p_ref uuid[], p_account bigint[], p_round bigint[], p_selection integer[], p_amount bigint[])
 RETURNS bigint LANGUAGE plpgsql AS $$

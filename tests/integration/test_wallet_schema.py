@@ -75,3 +75,14 @@ async def test_a_database_of_a_newer_schema_is_refused(shard_dsn: str) -> None:
 async def test_a_database_that_is_another_shard_is_refused(shard_dsn: str) -> None:
     with pytest.raises(ConfigError, match="shard 1 holds shard 0"):
         await prepare_shard(shard_dsn, 1, EUR)
+
+
+async def test_a_balance_of_any_earlier_time_can_be_told(shard: asyncpg.Connection) -> None:
+    times = [await shard.fetchval("SELECT clock_timestamp()")]
+    for number, amount in enumerate((100, 20, 3)):
+        await shard.fetchval("SELECT open_accounts($1, $2, $3, $4)", [number.to_bytes(16, "big")], [1], [amount], EUR)
+        times.append(await shard.fetchval("SELECT clock_timestamp()"))
+    told = [await shard.fetchval("SELECT balance_at(1, $1)", at) for at in times]
+    assert told == [0, 100, 120, 123]
+    cash = 4 << 56
+    assert [await shard.fetchval("SELECT balance_at($1, $2)", cash, at) for at in times] == [0, -100, -120, -123]

@@ -232,6 +232,17 @@ class WalletMachine(RuleBasedStateMachine):
         assert all(b <= 0 for number, (b, _) in theirs.items() if account_kind(number) is AccountKind.OWED)
 
     @invariant()
+    def both_legs_of_all_entries_give_the_balances(self) -> None:
+        rows = self.run(self.db.fetch("SELECT account, sum(change)::bigint AS balance FROM entry GROUP BY account"))
+        moved = {number: a.balance for number, a in self.model.accounts.items() if a.version}
+        assert {row["account"]: row["balance"] for row in rows} == moved
+
+    @invariant()
+    def balances_now_are_told(self) -> None:
+        for number, account in self.model.accounts.items():
+            assert self.run(self.db.fetchval("SELECT balance_at($1, now())", number)) == account.balance
+
+    @invariant()
     def chain_recomputes(self) -> None:
         broken = self.run(
             self.db.fetchval(

@@ -34,7 +34,7 @@ DECLARE h head; v_hash bytea;
 BEGIN
     SELECT * INTO STRICT h FROM head;
     v_hash := sha256(h.hash || convert_to(p_payload, 'UTF8'));
-    INSERT INTO batch (id, topic, payload, hash) VALUES (h.batch + 1, p_topic, p_payload, v_hash);
+    INSERT INTO batch (id, topic, payload, hash, last_seq) VALUES (h.batch + 1, p_topic, p_payload, v_hash, p_seq);
     UPDATE head SET seq = p_seq, batch = h.batch + 1, hash = v_hash;
     RETURN h.batch + 1;
 END $$;

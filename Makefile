@@ -56,8 +56,10 @@ lock: | $(UV)  ## Pin versions and hashes of what pyproject.toml asks for
 	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 
-bench: $(VENV)/.development  ## Measure ours against peers
-	$(BIN)/python -m pytest -m bench
+bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
+	$(BIN)/livetable bench wallet --json
+	$(BIN)/livetable bench settle --json
+	$(BIN)/livetable bench stream --json
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml
 	$(BIN)/livetable campaign run $(CAMPAIGN)

@@ -12,8 +12,8 @@ import click
 from reference_impl.domain.errors import LabError
 
 EXIT_ERROR = 1
+EXIT_INCONSISTENT = 3
 RUNS = Path("runs")
-BENCHES = ("stream",)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -170,6 +170,63 @@ def report(run: Path, figures: Path | None) -> None:
 
 
 @cli.group()
+def audit() -> None:
+    """Prove that the books are what they were."""
+
+
+@audit.command("verify")
+@click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
+@click.option(
+    "--trail", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the audit role."
+)
+def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
+    r"""Recompute the hash chain and every balance; name what was edited, dropped or reordered. Exit code 3 if anything.
+
+    \b
+    Example:
+      livetable audit verify --dsn postgresql://… --dsn postgresql://… --trail data/audit
+    """
+    from reference_impl.stack.verification import verify  # noqa: PLC0415
+
+    found = asyncio.run(verify(dsns, trail))
+    for verified in found:
+        click.echo(
+            f"shard {verified.shard}: {verified.entries:,} entries in {verified.batches:,} batches,"
+            f" head {verified.hash.hex()}, {len(verified.findings) + verified.more_findings} findings"
+        )
+        for finding in verified.findings:
+            click.echo(f"  {finding}")
+        if verified.more_findings:
+            click.echo(f"  and {verified.more_findings:,} more")
+    sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    r"""Measure ours against a peer, alternating on this machine: `wallet`, `settle` or `stream`.
+
+    \b
+    Example:
+      livetable bench wallet --json
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.bench.result import measure  # noqa: PLC0415
+    from loadtest.progress import Progress  # noqa: PLC0415
+
+    result = asyncio.run(measure(name, legs, Progress()))
+    click.echo(
+        f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
+        f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+
+
+@cli.group()
 def sim() -> None:
     """Simulate scenarios."""
 
@@ -198,29 +255,6 @@ def sim_run(file: Path, model: Path | None, out: Path) -> None:
     click.echo(terminal_table(run))
     click.echo(f"report: {render_report(run)}")
     sys.exit(judgement.exit_code)
-
-
-@cli.command()
-@click.argument("name", type=click.Choice(BENCHES))
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON, the last one.")
-def bench(name: str, *, as_json: bool) -> None:
-    r"""Measure ours against a peer; they take turns in one run.
-
-    \b
-    Example:
-      livetable bench stream --json
-    """
-    from importlib import import_module  # noqa: PLC0415
-
-    import msgspec  # noqa: PLC0415
-
-    result = import_module(f"loadtest.bench.{name}").run()
-    if as_json:
-        click.echo(msgspec.json.encode(result).decode())
-        return
-    click.echo(f"{result.unit}: ours {result.ours:g}, {result.peer_name} {result.peer:g}, ratio {result.ratio:g}")
-    for label, figures in result.detail.items():
-        click.echo(f"  {label}: {figures}")
 
 
 def main(arguments: list[str] | None = None) -> None:

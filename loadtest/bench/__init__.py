@@ -1,1 +1,1 @@
-"""Benches: ours and a peer, alternating in one run on one machine."""
+"""Benches: ours and a peer alternate in one run on one machine."""

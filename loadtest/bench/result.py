@@ -1,28 +1,24 @@
-"""What a bench says: one line of JSON, in which a ratio above 1 means that ours is better."""
+"""What every bench says, and how repeated legs become one number."""
 
-from statistics import median
+import importlib
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+
+from loadtest.progress import Progress
+from reference_impl.domain.errors import ConfigError
+
+NAMES = ("wallet", "settle", "stream")
+LEGS_MIN = 5
+"""Alternating legs below which a spread says nothing."""
 
 
-class BenchResult(Struct, frozen=True, kw_only=True):
-    """A bench's figures.
+class Result(msgspec.Struct, frozen=True):
+    """The result of a bench; a ratio above 1 means that ours is better.
 
-    Parameters
-    ----------
-    name, unit : str
-        What was measured, and in what.
-    ours, peer : float
-        The two statistics; ``peer_name`` says whose the second is.
-    ratio : float
-        How much better ours is.
-    n : int
-        Samples of ours behind the statistic.
-    spread : float
-        Range of the repetitions' ratios over their median.
-    detail : dict
-        Everything else.
+    ``spread`` is the range of the ratio over the alternating legs, relative to its median.
     """
 
     name: str
@@ -36,6 +32,34 @@ class BenchResult(Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
-def spread_of(ratios: list[float]) -> float:
-    """Return the range of some ratios over their median."""
-    return (max(ratios) - min(ratios)) / median(ratios)
+def summarise(
+    name: str, unit: str, ours: Sequence[float], peer: Sequence[float], peer_name: str, detail: dict[str, Any],
+    *, lower_is_better: bool = False,
+) -> Result:  # fmt: skip
+    """Return medians over alternating legs, and the median of each pair's ratio."""
+    ratios = [p / o if lower_is_better else o / p for o, p in zip(ours, peer, strict=True)]
+    ratio = statistics.median(ratios)
+    return Result(
+        name, unit, round(statistics.median(ours), 4), round(statistics.median(peer), 4), peer_name, round(ratio, 2),
+        len(ratios), round((max(ratios) - min(ratios)) / ratio, 3), detail,
+    )  # fmt: skip
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """Return the smallest value that a share `q` of the values does not exceed."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 3)
+
+
+async def measure(name: str, n: int, progress: Progress) -> Result:
+    """Run a bench.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"there is no bench {name!r}; there are {', '.join(NAMES)}")
+    result: Result = await importlib.import_module(f"loadtest.bench.{name}").measure(n, progress)
+    return result

@@ -21,13 +21,12 @@ import numpy as np
 from loadtest.adapters.http import JsonClient
 from loadtest.adapters.ours import player_name, player_password
 from loadtest.adapters.ours_operator import LiveTableOperator
-from loadtest.bench.result import BenchResult, spread_of
+from loadtest.bench.result import Result, summarise
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 
-REPETITIONS = 3
 SETTLE_S = 8.0
 WATCH_S = 10.0
 START_S_MAX = 20.0
@@ -44,8 +43,8 @@ class Watched(NamedTuple):
     stalls: int
 
 
-def run() -> BenchResult:
-    """Measure.
+async def measure(n: int, progress: Progress) -> Result:
+    """Let each player play `n` times.
 
     Raises
     ------
@@ -54,23 +53,19 @@ def run() -> BenchResult:
     OperationalError
         If a player shows nothing.
     """
-    return asyncio.run(_run(Progress()))
-
-
-async def _run(shown: Progress) -> BenchResult:
     path = os.environ.get("LIVETABLE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         raise ConfigError("bench stream needs Chromium: none on the PATH, and LIVETABLE_CHROMIUM names none")
     seen: dict[str, list[Watched]] = {name: [] for name in TIERS}
     async with (
-        Stack(StackConfig(tables=1, gateways=1, shards=1, edges=1), shown.say) as stack,
+        Stack(StackConfig(tables=1, gateways=1, shards=1, edges=1), progress.say) as stack,
         _browser(path) as browser,
     ):
         await LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns).provision(1, 0)
         video = await asyncio.to_thread(_place, stack.api_url)
-        for turn in range(REPETITIONS):
+        for turn in range(n):
             for name, tier in TIERS.items():
-                shown.say(f"{name}, {turn + 1} of {REPETITIONS}")
+                progress.say(f"{name}, {turn + 1} of {n}")
                 seen[name].append(await _watch(browser, stack.api_url, tier, _url(video, tier)))
     return _result(seen)
 
@@ -131,22 +126,16 @@ async def _first_frame(page: Any, tier: str) -> None:
         raise OperationalError(f"{tier}: no frame within {START_S_MAX} s") from None
 
 
-def _result(seen: dict[str, list[Watched]]) -> BenchResult:
-    ours, peer = seen["llhls"], seen["hls.js defaults"]
-    ratios = [
-        float(np.median(theirs.ages_ms) / np.median(mine.ages_ms)) for mine, theirs in zip(ours, peer, strict=True)
-    ]
-    detail = {name: _figures(watched) for name, watched in seen.items()}
-    return BenchResult(
-        name="stream",
-        unit="ms glass to glass, p50",
-        ours=detail["llhls"]["p50_ms"],
-        peer=detail["hls.js defaults"]["p50_ms"],
-        peer_name="hls.js with its defaults",
-        ratio=round(detail["hls.js defaults"]["p50_ms"] / detail["llhls"]["p50_ms"], 3),
-        n=sum(len(watched.ages_ms) for watched in ours),
-        spread=round(spread_of(ratios), 3),
-        detail=detail,
+def _result(seen: dict[str, list[Watched]]) -> Result:
+    medians = {name: [float(np.median(one.ages_ms)) for one in watched] for name, watched in seen.items()}
+    return summarise(
+        "stream",
+        "ms glass to glass, p50",
+        medians["llhls"],
+        medians["hls.js defaults"],
+        "hls.js with its defaults",
+        {name: _figures(watched) for name, watched in seen.items()},
+        lower_is_better=True,
     )
 
 

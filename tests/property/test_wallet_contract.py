@@ -195,7 +195,7 @@ class WalletMachine(RuleBasedStateMachine):
             and (bet := self.model._by_key.get((account, ref, Slot.FIRST))) is not None
             and bet.status is Status.ACCEPTED
             and bet.round_id == round_id
-            for ref, account, _ in chosen
+            for ref, account in {(ref, account) for ref, account, _ in chosen}
         )
         sweep_ref = struct.pack(">qq", round_id, len(self.model.journal) + fresh + 1)
         ours = self.model.settle(round_id, chosen, sweep_ref)
@@ -262,6 +262,69 @@ def test_postgres_and_the_model_give_the_same_answers_to_any_history(postgres: E
             max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def ref(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def bet(number: int, amount: int, account: int = 1, selection: int = 0, *, late: bool = False) -> Bet:
+    return Bet(ref(number), account, ROUNDS[0], 0, selection, amount, late)
+
+
+def cancels_told_apart(machine: WalletMachine) -> None:
+    machine.place([bet(1, 60), bet(2, 60), bet(3, 30)])
+    machine._cancel([(ref(1), 1, True)])
+    machine._cancel([(ref(n), 1, False) for n in (1, 1, 2, 9, 9, 200 + 1)])
+    machine.place([bet(9, 10), bet(9, 20), bet(1, 60)])
+    machine.move_cash([(EntryKind.DEPOSIT, ref(20), 1, 5), (EntryKind.WITHDRAW, ref(21), 1, 500)])
+    machine._cancel([(ref(20), 1, False), (ref(21), 1, False), (ref(1), 98, False)])
+    machine.close_window(ROUNDS[0])
+    machine._cancel([(ref(3), 1, False)])
+    machine._settle_both(ROUNDS[0], [(ref(3), 1, 90), (ref(1), 1, 60)])
+    machine._cancel([(ref(3), 1, False), (ref(1), 1, False)])
+
+
+def corrections_leave_debts(machine: WalletMachine) -> None:
+    machine.place([bet(n, 20) for n in (1, 2, 3, 4)])
+    machine._settle_both(ROUNDS[0], [(ref(1), 1, 700), (ref(2), 1, 0), (ref(3), 1, 40)])
+    machine.move_cash([(EntryKind.WITHDRAW, ref(20), 1, 700), (EntryKind.WITHDRAW, ref(20), 1, 700)])
+    for asked in ((1, 0), (1, 0), (1, 10), (2, 720), (2, 720), (2, 700), (3, 40), (3, 40), (3, 41), (4, 5), (77, 5)):
+        number, payout = asked
+        ours = [machine.model.correct(ROUNDS[0], ref(number), 1, payout)]
+        assert machine._answers("correct($4, $1, $2, $3)", [(ref(number), 1, payout)], ROUNDS[0]) == ours
+    owed = account_id(AccountKind.OWED, 1)
+    assert machine.model.accounts[owed].balance < 0
+
+
+def twins_in_one_batch(machine: WalletMachine) -> None:
+    machine.place([bet(1, 0), bet(1, 60), bet(1, 60), bet(1, 60, selection=1), bet(1, 0), bet(1, 60, late=True)])
+    machine.place([bet(2, 90), bet(2, 90), bet(3, 30), bet(4, 30, account=99), bet(4, 30, account=99), bet(5, 10)])
+    machine.place([bet(6, 10, late=True), bet(6, 10), bet(6, 10, account=2), bet(2, 90), bet(1, 60)])
+    machine._settle_both(ROUNDS[0], [(ref(1), 1, 5), (ref(1), 1, 5), (ref(1), 1, 6), (ref(5), 1, 0)])
+
+
+def odd_moves_of_cash(machine: WalletMachine) -> None:
+    deposit, withdraw = EntryKind.DEPOSIT, EntryKind.WITHDRAW
+    machine.move_cash([(withdraw, ref(1), 1, 0), (withdraw, ref(1), 1, -5), (deposit, ref(2), 1, -1)])
+    machine.move_cash([(deposit, ref(3), 98, 0), (withdraw, ref(3), 98, 5), (withdraw, ref(4), 97, 5)])
+    machine.move_cash([(withdraw, ref(5), 1, 101), (deposit, ref(6), 1, 1), (withdraw, ref(5), 1, 101)])
+    machine.move_cash(
+        [(deposit, ref(5), 1, 101), (withdraw, ref(7), 1, 101), (deposit, ref(8), machine.model.house, 5)]
+    )
+
+
+@pytest.mark.parametrize("story", [cancels_told_apart, corrections_leave_debts, twins_in_one_batch, odd_moves_of_cash])
+def test_postgres_and_the_model_agree_on_the_corners(postgres: EmbeddedPostgres, story) -> None:
+    machine = type("StoryMachine", (WalletMachine,), {"server": postgres})()
+    try:
+        machine.open_accounts((100, 50, 1000))
+        story(machine)
+        machine.journals_are_equal()
+        machine.balances_are_equal_and_sum_to_zero()
+        machine.chain_recomputes()
+    finally:
+        machine.teardown()
 
 
 async def test_a_batch_that_cannot_all_be_covered_is_answered_in_arrival_order(shard: asyncpg.Connection) -> None:

@@ -188,7 +188,8 @@ class EmbeddedNats:
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
             f'authorization: {{ token: "{self._token}" }}\n'
-            f'jetstream: {{ store_dir: "{self._folder}/jetstream" }}\n'
+            # Without it JetStream acknowledges what a SIGKILL can still take away, and the relay never sends it again.
+            f'jetstream: {{ store_dir: "{self._folder}/jetstream", sync_interval: always }}\n'
             "max_payload: 4MB\n"
         )
         self.process = spawn([script("nats-server"), "-c", str(config)], self._log)

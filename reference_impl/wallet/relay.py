@@ -21,7 +21,8 @@ from reference_impl.wallet.writer import SEND_AGAIN
 STREAM = "EVENTS"
 SUBJECTS = ["table.*", "ledger.*", "paid.*"]
 STREAM_BYTES_MAX = 1024 * 1024 * KIB
-IN_FLIGHT_MAX = 100
+READ_BATCHES_MAX = 100
+ACK_S_MAX = 2.0
 POLL_S = 0.2
 RETRY_S = 0.5
 
@@ -83,7 +84,7 @@ class Relay:
             cursor = await connection.fetchval("SELECT batch FROM relay_cursor")
             while True:
                 self._nudged.clear()
-                rows = await connection.fetch(_READ, cursor, IN_FLIGHT_MAX)
+                rows = await connection.fetch(_READ, cursor, READ_BATCHES_MAX)
                 if not rows:
                     try:
                         await asyncio.wait_for(self._nudged.wait(), POLL_S)
@@ -98,10 +99,9 @@ class Relay:
             connection.terminate()
 
     async def _publish(self, rows: list[asyncpg.Record]) -> None:
-        stream = self.bus.jetstream(publish_async_max_pending=IN_FLIGHT_MAX)
-        acks = []
+        # One at a time: of several on their way when the bus breaks, a later one could be stored before an earlier one.
+        stream = self.bus.jetstream()
         for row in rows:
             subject = row["topic"] if "." in row["topic"] else f"{row['topic']}.{self.shard}"
             headers = {"Nats-Msg-Id": f"{self.shard}-{row['id']}", "Shard": str(self.shard), "Hash": row["hash"].hex()}
-            acks.append(await stream.publish_async(subject, row["payload"].encode(), headers=headers))
-        await asyncio.gather(*acks)
+            await stream.publish(subject, row["payload"].encode(), headers=headers, timeout=ACK_S_MAX)

@@ -8,6 +8,7 @@ contradict them.
 import asyncio
 import hashlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,32 +18,36 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 STREAM = "EVENTS"
 FETCH_BATCHES_MAX = 200
 FETCH_S = 1.0
 ANCHOR_S = 10.0
+CONSUMER_IDLE_S_MAX = 30.0
 STREAM_WAIT_S = 0.2
 
 log = logging.getLogger(__name__)
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a trail: a batch of the chain and the hash after it."""
+    """One line of a trail: a batch of the chain, the hash after it, and its place in the event stream."""
 
     batch: int
     subject: str
     hash: str
     payload: str
+    place: int = 0
 
 
 class Head(NamedTuple):
-    """The end of a shard's chain as far as the trail knows it."""
+    """The end of a shard's chain as far as the trail knows it, and its place in the event stream."""
 
     batch: int
     hash: bytes
+    place: int = 0
 
 
 def genesis(shard: int) -> Head:
@@ -53,7 +58,7 @@ def genesis(shard: int) -> Head:
 def follow(head: Head, line: Line) -> Head | None:
     """Return the head after a line, or None if the line does not continue the chain."""
     link = hashlib.sha256(head.hash + line.payload.encode()).digest()
-    return Head(line.batch, link) if line.batch == head.batch + 1 and link.hex() == line.hash else None
+    return Head(line.batch, link, line.place) if line.batch == head.batch + 1 and link.hex() == line.hash else None
 
 
 def read_trail(path: Path) -> list[Line]:
@@ -66,6 +71,9 @@ def read_trail(path: Path) -> list[Line]:
 
 class Audit:
     """The audit role: all shards.
+
+    It keeps its own place in the event stream, in the trail itself, and acknowledges nothing: what a broken connection
+    swallowed is read again from there. So nothing is written out of order, and nothing twice.
 
     Parameters
     ----------
@@ -82,6 +90,7 @@ class Audit:
         self._bus = bus
         self._heads = {shard: self._resume(shard) for shard in range(shards)}
         self.broken: list[str] = []
+        self._missing: tuple[int, int] | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Write until cancelled."""
@@ -94,41 +103,56 @@ class Audit:
     async def _consume(self) -> None:
         stream = self._bus.jetstream()
         while True:
+            start = ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=min(head.place for head in self._heads.values()) + 1,
+                ack_policy=AckPolicy.NONE,
+                inactive_threshold=CONSUMER_IDLE_S_MAX,
+            )
             try:
-                consumer = await stream.pull_subscribe(
-                    "", durable="audit", stream=STREAM, config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-                )
-                while True:
-                    try:
-                        batch = await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
-                    except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
-                        continue
-                    self._write(batch)
-                    for msg in batch:
-                        await msg.ack()
+                consumer = await stream.pull_subscribe("", stream=STREAM, config=start)
+                while self._write(await self._fetch(consumer)):
+                    pass
+                await consumer.unsubscribe()
             except (nats.errors.Error, NotFoundError) as error:
                 log.info("audit waits for the event stream: %s", error)
                 await asyncio.sleep(STREAM_WAIT_S)
 
-    def _write(self, batch: list[Msg]) -> None:
+    @staticmethod
+    async def _fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
+        try:
+            return await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
+        except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
+            await consumer.consumer_info()  # raises if the server forgot the consumer
+            return []
+
+    def _write(self, batch: list[Msg]) -> bool:
+        """Write what continues the trails; False if something is missing before it, which must be read again."""
         lines: dict[int, list[bytes]] = {}
+        whole = True
         for msg in batch:
             headers = msg.headers or {}
             shard, number = (int(part) for part in headers["Nats-Msg-Id"].split("-"))
-            head = self._heads[shard]
+            head, place = self._heads[shard], msg.metadata.sequence.stream
             if number <= head.batch:
-                continue  # delivered again
-            line = Line(number, msg.subject, headers["Hash"], msg.data.decode())
-            after = follow(head, line)
-            if after is None:
-                self.broken.append(f"shard {shard}: batch {number} does not continue batch {head.batch}")
-                log.error("audit: %s", self.broken[-1])
-                after = Head(number, bytes.fromhex(line.hash))
-            self._heads[shard] = after
+                self._heads[shard] = head._replace(place=place)
+                continue
+            if number > head.batch + 1 and self._missing != (shard, head.batch + 1):
+                self._missing = (shard, head.batch + 1)
+                whole = False
+                break
+            line = Line(number, msg.subject, headers["Hash"], msg.data.decode(), place)
+            self._heads[shard] = follow(head, line) or self._note_break(shard, head, line)
             lines.setdefault(shard, []).append(msgspec.json.encode(line) + b"\n")
         for shard, rows in lines.items():
             with self._trail(shard).open("ab") as trail:
                 trail.writelines(rows)
+        return whole
+
+    def _note_break(self, shard: int, head: Head, line: Line) -> Head:
+        self.broken.append(f"shard {shard}: batch {line.batch} does not continue batch {head.batch}")
+        log.error("audit: %s", self.broken[-1])
+        return Head(line.batch, bytes.fromhex(line.hash), line.place)
 
     async def _anchor(self) -> None:
         while True:
@@ -138,8 +162,12 @@ class Audit:
                     anchors.write(f"{time.time_ns()} {shard} {head.batch} {head.hash.hex()}\n")
 
     def _resume(self, shard: int) -> Head:
-        lines = read_trail(self._trail(shard))
-        return Head(lines[-1].batch, bytes.fromhex(lines[-1].hash)) if lines else genesis(shard)
+        path = self._trail(shard)
+        lines = read_trail(path)
+        if path.exists():
+            # A torn last line is cut off before anything is written behind it.
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        return Head(lines[-1].batch, bytes.fromhex(lines[-1].hash), lines[-1].place) if lines else genesis(shard)
 
     def _trail(self, shard: int) -> Path:
         return self._folder / f"trail-{shard}.jsonl"

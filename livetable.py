@@ -12,6 +12,7 @@ import click
 from reference_impl.domain.errors import LabError
 
 EXIT_ERROR = 1
+EXIT_INCONSISTENT = 3
 RUNS = Path("runs")
 BENCHES = ("stream",)
 
@@ -167,6 +168,38 @@ def report(run: Path, figures: Path | None) -> None:
         figures.mkdir(parents=True, exist_ok=True)
         for picture in pictures(opened, opened.twin):
             (figures / f"{picture.key}.svg").write_text(stand_alone(picture.svg), encoding="utf-8")
+
+
+@cli.group()
+def audit() -> None:
+    """Prove that the books are what they were."""
+
+
+@audit.command("verify")
+@click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
+@click.option(
+    "--trail", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the audit role."
+)
+def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
+    r"""Recompute the hash chain and every balance; name what was edited, dropped or reordered. Exit code 3 if anything.
+
+    \b
+    Example:
+      livetable audit verify --dsn postgresql://… --dsn postgresql://… --trail data/audit
+    """
+    from reference_impl.stack.verification import verify  # noqa: PLC0415
+
+    found = asyncio.run(verify(dsns, trail))
+    for verified in found:
+        click.echo(
+            f"shard {verified.shard}: {verified.entries:,} entries in {verified.batches:,} batches,"
+            f" head {verified.hash.hex()}, {len(verified.findings) + verified.more_findings} findings"
+        )
+        for finding in verified.findings:
+            click.echo(f"  {finding}")
+        if verified.more_findings:
+            click.echo(f"  and {verified.more_findings:,} more")
+    sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
 
 
 @cli.group()

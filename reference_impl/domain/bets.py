@@ -33,13 +33,16 @@ class EntryKind(IntEnum):
     OPEN = 8  # a betting window opens: no money moves
     CLOSE = 9  # a betting window closes: no money moves
     DECIDE = 10  # the round's decision, in the table's home shard: no money moves
+    CORRECT = 11  # a settled bet should have been paid more, or as much
+    RECLAIM = 12  # a settled bet should have been paid less
 
 
 class Slot(IntEnum):
-    """The second half of an entry's key: settle, cancel and void of a bet share one terminal slot."""
+    """The last part of an entry's key: settle, cancel and void of a bet share one terminal slot."""
 
     FIRST = 0
     TERMINAL = 1
+    CORRECTION = 2
 
 
 FINAL_REJECTIONS = frozenset(Status) - {Status.ACCEPTED, Status.OVERLOADED}

@@ -1,6 +1,6 @@
 """The ledger of one shard, as a pure model.
 
-This is the meaning of ``wallet/functions.sql`` in plain Python: one contract suite runs both and requires equal
+This is the meaning of ``wallet/functions/*.sql`` in plain Python: one contract suite runs both and requires equal
 answers, balances and journals. It is also the wallet of the simulation.
 
 Every entry moves `amount` between an account and its counter account, so each row is balanced by construction. An
@@ -10,8 +10,9 @@ gap-free sequence number that follows commit order; "late" is a comparison of se
 Invariants
 ----------
 * A player's balance is never negative; escrow is never negative and is 0 once its round is settled or voided.
+* What a player owes after a correction is a negative balance of ``owed:<player>``, which is never positive.
 * ``version`` of an account counts the entries that changed its balance.
-* A bet has at most one terminal entry: settle, cancel or void.
+* A bet has at most one terminal entry: settle, cancel or void; and at most one correction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,10 +34,12 @@ DIRECTION: dict[EntryKind, int] = {
     EntryKind.OPEN: 0,
     EntryKind.CLOSE: 0,
     EntryKind.DECIDE: 0,
+    EntryKind.CORRECT: 1,
+    EntryKind.RECLAIM: -1,
 }
 """Sign of an accepted entry's effect on its account; the counter account gets the opposite."""
 
-NEVER_NEGATIVE = frozenset({AccountKind.PLAYER, AccountKind.ESCROW, AccountKind.OWED})
+NEVER_NEGATIVE = frozenset({AccountKind.PLAYER, AccountKind.ESCROW})
 
 
 class Answer(NamedTuple):
@@ -127,12 +130,13 @@ class Ledger:
 
     def deposit(self, ref: bytes, account: int, amount: int) -> Answer:
         """Credit a player, opening the account if it is new."""
-        if seen := self._by_key.get((account, ref, Slot.FIRST)):
-            return self._replay(seen, (EntryKind.DEPOSIT, amount, 0, 0, 0))
-        if amount < 0:
-            return Answer(Status.BAD_AMOUNT, 0, 0, 0)
-        self.accounts.setdefault(account, Account())
-        return self._write(EntryKind.DEPOSIT, account, ref, self.cash, amount)
+        if amount >= 0 and account_kind(account) is AccountKind.PLAYER:
+            self.accounts.setdefault(account, Account())
+        return self._move_cash(EntryKind.DEPOSIT, ref, account, amount)
+
+    def withdraw(self, ref: bytes, account: int, amount: int) -> Answer:
+        """Pay a player out; a withdrawal that the balance does not cover is refused on record."""
+        return self._move_cash(EntryKind.WITHDRAW, ref, account, amount)
 
     def open_window(self, ref: bytes, round_id: int, window: int, accept_until_ns: int) -> int:
         """Open a betting window and its escrow; return the sequence number of its entry, the same when repeated."""
@@ -157,6 +161,57 @@ class Ledger:
     def place(self, bets: Iterable[Bet], now_ns: int) -> list[Answer]:
         """Place bets in arrival order; each gets its own answer."""
         return [self._place_one(bet, now_ns) for bet in bets]
+
+    def cancel(self, ref: bytes, account: int, now_ns: int, *, late: bool) -> Answer:
+        """Cancel a bet.
+
+        Before the bet's window closes its stake is returned. A cancel that comes before its bet leaves a tombstone in
+        the bet's own slot, so that the late bet fails for good. A rejected bet holds no stake: its own entry is the
+        answer. `late` is the gateway's judgement, as for a bet.
+        """
+        owner = self._player(account)
+        if owner is None:
+            return Answer(Status.UNKNOWN_PLAYER, 0, 0, 0)
+        bet = self._by_key.get((account, ref, Slot.FIRST))
+        end = self._by_key.get((account, ref, Slot.TERMINAL))
+        if (end and end.kind is not EntryKind.CANCEL) or (bet and bet.kind not in (EntryKind.BET, EntryKind.CANCEL)):
+            return Answer(Status.CONFLICT, owner.balance, owner.version, 0)
+        if bet is None:
+            return self._write(EntryKind.CANCEL, account, ref, self.house, 0)
+        if end is None and bet.kind is EntryKind.BET and bet.status is Status.ACCEPTED:
+            if late or self._is_shut(self.windows[bet.round_id, bet.window], now_ns):
+                return Answer(Status.WINDOW_CLOSED, owner.balance, owner.version, 0)
+            return self._write(
+                EntryKind.CANCEL, account, ref, account_id(AccountKind.ESCROW, bet.round_id), bet.amount, Slot.TERMINAL,
+                round_id=bet.round_id, window=bet.window, selection=bet.selection,
+            )  # fmt: skip
+        known = end or bet
+        return Answer(Status.ACCEPTED, known.balance_after, known.version, known.seq)
+
+    def correct(self, round_id: int, ref: bytes, account: int, payout: int) -> Answer:
+        """Give a settled bet another payout, once.
+
+        The house pays what is missing. What was paid too much is taken from the player down to zero; the rest is what
+        the player owes.
+        """
+        owner = self._player(account)
+        if owner is None:
+            return Answer(Status.UNKNOWN_PLAYER, 0, 0, 0)
+        bet = self._by_key.get((account, ref, Slot.FIRST))
+        refused = Answer(Status.UNKNOWN_ROUND, owner.balance, owner.version, 0)
+        if bet is None or (bet.kind, bet.status, bet.round_id) != (EntryKind.BET, Status.ACCEPTED, round_id):
+            return refused
+        if payout < 0:
+            return refused._replace(status=Status.BAD_AMOUNT)
+        end = self._by_key.get((account, ref, Slot.TERMINAL))
+        if end is None or end.kind is not EntryKind.SETTLE:
+            return refused._replace(status=Status.CONFLICT)
+        more = payout - end.amount
+        if seen := self._by_key.get((account, ref, Slot.CORRECTION)):
+            if self._corrected_by(seen) != more:
+                return refused._replace(status=Status.CONFLICT)
+            return Answer(Status.ACCEPTED, seen.balance_after, seen.version, seen.seq)
+        return self._correct(bet, more)
 
     def settle(self, round_id: int, payouts: Sequence[tuple[bytes, int, int]], sweep_ref: bytes) -> list[Status]:
         """Settle bets.
@@ -220,18 +275,62 @@ class Ledger:
             and (entry.account, entry.ref, Slot.TERMINAL) not in self._by_key
         ]
 
-    def _place_one(self, bet: Bet, now_ns: int) -> Answer:
-        if seen := self._by_key.get((bet.account, bet.ref, Slot.FIRST)):
-            return self._replay(seen, (EntryKind.BET, bet.amount, bet.round_id, bet.window, bet.selection))
-        account = self.accounts.get(bet.account)
-        if account is None or account_kind(bet.account) is not AccountKind.PLAYER:
+    def _player(self, account: int) -> Account | None:
+        return self.accounts.get(account) if account_kind(account) is AccountKind.PLAYER else None
+
+    @staticmethod
+    def _is_shut(window: Window, now_ns: int) -> bool:
+        return window.closed_seq is not None or now_ns >= window.accept_until_ns
+
+    def _move_cash(self, kind: EntryKind, ref: bytes, account: int, amount: int) -> Answer:
+        owner = self._player(account)
+        if owner is None:
             return Answer(Status.UNKNOWN_PLAYER, 0, 0, 0)
+        if seen := self._by_key.get((account, ref, Slot.FIRST)):
+            return self._replay(seen, (kind, amount, 0, 0, 0))
+        if amount < 0 or (kind is EntryKind.WITHDRAW and amount == 0):
+            return Answer(Status.BAD_AMOUNT, owner.balance, owner.version, 0)
+        short = kind is EntryKind.WITHDRAW and owner.balance < amount
+        status = Status.INSUFFICIENT_FUNDS if short else Status.ACCEPTED
+        return self._write(kind, account, ref, self.cash, amount, status=status)
+
+    def _corrected_by(self, seen: Entry) -> int:
+        if seen.kind is EntryKind.CORRECT:
+            return seen.amount
+        rest = self._by_key.get((account_id(AccountKind.OWED, seen.account), seen.ref, Slot.CORRECTION))
+        return -seen.amount - (rest.amount if rest else 0)
+
+    def _correct(self, bet: Entry, more: int) -> Answer:
+        if more >= 0:
+            return self._write_correction(bet, EntryKind.CORRECT, bet.account, more)
+        taken = min(self.accounts[bet.account].balance, -more)
+        answer = self._write_correction(bet, EntryKind.RECLAIM, bet.account, taken)
+        if rest := -more - taken:
+            owed = account_id(AccountKind.OWED, bet.account)
+            self.accounts.setdefault(owed, Account())
+            self._write_correction(bet, EntryKind.RECLAIM, owed, rest)
+        return answer
+
+    def _write_correction(self, bet: Entry, kind: EntryKind, account: int, amount: int) -> Answer:
+        return self._write(
+            kind, account, bet.ref, self.house, amount, Slot.CORRECTION,
+            round_id=bet.round_id, window=bet.window, selection=bet.selection,
+        )  # fmt: skip
+
+    def _place_one(self, bet: Bet, now_ns: int) -> Answer:
+        account = self._player(bet.account)
+        if account is None:
+            return Answer(Status.UNKNOWN_PLAYER, 0, 0, 0)
+        if seen := self._by_key.get((bet.account, bet.ref, Slot.FIRST)):
+            if seen.kind is EntryKind.CANCEL:
+                return Answer(Status.CANCELLED, seen.balance_after, seen.version, seen.seq)
+            return self._replay(seen, (EntryKind.BET, bet.amount, bet.round_id, bet.window, bet.selection))
         if bet.amount <= 0:
             return Answer(Status.BAD_AMOUNT, account.balance, account.version, 0)
         window = self.windows.get((bet.round_id, bet.window))
         if window is None:
             status = Status.UNKNOWN_ROUND
-        elif bet.late or window.closed_seq is not None or now_ns >= window.accept_until_ns:
+        elif bet.late or self._is_shut(window, now_ns):
             status = Status.WINDOW_CLOSED
         elif account.balance < bet.amount:
             status = Status.INSUFFICIENT_FUNDS

@@ -125,6 +125,33 @@ class OpenAccounts(Struct, tag=True, frozen=True):
     currency: int
 
 
+class MoveCash(Struct, tag=True, frozen=True):
+    """Deposit (kind 1, which opens an account) or withdraw (kind 2), in order; columns of equal length."""
+
+    kinds: list[int]
+    refs: list[bytes]
+    accounts: list[int]
+    amounts: list[int]
+    currency: int
+
+
+class CancelBets(Struct, tag=True, frozen=True):
+    """Cancel bets, in order; `late` is the gateway's judgement, as for bets."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    late: list[bool]
+
+
+class CorrectBets(Struct, tag=True, frozen=True):
+    """Give settled bets of a round other gross payouts, once a bet."""
+
+    round_id: int
+    refs: list[bytes]
+    accounts: list[int]
+    payouts: list[int]
+
+
 class GetBalance(Struct, tag=True, frozen=True):
     """Ask for a player's balance."""
 
@@ -147,6 +174,9 @@ ControlRequest: TypeAlias = (
     | VoidRound
     | AnnounceTable
     | OpenAccounts
+    | MoveCash
+    | CancelBets
+    | CorrectBets
     | GetBalance
     | GetUnfinished
 )
@@ -188,6 +218,15 @@ class Balance(Struct, tag=True, frozen=True):
     known: bool
 
 
+class Answers(Struct, tag=True, frozen=True):
+    """The answers to a batch of operations, in its order."""
+
+    status: list[int]
+    balance: list[int]
+    version: list[int]
+    seq: list[int]
+
+
 class Unfinished(Struct, tag=True, frozen=True):
     """Rounds that still owe their end in this shard."""
 
@@ -201,7 +240,7 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Balance | Unfinished | Refused
+ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balance | Unfinished | Refused
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,12 +17,15 @@ from nats.aio.msg import Msg
 from reference_impl.domain import messages as m
 from reference_impl.domain.games.roulette import payouts_minor
 from reference_impl.domain.ids import table_of
-from reference_impl.domain.units import NS_PER_S
-from reference_impl.wallet.database import Database, one_row
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
-CHUNK_BETS = 1000
+CHUNK_BETS_MIN, CHUNK_BETS_FIRST, CHUNK_BETS_MAX = 100, 500, 2000
 """Bets that one step of a settlement or a void takes."""
+
+CHUNK_NS = 30 * NS_PER_MS
+"""How long one step of a settlement should take."""
 
 FENCED = "LT002"
 NEVER_OPENED = "LT003"
@@ -71,21 +75,36 @@ async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlRepl
     return m.Decision(row["void"], row["outcome"])
 
 
-async def _settle_chunk(db: Database, ask: m.SettleRound) -> m.ControlReply | None:
-    if await db.fetchval("SELECT count(*) FROM betting_window WHERE round = $1 AND closed_seq IS NULL", ask.round_id):
-        return m.Refused(f"round {ask.round_id} cannot be settled: a window of it is still open")
-    bets = await db.fetch("SELECT ref, account, selection, amount FROM unsettled($1, $2)", ask.round_id, CHUNK_BETS)
-    if not bets:
-        await db.execute("SELECT finish_round($1)", ask.round_id)
-        return m.Done(0)
-    selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
-    stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-    payouts = payouts_minor(selections, stakes, ask.outcome).tolist()
-    await db.fetchval(
-        "SELECT settle($1, $2, $3, $4)",
-        ask.round_id, [bet["ref"] for bet in bets], [bet["account"] for bet in bets], payouts,
-    )  # fmt: skip
-    return None
+class _Settlement:
+    """A round's settlement, a chunk at a time: of about :data:`CHUNK_NS`, so that other tables' bets interleave.
+
+    After an unknown outcome the same chunk is taken again: the place in the journal moves only after a commit.
+    """
+
+    def __init__(self, ask: m.SettleRound) -> None:
+        self._ask = ask
+        self._after_seq = 0
+        self._bets = CHUNK_BETS_FIRST
+
+    async def __call__(self, db: Database) -> m.ControlReply | None:
+        round_id = self._ask.round_id
+        if await db.fetchval("SELECT count(*) FROM betting_window WHERE round = $1 AND closed_seq IS NULL", round_id):
+            return m.Refused(f"round {round_id} cannot be settled: a window of it is still open")
+        started_ns = time.monotonic_ns()
+        query = "SELECT ref, account, selection, amount, seq FROM unsettled($1, $2, $3)"
+        bets = await db.fetch(query, round_id, self._bets, self._after_seq)
+        if not bets:
+            await db.execute("SELECT finish_round($1)", round_id)
+            return m.Done(0)
+        selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
+        stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
+        payouts = payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
+        await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
+        self._after_seq = bets[-1]["seq"]
+        spent_ns = max(1, time.monotonic_ns() - started_ns)
+        self._bets = min(CHUNK_BETS_MAX, max(CHUNK_BETS_MIN, len(bets) * CHUNK_NS // spent_ns))
+        return None
 
 
 async def _void_chunk(db: Database, ask: m.VoidRound) -> m.ControlReply | None:
@@ -93,7 +112,7 @@ async def _void_chunk(db: Database, ask: m.VoidRound) -> m.ControlReply | None:
         "SELECT win FROM betting_window WHERE round = $1 AND closed_seq IS NULL ORDER BY win", ask.round_id
     ):
         await _close_window(db, m.CloseWindow(ask.round_id, row["win"], ask.epoch))
-    if await db.fetchval("SELECT void_bets($1, $2)", ask.round_id, CHUNK_BETS):
+    if await db.fetchval("SELECT void_bets($1, $2)", ask.round_id, CHUNK_BETS_FIRST):
         return None
     await db.execute("SELECT finish_round($1)", ask.round_id)
     return m.Done(0)
@@ -107,6 +126,24 @@ async def _announce(db: Database, ask: m.AnnounceTable) -> m.ControlReply:
 async def _open_accounts(db: Database, ask: m.OpenAccounts) -> m.ControlReply:
     count = await db.fetchval("SELECT open_accounts($1, $2, $3, $4)", ask.refs, ask.accounts, ask.amounts, ask.currency)
     return m.Done(count)
+
+
+def _answers(row: asyncpg.Record) -> m.Answers:
+    return m.Answers(row["status"], row["balance"], row["version"], row["seq"])
+
+
+async def _move_cash(db: Database, ask: m.MoveCash) -> m.ControlReply:
+    columns = ask.kinds, ask.refs, ask.accounts, ask.amounts, ask.currency
+    return _answers(await one_row(db, "SELECT * FROM move_cash($1, $2, $3, $4, $5)", *columns))
+
+
+async def _cancel_bets(db: Database, ask: m.CancelBets) -> m.ControlReply:
+    return _answers(await one_row(db, "SELECT * FROM cancel_bets($1, $2, $3)", ask.refs, ask.accounts, ask.late))
+
+
+async def _correct_bets(db: Database, ask: m.CorrectBets) -> m.ControlReply:
+    columns = ask.round_id, ask.refs, ask.accounts, ask.payouts
+    return _answers(await one_row(db, "SELECT * FROM correct($1, $2, $3, $4)", *columns))
 
 
 async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:
@@ -127,12 +164,28 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.OpenWindow: _open_window,
     m.CloseWindow: _close_window,
     m.RecordDecision: _record_decision,
-    m.SettleRound: _settle_chunk,
     m.VoidRound: _void_chunk,
     m.AnnounceTable: _announce,
     m.OpenAccounts: _open_accounts,
+    m.MoveCash: _move_cash,
+    m.CancelBets: _cancel_bets,
+    m.CorrectBets: _correct_bets,
 }
 """Requests that pass through the writer, one step at a time."""
+
+
+def step_of(ask: m.ControlRequest) -> Step:
+    """Return what carries out a request that writes, one step a call."""
+    if isinstance(ask, m.SettleRound):
+        return _Settlement(ask)
+    write = WRITES[type(ask)]
+
+    async def step(db: Database) -> m.ControlReply | None:
+        reply: m.ControlReply | None = await write(db, ask)
+        return reply
+
+    return step
+
 
 READS: dict[type, Callable[[Database, Any], Any]] = {m.GetBalance: _balance, m.GetUnfinished: _unfinished}
 """Requests that read committed state on a connection of their own and never wait for a batch."""
@@ -210,13 +263,13 @@ class Wallet:
     async def _carry_out(self, ask: m.ControlRequest) -> m.ControlReply:
         if read := READS.get(type(ask)):
             return await self._read(read, ask)
-        write = WRITES[type(ask)]
-        step: Step = lambda db: write(db, ask)  # noqa: E731 - a name for the type
-        return await self._writer.control(step)
+        return await self._writer.control(step_of(ask))
 
     async def _read(self, read: Callable[[Database, Any], Any], ask: m.ControlRequest) -> m.ControlReply:
         if self._reader is None:
-            self._reader = await asyncpg.create_pool(self.dsn, min_size=0, max_size=2)
+            self._reader = await asyncpg.create_pool(
+                self.dsn, min_size=0, max_size=2, server_settings={"role": WALLET_ROLE}
+            )
         async with self._reader.acquire() as connection:
             reply: m.ControlReply = await read(connection, ask)
             return reply

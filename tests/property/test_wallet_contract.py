@@ -12,7 +12,7 @@ from shards import connect_as_writer, new_shard
 
 from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.ids import AccountKind, account_id, account_kind
-from reference_impl.domain.ledger import Bet, Entry, Ledger
+from reference_impl.domain.ledger import Answer, Bet, Entry, Ledger
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.database import one_row
@@ -85,6 +85,56 @@ class WalletMachine(RuleBasedStateMachine):
         new = self.run(self.db.fetchval("SELECT open_accounts($1, $2, $3, 978)", [ref], [player], [amount]))
         assert new == (not known)
 
+    @rule(
+        moves=st.lists(
+            st.tuples(
+                st.sampled_from((EntryKind.DEPOSIT, EntryKind.WITHDRAW)),
+                st.one_of(refs, st.integers(100, 103).map(lambda n: n.to_bytes(16, "big"))),
+                st.sampled_from((*PLAYERS, *PLAYERS, 98, account_id(AccountKind.HOUSE, 0))),
+                st.sampled_from((1, 40, 40, 90, 0, -5)),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def move_cash(self, moves: list[tuple[EntryKind, bytes, int, int]]) -> None:
+        does = {EntryKind.DEPOSIT: self.model.deposit, EntryKind.WITHDRAW: self.model.withdraw}
+        ours = [does[kind](ref, account, amount) for kind, ref, account, amount in moves]
+        assert self._answers("move_cash($1, $2, $3, $4, 978)", moves) == ours
+
+    @rule(
+        cancels=st.lists(st.tuples(refs, st.sampled_from((*PLAYERS, 99)), st.just(False)), min_size=1, max_size=4),
+        late=mostly.map(lambda in_time: not in_time),
+    )
+    def cancel(self, cancels: list[tuple[bytes, int, bool]], late: bool) -> None:
+        self._cancel([(ref, account, late) for ref, account, _ in cancels])
+
+    @rule(round_id=st.sampled_from(ROUNDS), limit=st.integers(1, 2))
+    def cancel_waiting_bets(self, round_id: int, limit: int) -> None:
+        if waiting := self.model.unsettled(round_id)[-limit:]:
+            self._cancel([(bet.ref, bet.account, False) for bet in waiting])
+
+    def _cancel(self, cancels: list[tuple[bytes, int, bool]]) -> None:
+        ours = [self.model.cancel(ref, account, NOW_NS, late=late) for ref, account, late in cancels]
+        assert self._answers("cancel_bets($1, $2, $3)", cancels) == ours
+
+    @rule(
+        round_id=st.sampled_from(ROUNDS), payout=st.sampled_from((0, 5, 60, 200)), limit=st.integers(1, 3),
+        stray=refs, player=st.sampled_from((*PLAYERS, 99)), bad=mostly,
+    )  # fmt: skip
+    def correct(self, round_id: int, payout: int, limit: int, stray: bytes, player: int, bad: bool) -> None:
+        settled = [e for e in self.model.journal if e.kind is EntryKind.SETTLE and e.round_id == round_id]
+        asked = [(bet.ref, bet.account, payout) for bet in settled[:limit]]
+        asked.append((stray, player, payout if bad else -1))
+        ours = [self.model.correct(round_id, *one) for one in asked]
+        assert self._answers("correct($4, $1, $2, $3)", asked, round_id) == ours
+
+    def _answers(self, call: str, rows: list[tuple], *more: object) -> list[Answer]:
+        """Return what a batch function answers to rows that it takes as columns."""
+        query = f"SELECT * FROM {call}"  # noqa: S608 - calls are written in this file
+        row = self.run(one_row(self.db, query, *map(list, zip(*rows, strict=True)), *more))
+        return [Answer(*one) for one in zip(row["status"], row["balance"], row["version"], row["seq"], strict=True)]
+
     @rule(round_id=st.sampled_from(ROUNDS), until_ns=st.sampled_from((FAR_FUTURE_NS, FAR_FUTURE_NS, LONG_AGO_NS)))
     def open_window(self, round_id: int, until_ns: int) -> None:
         ours = self.model.open_window(control_ref(round_id, 0, EntryKind.OPEN), round_id, 0, until_ns)
@@ -123,15 +173,7 @@ class WalletMachine(RuleBasedStateMachine):
     @rule(batch=st.lists(bets, min_size=1, max_size=8))
     def place(self, batch: list[Bet]) -> None:
         ours = self.model.place(batch, NOW_NS)
-        row = self.run(
-            one_row(
-                self.db,
-                "SELECT * FROM place_bets($1, $2, $3, $4, $5, $6, $7)",
-                *(list(column) for column in zip(*batch, strict=True)),
-            )
-        )
-        theirs = list(zip(row["status"], row["balance"], row["version"], row["seq"], strict=True))
-        assert theirs == [tuple(answer) for answer in ours]
+        assert self._answers("place_bets($1, $2, $3, $4, $5, $6, $7)", batch) == ours
 
     @rule(round_id=st.sampled_from(ROUNDS), factor=st.integers(0, 3), limit=st.integers(1, 4))
     def settle(self, round_id: int, factor: int, limit: int) -> None:
@@ -187,6 +229,7 @@ class WalletMachine(RuleBasedStateMachine):
         assert theirs == {number: (a.balance, a.version) for number, a in self.model.accounts.items()}
         assert sum(balance for balance, _ in theirs.values()) == 0
         assert all(b >= 0 for number, (b, _) in theirs.items() if account_kind(number) is AccountKind.PLAYER)
+        assert all(b <= 0 for number, (b, _) in theirs.items() if account_kind(number) is AccountKind.OWED)
 
     @invariant()
     def chain_recomputes(self) -> None:

@@ -3,9 +3,27 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from shards import new_shard
 from zoo.bug import Bug, NotCaughtError
 
+from reference_impl.stack.embedded import EmbeddedPostgres
+
+STOCK = 16
+
 _SCORES = pytest.StashKey[list[tuple[Bug, list[str]]]]()
+
+
+@pytest.fixture(scope="session")
+def stock() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def shard_dsn(postgres: EmbeddedPostgres, stock: list[str]) -> str:
+    """Return the address of a fresh shard. Cloning waits for a checkpoint, so one is waited for by many clones."""
+    if not stock:
+        stock.extend([await new_shard(postgres) for _ in range(STOCK)])
+    return stock.pop()
 
 
 @pytest.fixture

@@ -5,6 +5,20 @@ from zoo.bug import Bug
 _GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer.py"
 _ROUND_RULES = "reference_impl/domain/game_round.py"
 
+SLOW_CLOCKS = Bug(
+    "players' clocks are 40 ms slow",
+    "loadtest/users/bettor.py",
+    (
+        ("opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)",
+         "opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + 40_000_000"),
+        ("closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)",
+         "closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + 40_000_000"),
+    ),
+    "",
+)  # fmt: skip
+"""No bug of the system: the load gives up bets that it cannot send in time, so that hardly any arrives late. With slow
+clocks some do, in every campaign of the zoo, and the cut-off is put to the test."""
+
 SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
@@ -54,7 +68,6 @@ SYSTEM_BUGS = (
         _GATEWAY,
         (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)", "return True"),),
         "no_late_bet",
-        missed="players of the load stop in time: no late bet is ever sent, so the rule is not put to the test",
     ),
     Bug(
         "reordered batch: a gateway sends the newest bets first",

@@ -49,12 +49,6 @@ async def test_an_evening_holds_every_kind_of_entry_and_answer(
     }  # fmt: skip
 
 
-def test_a_bug_whose_text_is_gone_fails_loudly() -> None:
-    bug = Bug("none", "reference_impl/wallet/writer.py", (("no such text", ""),), "")
-    with pytest.raises(LookupError, match="has 0 times, expected once: 'no such text'"):
-        bug.patched()
-
-
 async def spend(house: House, run_dir: Path) -> dict[str, str]:
     await house.play(evening)
     return await judge(house, run_dir)

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 from zoo.bug import ROOT, Bug, as_parameters
-from zoo.system_bugs import SYSTEM_BUGS
+from zoo.system_bugs import SLOW_CLOCKS, SYSTEM_BUGS
 
+from reference_impl.domain.bets import Status
 from reports.checks import CHECKS
+from reports.run import open_run
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(180)]
 
 PARTS = ("reference_impl", "sim", "loadtest", "reports")
 VERDICTS = {"pass": 0, "slo": 2, "consistency": 3, "invalid": 4}
 CAMPAIGN = """
+# Bets come in two bursts, so that batches are full, and right at the cut-off, so that some are late.
 name = "zoo"
 simulate = false
 [scenario]
@@ -36,7 +39,7 @@ bets_per_round_mean = 4.0
 [scenario.betting.timing]
 repeat_share = 0.5
 repeat_mean_s = 0.05
-late_mean_s = 0.3
+late_mean_s = 0.02
 [slo]
 bet_p99_ms_max = 5000.0
 generator_lag_p99_ms_max = 1000.0
@@ -45,23 +48,26 @@ generator_lag_p99_ms_max = 1000.0
 
 @pytest.mark.parametrize("bug", as_parameters(SYSTEM_BUGS))
 def test_a_seeded_bug_fails_its_campaign(bug: Bug, tmp_path: Path, must_catch) -> None:
-    copy = copy_project(tmp_path)
-    (copy / bug.file).write_text(bug.patched(), encoding="utf-8")
+    copy = copy_project(tmp_path, bug)
     verdict, checks = campaign(copy)
     must_catch(bug, checks)
     assert verdict in {"consistency", "invalid"}
 
 
 def test_without_a_bug_the_campaign_finds_nothing(tmp_path: Path) -> None:
-    verdict, checks = campaign(copy_project(tmp_path))
-    assert (verdict, checks) == ("pass", dict.fromkeys(CHECKS, "ok"))
+    copy = copy_project(tmp_path)
+    assert campaign(copy) == ("pass", dict.fromkeys(CHECKS, "ok"))
+    statuses = open_run(copy / "runs" / "latest").ops["status"]
+    assert (statuses == Status.WINDOW_CLOSED).any(), "no bet came late: the cut-off was not put to the test"
 
 
-def copy_project(folder: Path) -> Path:
+def copy_project(folder: Path, *bugs: Bug) -> Path:
     copy = folder / "project"
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     shutil.copy(ROOT / "livetable.py", copy)
+    for bug in (SLOW_CLOCKS, *bugs):
+        (copy / bug.file).write_text(bug.patched(), encoding="utf-8")
     (copy / "zoo.toml").write_text(CAMPAIGN, encoding="utf-8")
     return copy
 

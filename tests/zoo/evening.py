@@ -1,0 +1,142 @@
+"""An evening at the casino: the script that leads a shard through everything that can happen to it in a night.
+
+Two tables at once, batches of two gateways, bets sent twice, answers that got lost, late bets, a void, a dealer that
+dies half-way through a settlement, one that wakes up too late, a frozen gateway, cash in and out, cancelled and
+corrected bets.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import asyncpg
+from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
+
+from reference_impl.domain import messages as m
+from reference_impl.domain.bets import EntryKind
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.roulette import SPOT_CODE
+
+CASHIER = (0xCA5).to_bytes(8, "big")
+STALE_S = 0.2
+
+
+def cash_ref(number: int) -> bytes:
+    return CASHIER + (1 << 40 | number).to_bytes(8, "big")
+
+
+async def evening(house: House) -> None:
+    """Lead the wallet through everything that a night has."""
+    await _fill_pockets(house)
+    for table in (1, 2):
+        await house.ask(m.TakeTable(table))
+    await _a_good_round_beside_a_voided_one(house)
+    await _a_dealer_dies_while_settling(house)
+    await _a_dealer_wakes_up_too_late(house)
+    await _a_gateway_freezes(house)
+
+
+async def _a_good_round_beside_a_voided_one(house: House) -> None:
+    ours, other = await house.open(1, 1, 1), await house.open(2, 1, 1)
+    bets = list(house.some(ours, 540))
+    winners = list(house.some(ours, 2, amount=50, selection=SPOT_CODE["odd"]))
+    await house.bet_in_batches([*bets, *winners])
+    await house.bet_in_batches([*house.some(other, 60), *house.some(ours, 20)])
+    await house.bet(0, house.some(ours, 10, players=(POOR,), amount=900))
+    await _reconnect_in_many_ways(house, ours)
+    await house.ask(m.CancelBets([b.ref for b in bets[:2]], [b.account for b in bets[:2]], [False, False]))
+    await house.cut_off(ours)
+    await asyncio.gather(house.bet(0, house.some(ours, 6)), house.bet(1, house.some(other, 6)))
+    await house.bet(1, [*house.some(ours, 3), *house.some(other, 3)])
+    await house.close(ours)
+    await house.bet(0, [*house.some(ours, 4), *house.some(other, 2)], unaware=True)
+    decision = await house.decide(ours, outcome=17)
+    settled = asyncio.create_task(house.settle(ours, decision))
+    await house.bet_in_batches(house.some(other, 40))
+    await settled
+    corrected = [*winners, *bets[5:8]]
+    await house.ask(
+        m.CorrectBets(ours.id, [b.ref for b in corrected], [b.account for b in corrected], [0, 40, 4000, 5, 99_999])
+    )
+    await house.cut_off(other)
+    await house.end(other, await house.decide(other, void=True))
+    await house.bet(1, house.some(other, 4), unaware=True)
+    await house.end(other, await house.decide(other, void=True))
+
+
+async def _a_dealer_dies_while_settling(house: House) -> None:
+    known = await house.open(1, 2, 1)
+    await house.bet_in_batches(house.some(known, 520))
+    await house.cut_off(known)
+    await house.close(known)
+    decision = await house.decide(known, outcome=35)
+    house.announce_phase(known, Phase.RESULT, decision.outcome)
+    step = house.service.step_of(m.SettleRound(known.id, 1, decision.outcome))
+    struck_ns = time.monotonic_ns()
+
+    async def first_chunk(db: asyncpg.Connection) -> m.ControlReply:
+        return await step(db) or m.Done(1)
+
+    await house.writer.control(first_chunk)
+    taken = await house.ask(m.TakeTable(1))
+    house.fault("dealer", struck_ns)
+    for unfinished in (await house.ask(m.GetUnfinished(1))).round_ids:
+        assert unfinished == known.id
+        known.epoch = taken.epoch
+        decision = await house.decide(known, void=True)
+        if not decision.void:
+            await house.ask(m.CloseWindow(known.id, 0, taken.epoch))
+        await house.end(known, decision)
+
+
+async def _a_dealer_wakes_up_too_late(house: House) -> None:
+    known = await house.open(1, 3, 2)
+    await house.bet_in_batches(house.some(known, 40))
+    for ask in (m.Fence(1, 1), m.OpenWindow(known.id, 0, 1, 0), m.CloseWindow(known.id, 0, 1)):
+        with suppress(FencedError):
+            await house.ask(ask)
+    await house.bet_in_batches(house.some(known, 40))
+    await house.cut_off(known)
+    await house.close(known)
+    decision = await house.decide(known, outcome=4)
+    for _again in range(2):
+        await house.settle(known, decision)
+
+
+async def _a_gateway_freezes(house: House) -> None:
+    struck_ns = time.monotonic_ns()
+    known = await house.open(1, 4, 2, accept_s=STALE_S)
+    await house.bet_in_batches(house.some(known, 40))
+    await asyncio.sleep(STALE_S)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    await house.cut_off(known)
+    await house.close(known)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    house.fault("gateway-1", struck_ns)
+    await house.end(known, await house.decide(known, outcome=0))
+
+
+async def _fill_pockets(house: House) -> None:
+    for turn in (0, 1):
+        refs = [cash_ref(2 * player + turn) for player in PLAYERS]
+        amounts = [2_000 if player == POOR else 400_000 for player in PLAYERS]
+        for _again in range(2):
+            await house.ask(m.OpenAccounts(refs, list(PLAYERS), amounts, EUR))
+    kinds = [EntryKind.WITHDRAW, EntryKind.DEPOSIT, EntryKind.WITHDRAW]
+    refs = [cash_ref(100 + n) for n in range(3)]
+    for _again in range(2):
+        await house.ask(m.MoveCash([int(k) for k in kinds], refs, [2, 3, POOR], [1_500, 700, 9_999_999], EUR))
+
+
+async def _reconnect_in_many_ways(house: House, known: Round) -> None:
+    """Send bets again: answered or not, alone or beside themselves, and where the wallet itself lost the answer."""
+    twice, lost, never, twins = (list(house.some(known, 5)) for _ in range(4))
+    await house.bet(0, twice, heard=False)
+    await house.bet(1, house.some(known, 10))
+    await house.bet(1, [*twice, *house.some(known, 5)])
+    await house.bet(0, lost, heard=False)
+    for wager in never:
+        house.invoke(wager, 0, time.monotonic_ns())
+    await house.bet(0, [*twins, *twins])
+    house.writer._connection = LosesOneAnswer(house.writer._connection)
+    await house.bet(1, house.some(known, 20))

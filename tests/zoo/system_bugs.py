@@ -1,0 +1,129 @@
+"""Bugs of the processes around the ledger: gateways, the dealer, the relay, and the rules that they share."""
+
+from zoo.bug import Bug
+
+_GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer.py"
+_ROUND_RULES = "reference_impl/domain/game_round.py"
+
+SLOW_CLOCKS = Bug(
+    "players' clocks are 40 ms slow",
+    "loadtest/users/bettor.py",
+    (
+        ("opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)",
+         "opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + 40_000_000"),
+        ("closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)",
+         "closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + 40_000_000"),
+    ),
+    "",
+)  # fmt: skip
+"""No bug of the system: the load gives up bets that it cannot send in time, so that hardly any arrives late. With slow
+clocks some do, in every campaign of the zoo, and the cut-off is put to the test."""
+
+SYSTEM_BUGS = (
+    Bug(
+        "early reject: a gateway's window ends 400 ms too soon",
+        _GATEWAY,
+        (("unix_ns, event.closes_at_unix_ns)", "unix_ns, event.closes_at_unix_ns - 400_000_000)"),),
+        "no_early_rejection",
+    ),
+    Bug(
+        "swapped players: a gateway hands out a batch's answers in the wrong order",
+        _GATEWAY,
+        (("columns = zip(bets, answers.status", "columns = zip(bets[::-1], answers.status"),),
+        "acknowledged_is_durable",
+    ),
+    Bug(
+        "lost id: a gateway gives each bet an id of its own",
+        _GATEWAY,
+        (("bytes.fromhex(bet.id), account", "bytes.fromhex(bet.id)[::-1], account"),),
+        "acknowledged_is_durable",
+    ),
+    Bug(
+        "two outcomes: a dealer announces another outcome than it recorded",
+        _DEALER,
+        (("-1 if outcome is None else outcome,", "-1 if outcome is None else (outcome + 1) % POCKETS,"),),
+        "settled_once",
+    ),
+    Bug(
+        "two outcomes: each shard is settled for another outcome",
+        _DEALER,
+        (("m.Decision(False, outcome)))", "m.Decision(False, (outcome + shard) % POCKETS)))"),),
+        "settled_once",
+    ),
+    Bug(
+        "early deal: the wheel spins while bets are still taken",
+        _DEALER,
+        (("self.number, event.phase,", "self.number, 7 if event.phase == 3 else event.phase,"),),
+        "no_late_bet",
+    ),
+    Bug(
+        "early close: shards are closed when the end is announced as near",
+        _ROUND_RULES,
+        (("(Announce(Phase.CLOSING_SOON), WakeAt(state.closes_at_ns))",
+          "(Announce(Phase.CLOSING_SOON), CloseShards(state.shards), WakeAt(state.closes_at_ns))"),),
+        "no_early_rejection",
+    ),
+    Bug(
+        "late accept: a gateway takes bets after the cut-off",
+        _GATEWAY,
+        (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)", "return True"),),
+        "no_late_bet",
+    ),
+    Bug(
+        "reordered batch: a gateway sends the newest bets first",
+        "reference_impl/bets/batching.py",
+        (("self._pending.popleft() for _ in", "self._pending.pop() for _ in"),),
+        "answers_agree",
+        missed="bets that wait for an answer at the same time have no order in any check, not even one player's own",
+    ),
+    Bug(
+        "spoiler: the outcome is announced before the wheel stands still",
+        _ROUND_RULES,
+        (("Announce(Phase.DEALING),", "Announce(Phase.DEALING, message.outcome),"),),
+        "settled_once",
+        missed="outcomes are looked at in announcements of a result only, not in earlier phases",
+    ),
+    Bug(
+        "spoiler: the seed is announced while bets are taken",
+        _DEALER,
+        (("revealed = phase in (", "revealed = phase is not None or phase in ("),),
+        "settled_once",
+        missed="pushes keep no seed",
+    ),
+    Bug(
+        "stale balance: a player is welcomed with yesterday's",
+        _GATEWAY,
+        (("number, balance.balance, ", "number, balance.balance - 500, "),),
+        "answers_agree",
+        missed="balances in welcomes are kept by nobody",
+    ),
+    Bug(
+        "wrong message: a player is told to have won a euro more",
+        "reference_impl/bets/fanout.py",
+        (("[batch.amount[row] for row in mine]", "[batch.amount[row] + 100 for row in mine]"),),
+        "settled_once",
+        missed="pushes keep neither amounts nor balances of what was paid",
+    ),
+    Bug(
+        "dropped event: the relay loses every seventh batch",
+        "reference_impl/wallet/relay.py",
+        (("        for row in rows:\n", "        for row in [row for row in rows if row['id'] % 7]:\n"),),
+        "answers_agree",
+        missed="nobody looks for gaps in pushes, and the audit trail's complaint stays in a log",
+    ),
+    Bug(
+        "wrong shard: half of the players are unknown where their bets arrive",
+        _GATEWAY,
+        (("        shard = shard_of(account, self.config.shards)\n", "        shard = 0\n"),),
+        "no_early_rejection",
+        missed="a system that refuses everybody is consistent; no check and no limit asks that bets succeed",
+    ),
+    Bug(
+        "wrong table of payouts: every win pays one unit less",
+        "reference_impl/domain/games/roulette.py",
+        (("[spot.gross if pocket in spot.numbers", "[spot.gross - 1 if pocket in spot.numbers"),),
+        "settled_once",
+        missed="the checks compute payouts with the product's own table; a unit test guards the table",
+    ),
+)  # fmt: skip
+"""Bugs of the processes around the ledger, seen by a short campaign against the whole system."""

@@ -112,11 +112,17 @@ SYSTEM_BUGS = (
         missed="nobody looks for gaps in pushes, and the audit trail's complaint stays in a log",
     ),
     Bug(
-        "wrong shard: half of the players are unknown where their bets arrive",
+        "wrong shard: half of the players' bets arrive where nobody knows them",
         _GATEWAY,
         (("        shard = shard_of(account, self.config.shards)\n", "        shard = 0\n"),),
+        "acknowledged_is_durable",
+    ),
+    Bug(
+        "false no: half of the stakes are refused as out of bounds",
+        "reference_impl/domain/bets.py",
+        (("<= amount_minor <= limits.stake_minor_max:", "<= amount_minor <= 1_000:"),),
         "no_early_rejection",
-        missed="a system that refuses everybody is consistent; no check and no limit asks that bets succeed",
+        missed="nothing asks that a bet succeeds: refusals without effect are consistent, and no limit counts them",
     ),
     Bug(
         "wrong table of payouts: every win pays one unit less",

@@ -120,6 +120,10 @@ class Audit:
 
     @staticmethod
     async def _fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A cancellation that meets an arriving answer is lost in Python 3.11's wait_for, which nats-py uses.
+            raise asyncio.CancelledError
         try:
             return await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
         except TimeoutError:  # nats raises its own and asyncio's, of which its own is one

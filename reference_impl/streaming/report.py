@@ -12,6 +12,7 @@ from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.streaming.edge import Edge
 
 REPORT_S = 1.0
+LISTENS_S = 0.02
 
 
 class EdgeReporter:
@@ -36,6 +37,8 @@ class EdgeReporter:
     async def run(self, ready: Callable[[], None]) -> None:
         """Report until cancelled."""
         ready()
+        while not self._edge.port:  # noqa: ASYNC110 - before that there is no address to report
+            await asyncio.sleep(LISTENS_S)
         lag_ns = 0
         while True:
             before_ns = time.monotonic_ns()

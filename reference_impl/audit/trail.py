@@ -89,7 +89,6 @@ class Audit:
         self._folder = folder
         self._bus = bus
         self._heads = {shard: self._resume(shard) for shard in range(shards)}
-        self.broken: list[str] = []
         self._missing: tuple[int, int] | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -153,9 +152,9 @@ class Audit:
                 trail.writelines(rows)
         return whole
 
-    def _note_break(self, shard: int, head: Head, line: Line) -> Head:
-        self.broken.append(f"shard {shard}: batch {line.batch} does not continue batch {head.batch}")
-        log.error("audit: %s", self.broken[-1])
+    @staticmethod
+    def _note_break(shard: int, head: Head, line: Line) -> Head:
+        log.error("audit: shard %d: batch %d does not continue batch %d", shard, line.batch, head.batch)
         return Head(line.batch, bytes.fromhex(line.hash), line.place)
 
     async def _anchor(self) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from reference_impl.background import Background
 from reference_impl.bus import ask_wallet, ask_wallet_until_answered
 from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
@@ -83,9 +84,9 @@ class Table:
     _state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
     _owing: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self._beside = Background(f"table {self.number}", self._failed)
         self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._home = home_shard(self.number, self.config.shards)
@@ -103,8 +104,8 @@ class Table:
         except FencedError as error:
             log.warning("table %d: %s; it is left to the other dealer", self.number, error)
         finally:
-            for task in (announcer, *self._tasks):
-                task.cancel()
+            announcer.cancel()
+            self._beside.cancel()
 
     def watermark(self, mark: m.Watermark) -> None:
         """Take a gateway's acknowledgement of the cut-off."""
@@ -171,12 +172,12 @@ class Table:
         match effect:
             case gr.OpenShards(shards, until_ns):
                 for shard in shards:
-                    self._spawn(self._open(shard, m.OpenWindow(known, self._window, self._epoch, until_ns)))
+                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self._epoch, until_ns)))
             case gr.CloseShards(shards):
                 for shard in shards:
-                    self._spawn(self._close(shard, m.CloseWindow(known, self._window, self._epoch)))
+                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self._epoch)))
             case gr.Decide(void, heads):
-                self._spawn(self._decide(known, void=void, heads=heads))
+                self._beside.spawn(self._decide(known, void=void, heads=heads))
             case gr.SettleShards(shards, outcome):
                 for shard in shards:
                     self._owe(shard, self._end(shard, known, m.Decision(False, outcome)))
@@ -282,25 +283,16 @@ class Table:
 
     def _owe(self, shard: int, work: Coroutine[None, None, None]) -> None:
         """Run an effect that the shard owes: until it is done the shard takes part in no new round."""
-        task = self._spawn(work)
+        task = self._beside.spawn(work)
         owed = self._owing.setdefault(shard, set())
         owed.add(task)
         task.add_done_callback(owed.discard)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, FencedError):
             self._post(error)
         else:
-            log.error("table %d: %s: %s", self.number, type(error).__name__, error)
+            self._beside.complain(error)
 
 
 class Dealer:

@@ -11,7 +11,7 @@ the window's watermark to the dealer.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bus import ask_wallet
@@ -169,7 +170,7 @@ class Player(WSListener):
         former = self._gateway.fanout.join(ticket.table, ticket.player, self)
         if isinstance(former, Player):
             former.close(protocol.CloseCode.REPLACED, "the player connected again")
-        self._gateway.spawn(self._gateway.welcome(self, ticket))
+        self._gateway.beside.spawn(self._gateway.welcome(self, ticket))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -199,7 +200,7 @@ class Gateway:
         self._senders = [ShardSender[PendingBet](shard, bus, self._deliver) for shard in range(config.shards)]
         self._states: dict[int, TableEnvelope] = {}
         self._nonces: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.beside = Background(config.name)
         self._bets = 0
         self._egress_bytes = 0
         self._lag_ns = 0
@@ -216,7 +217,7 @@ class Gateway:
         await self._bus.subscribe("table.*", cb=self._on_table)
         await self._bus.subscribe("paid.*", cb=self._on_paid)
         for table in range(1, self.config.tables + 1):
-            self.spawn(self._learn_state(table))
+            self.beside.spawn(self._learn_state(table))
         server = await ws_create_server(
             self._accept,
             "127.0.0.1",
@@ -278,17 +279,6 @@ class Gateway:
             player.push(_encode(protocol.BetAnswer(bet.id, status, 0, 0, shard, 0)))
         self._bets += 1
 
-    def spawn(self, work: Coroutine[None, None, None]) -> None:
-        """Run something beside, and say so if it fails."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s: %s: %s", self.config.name, type(error).__name__, error)
-
     def _accept(self, _request: WSUpgradeRequest) -> WSListener:
         return Player(self)
 
@@ -328,7 +318,7 @@ class Gateway:
         if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
             asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
-        self.spawn(self._acknowledge(envelope))
+        self.beside.spawn(self._acknowledge(envelope))
 
     async def _acknowledge(self, envelope: TableEnvelope) -> None:
         await asyncio.gather(*(self._senders[shard].flushed() for shard in envelope.event.shards))

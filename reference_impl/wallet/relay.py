@@ -5,6 +5,7 @@ to check the hash chain travels with it: the payload to the letter, and the hash
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +60,6 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._nudged = asyncio.Event()
-        self.relayed = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Relay until cancelled."""
@@ -85,16 +85,13 @@ class Relay:
             while True:
                 self._nudged.clear()
                 rows = await connection.fetch(_READ, cursor, READ_BATCHES_MAX)
-                if not rows:
-                    try:
+                if rows:
+                    await self._publish(rows)
+                    cursor = rows[-1]["id"]
+                    await connection.execute(_MOVE, cursor)
+                else:
+                    with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._nudged.wait(), POLL_S)
-                    except TimeoutError:
-                        continue
-                    continue
-                await self._publish(rows)
-                cursor = rows[-1]["id"]
-                self.relayed += len(rows)
-                await connection.execute(_MOVE, cursor)
         finally:
             connection.terminate()
 

@@ -14,6 +14,7 @@ import numpy as np
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from reference_impl.background import Background
 from reference_impl.domain import messages as m
 from reference_impl.domain.games.roulette import payouts_minor
 from reference_impl.domain.ids import table_of
@@ -211,7 +212,7 @@ class Wallet:
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.dsn, self._nudge)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._beside = Background(f"shard {self.shard}")
         self._reader: asyncpg.Pool | None = None
         self._decode_bets = msgspec.msgpack.Decoder(m.BetBatch).decode
         self._decode_control = msgspec.msgpack.Decoder(m.ControlRequest).decode
@@ -230,24 +231,14 @@ class Wallet:
         await self._writer.run()
 
     def _nudge(self) -> None:
-        self._spawn(self.bus.publish(f"nudge.{self.shard}", b""))
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("shard %d: %s: %s", self.shard, type(error).__name__, error)
+        self._beside.spawn(self.bus.publish(f"nudge.{self.shard}", b""))
 
     async def _on_bets(self, msg: Msg) -> None:
         answer = self._writer.place(self._decode_bets(msg.data))
-        answer.add_done_callback(lambda done: self._spawn(self.bus.publish(msg.reply, _encode(done.result()))))
+        answer.add_done_callback(lambda done: self._beside.spawn(self.bus.publish(msg.reply, _encode(done.result()))))
 
     async def _on_control(self, msg: Msg) -> None:
-        self._spawn(self._answer_control(msg))
+        self._beside.spawn(self._answer_control(msg))
 
     async def _answer_control(self, msg: Msg) -> None:
         ask = self._decode_control(msg.data)

@@ -42,6 +42,10 @@ class Fanout:
         if self._by_account.get(account) is subscriber:
             del self._by_account[account]
 
+    def of(self, account: int) -> Subscriber | None:
+        """Return a player's subscriber, if the player is here."""
+        return self._by_account.get(account)
+
     def everybody(self) -> Iterable[Subscriber]:
         """Return all present subscribers."""
         return list(self._by_account.values())

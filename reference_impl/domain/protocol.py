@@ -28,6 +28,8 @@ class CloseCode(IntEnum):
     HANDSHAKE_TIMEOUT = 4408
     SLOW_CONSUMER = 4413
     REPLACED = 4409
+    LOGGED_OUT = 4403
+    TOO_FAST = 4429
 
 
 class Hello(Struct, tag="hello", tag_field="t", forbid_unknown_fields=True, frozen=True):

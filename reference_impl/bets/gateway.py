@@ -157,7 +157,7 @@ class Player(WSListener):
             return
         try:
             message = self._gateway.decode(frame.get_payload_as_memoryview())
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.close(protocol.CloseCode.MALFORMED, str(error))
             return
         self._dispatch(message, received_ns)

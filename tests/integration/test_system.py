@@ -129,7 +129,7 @@ async def test_the_outcome_recomputes_from_the_revealed_seed_and_the_heads(playe
 @pytest.mark.parametrize(
     "frame",
     [
-        b"{", b"[]", b"null", b'{"t":"bet"}', b'{"t":"nonsense"}', b"\xff\xfe",
+        b"{", b"[]", b"null", b'{"t":"bet"}', b'{"t":"nonsense"}', b"\xff\xfe", b'{"t":"hello","ticket":"\xd0"}',
         b'{"t":"ping","sent_ns":-1}', b'{"t":"ping","sent_ns":1,"more":1}', b'{"t":"ping","sent_ns":1e999}',
         b'{"t":"bet","id":"../../etc/passwd","table":1,"round":1,"window":0,"selection":0,"amount_minor":1}',
         b'{"t":"bet","id":"' + b"0" * 32 + b'","table":1,"round":1,"window":0,"selection":0,"amount_minor":-5}',

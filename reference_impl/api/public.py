@@ -9,6 +9,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 
 from reference_impl.accounts.players import LockedError
+from reference_impl.api import asyncapi
 from reference_impl.api.lobby import GAME
 from reference_impl.api.messages import (
     EdgePlace,
@@ -73,6 +74,11 @@ class PublicController(Controller):
             limits.stake_minor_min,
             limits.stake_minor_max,
         )
+
+    @get("/asyncapi.json", sync_to_thread=False, include_in_schema=False)
+    def asyncapi(self) -> dict[str, Any]:
+        """Return the description of the players' socket."""
+        return asyncapi.document()
 
     @post("/placement")
     async def place(self, request: Request[Any, Any, State], data: PlacementRequest, state: State) -> Placement:

@@ -4,8 +4,8 @@ A bet is judged by the instant at which its frame was read. What is in time goes
 is late goes there too, marked late: the shard refuses it on record, or answers what it answered before. So an id gets
 the same answer for ever, through whichever gateway it comes.
 
-At the announced cut-off the gateway waits until every bet that it took before has its answer, and then acknowledges
-the window's watermark to the dealer.
+At the announced cut-off the gateway waits until every bet and every undo that it took before has its answer, and then
+acknowledges the window's watermark to the dealer.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
 from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
 from reference_impl.domain.bets import Status, TableLimits, check_static
@@ -184,6 +185,8 @@ class Player(WSListener):
             self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
         elif isinstance(message, protocol.PlaceBet):
             self._gateway.take(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.UndoBet):
+            self._gateway.take_back(self, self.ticket.player, message, received_ns)
         else:
             self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
 
@@ -197,6 +200,8 @@ class Player(WSListener):
         former = self._gateway.fanout.join(ticket.table, ticket.player, self)
         if isinstance(former, Player):
             former.close(protocol.CloseCode.REPLACED, "the player connected again")
+        for frame in self._gateway.fanout.missed(ticket.table, hello.seq):
+            self.push(frame)
         self._gateway.beside.spawn(self._gateway.welcome(self, ticket))
 
     def _stop_timer(self) -> None:
@@ -233,6 +238,7 @@ class Gateway:
         self._bets = 0
         self._egress_bytes = 0
         self._lag_ns = 0
+        self._undos = Undos(bus, list(self._senders), self.beside)
         # One reading a frame: what the stamps say and what the rules judged can then never differ.
         self._clock_ns = time.time_ns() - time.monotonic_ns()
 
@@ -306,6 +312,13 @@ class Gateway:
             player.push(_encode(protocol.BetAnswer(bet.id, status, 0, 0, shard, 0)))
         self._bets += 1
 
+    def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
+        """Take a bet back, or say that it is too late."""
+        state = self._states.get(undo.table)
+        late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns)
+        asked = Undo(bytes.fromhex(undo.id), account, shard_of(account, self.config.shards), late)
+        self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(_encode(answer.result())))
+
     def _accept(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         if not self._door.may_knock(request.headers):
             refusal = WSUpgradeResponse.create_error_response(403, b"this page may not open sockets here")
@@ -316,7 +329,7 @@ class Gateway:
         return Player(self)
 
     @staticmethod
-    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet, received_unix_ns: int) -> bool:
+    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int) -> bool:
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
@@ -355,6 +368,7 @@ class Gateway:
 
     async def _acknowledge(self, envelope: TableEnvelope) -> None:
         await asyncio.gather(*(self._senders[shard].flushed() for shard in envelope.event.shards))
+        await self._undos.settled(envelope.event.round)
         mark = Watermark(self.config.name, envelope.event.round, envelope.event.window)
         await self._bus.publish(f"cutoff.{envelope.table}", _pack(mark))
 

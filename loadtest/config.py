@@ -20,6 +20,7 @@ from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.protocol import AMOUNT_MINOR_MAX
+from reports.limits import parse_slos
 from sim.scenario import Campaign, Scenario
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
@@ -67,6 +68,7 @@ def parse_campaign(text: str) -> Campaign:
         raise ConfigError(_one_line(str(error), raw)) from None
     for problem in _problems(campaign):
         raise ConfigError(problem)
+    parse_slos(campaign.slo)
     return campaign
 
 

@@ -65,6 +65,9 @@ class TargetAdapter(Protocol):
     def log_in(self, player: int) -> str:
         """Return a token for a player."""
 
+    def lobby(self) -> None:
+        """Read the lobby, as somebody does who looks for a table."""
+
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Ask which gateway to connect to; ``avoid`` names one that just failed, or is empty."""
 

@@ -108,6 +108,11 @@ class LiveTable:
         with JsonClient(self._api_url, HTTP_S_MAX) as client:
             return str(client.post("/v1/login", body)["token"])
 
+    def lobby(self) -> None:
+        """Read the lobby."""
+        with JsonClient(self._api_url, HTTP_S_MAX) as client:
+            client.get("/v1/lobby")
+
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Return a gateway and a ticket for it."""
         with JsonClient(self._api_url, HTTP_S_MAX) as client:

@@ -114,7 +114,7 @@ class LiveTable(TargetAdapter):
 
     def lobby(self) -> None:
         """Read the lobby."""
-        with JsonClient(self.target.url, HTTP_S_MAX) as client:
+        with self._client() as client:
             client.get("/v1/lobby")
 
     def place(self, token: str, table: int, avoid: str) -> Placement:

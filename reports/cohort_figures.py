@@ -57,11 +57,11 @@ def _every_run(shown: Sequence[Difference]) -> str:
             axes.plot(at, values, "o", markerfacecolor=fill, markeredgecolor=MEASURED, markersize=5)
             mean = float(np.exp(np.log(values).mean()) if difference.ratio else np.mean(values))
             axes.hlines(mean, place - 0.38, place + 0.38, color=INK, linewidth=1.2)
-        axes.set(title=difference.figure, xlim=(-0.6, 1.6), ylabel=difference.unit)
+        axes.set(xlim=(-0.6, 1.6), ylabel=difference.unit)
+        axes.set_title(difference.figure, fontsize=8)
         axes.set_xticks([0, 1], ["baseline", "runs"])
         axes.grid(visible=False, axis="x")
-        if difference.unit:
-            axes.set_ylim(0, None)
+        _from_zero(axes, difference.unit, [*difference.baseline, *difference.runs])
     return to_svg(figure)
 
 
@@ -69,14 +69,15 @@ def _changes(tested: Sequence[Difference], least: float) -> str:
     figure, (axes,) = grid_of(1, 1, 0.9 + 0.42 * len(tested))
     axes.axvspan(-100 * least, 100 * least, color=SURGE, alpha=0.45, linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=0.8)
-    reach = 100 * max(abs(d.high if d.high is not None else d.change) for d in tested)
+    ends = [100 * (end if end is not None else d.change) for d in tested for end in (d.low, d.high)]
     for place, difference in enumerate(tested):
         low, high = (100 * end if end is not None else side * 1e6
                      for end, side in ((difference.low, -1), (difference.high, 1)))  # fmt: skip
         axes.hlines(place, low, high, color=MEASURED, linewidth=2)
         axes.plot(100 * difference.change, place, "o", color=MEASURED, markersize=6)
     axes.set_yticks(range(len(tested)), [d.figure for d in tested])
-    axes.set(ylim=(len(tested) - 0.5, -0.5), xlim=(-105, max(1.1 * reach, 30)), xlabel="change, % of the baseline")
+    axes.set(ylim=(len(tested) - 0.5, -0.5), xlabel="change, % of the baseline")
+    axes.set_xlim(1.1 * min(*ends, -20.0), 1.1 * max(*ends, 20.0))
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.grid(visible=False, axis="y")
     return to_svg(figure)
@@ -90,8 +91,13 @@ def _levels(axes: Axes, line: Line) -> None:
             axes.axvline(level.begin + 0.5, color=QUIET, linewidth=0.9, linestyle=(0, (3, 2)))
     axes.set_title(line.figure)
     axes.set_ylabel(line.unit)
-    if line.unit:
-        axes.set_ylim(0, None)
+    _from_zero(axes, line.unit, line.values)
+
+
+def _from_zero(axes: Axes, unit: str, values: Sequence[float]) -> None:
+    """Draw durations and rates from 0 on; shares and counts where they are."""
+    if unit:
+        axes.set_ylim(0, 1.1 * max(*values, 1e-9))
 
 
 def _ticks(n: int) -> tuple[list[int], list[str]]:

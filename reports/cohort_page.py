@@ -16,7 +16,8 @@ _COLUMNS: Final = ("figure", "baseline", "runs", "change", "95 % interval", "p",
 _TREND_COLUMNS: Final = ("figure", "from run", "runs", "level", "change", "")
 
 _METHOD: Final = (
-    f"The run is the unit: each gives one number a figure. Chance of any false alarm over all figures: {ALPHA:.0%}. "
+    "The run is the unit: each gives one number a figure. "
+    f"Chance of any false alarm over all figures: {100 * ALPHA:.0f} %. "
 )
 
 
@@ -41,7 +42,7 @@ def write_contrast_page(found: Contrast, file: Path, names: Mapping[str, Sequenc
         found,
         title="Runs against a baseline",
         subtitle=_contrast_head(found),
-        caption=f"Changes below {found.effect_min:.0%} do not matter here",
+        caption=f"Changes below {100 * found.effect_min:.0f} % do not matter here",
         columns=_COLUMNS,
         rows=_contrast_rows(found),
         pictures=contrast_pictures(found),
@@ -114,7 +115,7 @@ def _trend_rows(found: Trend) -> list[tuple[str, ...]]:
         (
             line.figure if not level.begin else "", found.runs[level.begin] if found.runs else "",
             str(level.end - level.begin), f"{level.mean:,.4g} {line.unit}".rstrip(),
-            "" if level.change is None else f"{level.change:+.0%}", level.said,
+            "" if level.change is None else _percent(level.change), level.said,
         )
         for line in found.lines
         for level in line.levels
@@ -136,7 +137,11 @@ def _typical(d: Difference, values: Sequence[float]) -> str:
 def _shown(d: Difference, value: float) -> str:
     if not _tested(d):
         return ""
-    return f"{100 * value:+,.0f} %" if d.ratio else f"{value:+,.3g}"
+    return _percent(value) if d.ratio else f"{value:+,.3g}"
+
+
+def _percent(change: float) -> str:
+    return f"{100 * change:+,.{0 if abs(change) >= 0.1 else 1}f} %"
 
 
 def _interval(d: Difference) -> str:

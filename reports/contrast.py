@@ -138,7 +138,8 @@ def _too_few(n_runs: int, n_baseline: int) -> str:
         return f"{numbers}: nothing can be concluded from fewer than {RUNS_MIN} a side"
     least = p_min(n_runs, n_baseline)
     if least > ALPHA:
-        return f"{numbers}: nothing can be concluded, even the clearest difference is chance in {least:.0%} of cases"
+        chance = f"{100 * least:.0f} %"
+        return f"{numbers}: nothing can be concluded, even the clearest difference is chance in {chance} of cases"
     return ""
 
 

@@ -16,10 +16,13 @@ P. H. Westfall, S. S. Young, Resampling-Based Multiple Testing, Wiley 1993, chap
 N. Meinshausen, Hierarchical testing of variable importance, Biometrika 95 (2008): levels in proportion to size.
 D. S. Matteson, N. A. James, A nonparametric approach for multiple change point analysis of multivariate data,
 Journal of the American Statistical Association 109 (2014): change points by permutation.
+A. B. Olshen, E. S. Venkatraman, R. Lucito, M. Wigler, Circular binary segmentation, Biostatistics 5 (2004).
 """
 
+import functools
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -86,6 +89,7 @@ def compare_groups(first: Values, second: Values, alpha: float = ALPHA) -> Group
     return GroupTest(shift, _half_width(first, second, _critical(largest, alpha)), p, len(choices))
 
 
+@functools.lru_cache(maxsize=8)
 def relabelings(n: int, n_first: int) -> npt.NDArray[np.bool_]:
     """Return which runs are in the first group, a row for each relabeling: all, or a fixed draw if they are too many.
 
@@ -122,11 +126,11 @@ def _shifts(values: Values, chosen: npt.NDArray[np.bool_]) -> Values:
 
 
 def _critical(largest: Values, alpha: float) -> float:
-    """Return the least statistic that at most a share `alpha` of relabelings reach; infinite if there is none."""
+    """Return the bound above which at most a share `alpha` of relabelings lie; infinite if none could be rejected."""
     ordered = np.sort(largest)
     reach = 1 - np.searchsorted(ordered, ordered - _EQUAL) / len(ordered)
     rare = np.flatnonzero(reach <= alpha)
-    return float(ordered[rare[0]]) if len(rare) else math.inf
+    return float(ordered[rare[0] - 1]) + _EQUAL if len(rare) else math.inf
 
 
 def _half_width(first: Values, second: Values, critical: float) -> Values:
@@ -156,41 +160,66 @@ def change_points(series: Values, alpha: float = ALPHA) -> list[int]:
 
     Notes
     -----
-    The statistic is the largest standardised step over all places, held against the same largest over permutations of
-    the runs; the two sides of a change point are then asked in turn. Each stretch is asked at a level in proportion to
-    its length. Stretches without a change that are asked at all do not overlap, so their levels add up to at most
-    `alpha` (Meinshausen 2008).
+    The statistic is the largest standardised distance of a stretch of runs from the rest, so that a level that came and
+    went is seen as well as one that stayed (circular binary segmentation), held against the same largest over
+    permutations of the runs. The parts that a stretch leaves are asked in turn, each at a level in proportion to its
+    length: parts without a change that are asked at all do not overlap, so their levels add up to at most `alpha`
+    (Meinshausen 2008). At the end a boundary stays only if its two neighbours differ by themselves.
     """
-    found: list[int] = []
-    stretches = [(0, len(series))]
-    while stretches:
-        begin, end = stretches.pop()
+    bounds = {0, len(series)}
+    parts = [(0, len(series))]
+    while parts:
+        begin, end = parts.pop()
         if end - begin < 2 * SEGMENT_RUNS_MIN:
             continue
-        place, p = _largest_step(series[begin:end])
+        stretch, p = _odd_stretch(series[begin:end])
         if p <= alpha * (end - begin) / len(series):
-            found.append(begin + place)
-            stretches += [(begin, begin + place), (begin + place, end)]
-    return sorted(found)
+            inner = sorted({begin, *(begin + place for place in stretch), end})
+            bounds.update(inner)
+            parts += itertools.pairwise(inner)
+    return _confirmed(series, sorted(bounds), alpha)[1:-1]
 
 
-def _largest_step(values: Values) -> tuple[int, float]:
-    """Return where the largest step is, and the share of permutations that have one as large."""
+def _confirmed(series: Values, bounds: list[int], alpha: float) -> list[int]:
+    """Return the boundaries whose neighbouring levels differ by themselves, the least sure ones taken out first."""
+    while len(bounds) > 2:
+        triples = zip(bounds, bounds[1:], bounds[2:], strict=False)
+        levels = [(series[a:b, None], series[b:c, None]) for a, b, c in triples]
+        p = [float(compare_groups(*pair).p[0]) for pair in levels]
+        worst = int(np.argmax(p))
+        if p[worst] <= max(alpha, p_min(*(len(side) for side in levels[worst]))):
+            break
+        bounds = [*bounds[: worst + 1], *bounds[worst + 2 :]]
+    return bounds
+
+
+def _odd_stretch(values: Values) -> tuple[tuple[int, int], float]:
+    """Return begin and end of the stretch that is furthest from the rest, and the share of permutations as far."""
     if np.ptp(values) < _EQUAL:
-        return 0, 1.0
-    steps = _steps(values[None, :])[0]
+        return (0, 0), 1.0
+    found = max(_furthest(values[None, :]), key=lambda candidate: float(candidate[0][0]))
     rng = np.random.default_rng(len(values))
     orders = np.argsort(rng.random((_PERMUTATIONS, len(values))), axis=1)
-    largest = _steps(values[orders]).max(axis=1)
-    as_large = 1 + int((largest >= steps.max() - _EQUAL).sum())
-    return SEGMENT_RUNS_MIN + int(steps.argmax()), as_large / (_PERMUTATIONS + 1)
+    largest = np.zeros(_PERMUTATIONS)
+    for distance, _, _ in _furthest(values[orders]):
+        np.maximum(largest, distance, out=largest)
+    as_far = 1 + int((largest >= float(found[0][0]) - _EQUAL).sum())
+    begin = int(found[1][0])
+    return (begin, begin + found[2]), as_far / (_PERMUTATIONS + 1)
 
 
-def _steps(rows: Values) -> Values:
-    """Return the standardised step before each place that leaves enough runs on both sides, for each row."""
+def _furthest(rows: Values) -> Iterator[tuple[Values, npt.NDArray[np.int64], int]]:
+    """Yield, for each length of a stretch, the largest distance in each row, where its stretch begins, and the length.
+
+    A stretch, what it leaves before it and what it leaves behind it have enough runs for a level, or none.
+    """
     n = rows.shape[1]
-    places = np.arange(SEGMENT_RUNS_MIN, n - SEGMENT_RUNS_MIN + 1)
-    before = np.cumsum(rows, axis=1)[:, places - 1]
-    gap = before / places - (rows.sum(axis=1, keepdims=True) - before) / (n - places)
-    steps: Values = np.abs(gap) * np.sqrt(places * (n - places) / n)
-    return steps
+    sums = np.cumsum(np.hstack([np.zeros((len(rows), 1)), rows - rows.mean(axis=1, keepdims=True)]), axis=1)
+    for length in range(SEGMENT_RUNS_MIN, n - SEGMENT_RUNS_MIN + 1):
+        begins = np.arange(n - length + 1)
+        rest = n - length - begins
+        begins = begins[((begins == 0) | (begins >= SEGMENT_RUNS_MIN)) & ((rest == 0) | (rest >= SEGMENT_RUNS_MIN))]
+        inside = np.abs(sums[:, begins + length] - sums[:, begins])
+        furthest = inside.argmax(axis=1)
+        distance = np.take_along_axis(inside, furthest[:, None], axis=1)[:, 0] * math.sqrt(n / (length * (n - length)))
+        yield distance, begins[furthest], length

@@ -10,11 +10,12 @@ import os
 from typing import Any
 
 import gevent
-from locust import User, constant, events, task
+from locust import User, constant, events, stats, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.histogram import install
 from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape
 from loadtest.users.crowd import Crowd
@@ -96,5 +97,6 @@ def _close(**_: Any) -> None:
         crowd.close()
 
 
+install(stats)
 events.test_start.add_listener(_open)  # type: ignore[no-untyped-call]
 events.quitting.add_listener(_close)  # type: ignore[no-untyped-call]

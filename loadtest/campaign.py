@@ -35,7 +35,7 @@ from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.run import Run, manifest_base, write_run
-from sim.scenario import Campaign, Scenario, people
+from sim.scenario import Campaign, Scenario, numbers_by_kind, pace_of, people
 
 LATEST = "latest"
 WATCH_S = 0.25
@@ -231,6 +231,8 @@ def _write(
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,
         exit_reason=exit_reason,
+        people=numbers_by_kind(campaign.scenario),
+        pace=pace_of(campaign.scenario),
     )
     return write_run(folder, manifest, tables)
 

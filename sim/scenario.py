@@ -310,6 +310,24 @@ def people(scenario: Scenario) -> list[Arrival]:
     return sorted(everybody, key=lambda arrival: (arrival.at_s, arrival.player))
 
 
+def numbers_by_kind(scenario: Scenario) -> dict[str, list[list[int]]]:
+    """Return each kind's numbers as ranges, first and last; for a Run's manifest."""
+    ranges: dict[str, list[list[int]]] = {}
+    for arrival in arrivals(scenario) + viewer_arrivals(scenario) + other_arrivals(scenario):
+        own = ranges.setdefault(str(arrival.kind), [])
+        if own and own[-1][1] == arrival.player - 1:
+            own[-1][1] = arrival.player
+        else:
+            own.append([arrival.player, arrival.player])
+    return ranges
+
+
+def pace_of(scenario: Scenario) -> str:
+    """Return ``open``, ``closed`` or ``mixed``: how the bets of a load are paced; for a Run's manifest."""
+    paces = {str(betting_of(scenario, arrival).pace) for arrival in arrivals(scenario)} or {str(Pace.OPEN)}
+    return paces.pop() if len(paces) == 1 else "mixed"
+
+
 def betting_of(scenario: Scenario, arrival: Arrival) -> Betting:
     """Return how a person bets."""
     own = scenario.crowds[arrival.crowd].betting if arrival.crowd >= 0 else None

@@ -79,3 +79,10 @@ def test_a_closed_model_is_labelled(told, tmp_path, pace, label):
     assert f"{label}the next bet waits for the last answer, so latencies forgive" in terminal_table(
         run_of(told, tmp_path, pace=pace)
     )
+
+
+def test_what_the_simulation_leaves_out_is_said_beside_its_figures(told, tmp_path):
+    run = run_of(told, tmp_path / "run")
+    manifest = {**make_manifest(SHAPE, "simulated", label="fit"), "not_modelled": ["2 of kind adversary"]}
+    twin = write_run(tmp_path / "twin", manifest, make_tables(SHAPE))
+    assert "The simulation leaves out: 2 of kind adversary." in terminal_table(run, twin)

@@ -35,7 +35,8 @@ from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.run import Run, manifest_base, write_run
-from sim.scenario import Campaign, Scenario, numbers_by_kind, pace_of, people
+from sim.people import numbers_by_kind, pace_of
+from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
 WATCH_S = 0.25

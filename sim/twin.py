@@ -18,7 +18,8 @@ from sim.calibrate import fit
 from sim.faults import not_modelled
 from sim.model import FirstRound, Starts, load_start_ns, simulate
 from sim.parameters import Model, save_model
-from sim.scenario import Campaign, numbers_by_kind, pace_of
+from sim.people import numbers_by_kind, pace_of
+from sim.scenario import Campaign
 
 MODEL_FILE = "model.json"
 """The parameters that a simulated Run was made with, beside its tables."""

@@ -11,20 +11,9 @@ from reports.checks import run_checks
 from sim.faults import not_modelled
 from sim.model import load_start_ns, simulate
 from sim.parameters import Model
+from sim.people import late_s
 from sim.processes import Poisson
-from sim.scenario import (
-    Betting,
-    Campaign,
-    Clients,
-    Crowd,
-    Kind,
-    Pace,
-    Scenario,
-    Storm,
-    StormKind,
-    arrivals,
-    late_s,
-)  # fmt: skip
+from sim.scenario import Betting, Campaign, Clients, Crowd, Kind, Pace, Scenario, Storm, StormKind, arrivals
 from sim.twin import sim_run
 
 TIMING = Timing(window_ms=3000, closing_soon_ms=1000, dealing_ms=500, pause_ms=300)

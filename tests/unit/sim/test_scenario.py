@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from sim.people import betting_of, late_s, numbers_by_kind, pace_of, storms_of
 from sim.processes import Poisson
 from sim.scenario import (
     HIGH_ROLLING,
@@ -16,13 +17,8 @@ from sim.scenario import (
     StormKind,
     Surge,
     arrivals,
-    betting_of,
-    late_s,
-    numbers_by_kind,
     other_arrivals,
-    pace_of,
     people,
-    storms_of,
     viewer_arrivals,
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.protocol import AMOUNT_MINOR_MAX
+from reports.checks.exercised import PATHS
 from sim.scenario import Campaign, Scenario
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
@@ -127,6 +128,7 @@ def _problems(campaign: Campaign) -> Iterator[str]:
         yield f"name = {campaign.name!r}: must be 1 to 64 letters, digits, dots, underscores or hyphens"
     yield from _range_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from _expectation_problems(campaign.expect)
 
 
 def _range_problems(scenario: Scenario) -> Iterator[str]:
@@ -184,3 +186,10 @@ def _event_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{where}.target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
         if fault.at_s >= scenario.load_s:
             yield f"{where}.at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
+
+
+def _expectation_problems(expect: tuple[str, ...]) -> Iterator[str]:
+    for index, name in enumerate(expect):
+        if name not in PATHS:
+            near = difflib.get_close_matches(name, PATHS, n=1, cutoff=0.0)[0]
+            yield f"expect[{index}] = {name!r}: there is no such path, did you mean '{near}'?"

@@ -5,7 +5,7 @@ limit comes last. The limits are those of the campaign in the Run's manifest.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from msgspec import Struct
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_MS
-from reports.checks import run_checks
+from reports.checks import allowed_skips, run_checks
 from reports.checks.verdict import Verdict
 from reports.latency import of_kind, operation_figures
 from reports.run import Run, write_json
@@ -74,7 +74,7 @@ def verdict(
     slo_results: Iterable[SloResult],
     *,
     generator_ok: bool,
-    skippable: Sequence[str] = (),
+    skippable: Collection[str] = (),
 ) -> str:
     """Return ``pass``, ``slo``, ``consistency`` or ``invalid``; a broken rule before an invalid Run before a limit."""
     statuses = {check.status for check in checks.values()}
@@ -136,8 +136,7 @@ def generator_health(run: Run) -> GeneratorHealth:
 def judge(run: Run) -> Judgement:
     """Check a Run, write ``checks.json`` and ``summary.json`` beside it, and return the judgement."""
     checks, slos, generator = run_checks(run), slo_results(run), generator_health(run)
-    skippable = run.manifest["campaign"].get("skippable", ())
-    said = verdict(checks, slos, generator_ok=generator.ok, skippable=skippable)
+    said = verdict(checks, slos, generator_ok=generator.ok, skippable=allowed_skips(run))
     judgement = Judgement(said, checks, slos, generator)
     write_summary(run, summarise(run, judgement))
     return judgement

@@ -202,6 +202,8 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Locust worker processes.
     skippable : tuple of str
         Checks that may be skipped without making the verdict invalid.
+    expect : tuple of str
+        Rare paths that must have been taken, or the run proves too little: see :mod:`reports.checks.exercised`.
     simulate : bool
         Whether the twin is fitted and run afterwards.
     """
@@ -212,4 +214,5 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slo: Slo = field(default_factory=Slo)
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
     simulate: bool = True

@@ -201,6 +201,62 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
     sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
 
 
+@cli.group()
+def wallet() -> None:
+    """Prove and load anyone's seamless wallet."""
+
+
+_url = click.option("--url", required=True, help="Where the wallet's calls are: URL/debit and so on.")
+_profile = click.option(
+    "--profile", type=click.Path(path_type=Path), help="What the kit must know of the wallet: TOML."
+)
+_tokens = click.option(
+    "--tokens", type=click.Path(path_type=Path), help="Test players' launch tokens; otherwise LIVETABLE_WALLET_TOKENS."
+)
+
+
+@wallet.command("kit")
+@_url
+@_profile
+@_tokens
+@click.option("--only", multiple=True, metavar="CASE", help="Run this case; repeat it.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the random histories; otherwise drawn and shown.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML there.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def wallet_kit(
+    url: str,
+    profile: Path | None,
+    tokens: Path | None,
+    only: tuple[str, ...],
+    seed: int | None,
+    junit: Path | None,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    r"""Hold a wallet to the seamless-wallet rules: exit code 0 if it passes, 3 if it misbehaves, 1 if that is unknown.
+
+    The secret comes from LIVETABLE_WALLET_SECRET; two test players are needed, with whom nobody else plays meanwhile.
+
+    \b
+    Example:
+      livetable wallet kit --url https://wallet.example/seamless --profile wallet.toml --junit kit.xml
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.kit import conformance  # noqa: PLC0415
+    from loadtest.kit.profile import load_profile, read_tokens, signer_from_environment  # noqa: PLC0415
+
+    known = load_profile(profile)
+    signer = signer_from_environment(known)
+    players = read_tokens(tokens, conformance.PLAYERS_MIN)
+    result = conformance.check(url, known, signer, players, only=only, seed=seed, tell=conformance.show)
+    click.echo(conformance.summary_of(result))
+    if junit is not None:
+        conformance.write_junit(result, junit)
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+    sys.exit(result.exit_code)
+
+
 @cli.command()
 @click.argument("name")
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")

@@ -1,4 +1,4 @@
-"""The HTTP role: log-in, lobby, placement, administration under ``/v1``, and the pages."""
+"""The HTTP role: log-in, lobby, placement, seamless wallet, administration under ``/v1``, and the pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,10 +10,11 @@ from litestar.openapi import OpenAPIConfig
 from nats.aio.client import Client
 
 from reference_impl.accounts.players import Players
-from reference_impl.api import pages
+from reference_impl.api import pages, seamless
 from reference_impl.api.admin import AdminController
 from reference_impl.api.lobby import Lobby
 from reference_impl.api.public import PublicController
+from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.api.services import ApiConfig, Services
 from reference_impl.balancer.placer import Placer
 
@@ -33,15 +34,18 @@ class Api:
 
     def __init__(self, config: ApiConfig, players: Players, placer: Placer, bus: Client) -> None:
         self._services = Services(config, players, placer, Lobby(), bus)
+        self._wallet = SeamlessWallet(bus, players, config.dsns, config.conventions)
+        self._desk = seamless.SeamlessDesk(self._wallet, config.seamless_secrets)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         known = self._services
         await known.players.open()
+        await self._wallet.open()
         await known.lobby.listen(known.bus)
         app = Litestar(
-            [Router("/v1", route_handlers=[PublicController, AdminController]), *pages.handlers()],
-            state=State({"services": known}),
+            [Router("/v1", route_handlers=[PublicController, AdminController, seamless.router()]), *pages.handlers()],
+            state=State({"services": known, "seamless": self._desk}),
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),
         )
@@ -57,4 +61,5 @@ class Api:
             await serving
         finally:
             serving.cancel()
+            await self._wallet.close()
             await known.players.close()

@@ -99,7 +99,7 @@ def check(
     try:
         players = [enter(wallet, token) for token in tokens[:PLAYERS_MIN]]
         if len({player.id for player in players}) < PLAYERS_MIN:
-            raise ConfigError(f"the launch tokens are of {len(set(players))} player; two players are needed")
+            raise ConfigError(f"both launch tokens are of player {players[0].id}; two players are needed")
         for number, name in enumerate(names):
             story = Story(wallet, players, f"{run}.{number}", seed)
             results.append(run_case(name, story))

@@ -6,15 +6,21 @@ It has no durability and one lock; what it shows is the protocol. ``livetable wa
 import contextlib
 import http.server
 import logging
+import os
 import secrets
+import signal
 import socket
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
 from loadtest.kit.model import ModelWallet
+from loadtest.kit.profile import SECRET_VARIABLE, Profile, write_tokens
+from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.seamless import (
     CALLS,
     HEADER_PROVIDER,
@@ -30,11 +36,13 @@ from reference_impl.domain.seamless import (
     Problem,
     problem,
 )
-from reference_impl.domain.seamless_signature import Verifier, judge
+from reference_impl.domain.seamless_signature import Verifier, judge, verifier_of
 from reference_impl.domain.units import NS_PER_MS
+from reference_impl.stack.processes import require_free
 
 BODY_BYTES_MAX = 16 * 1024
 IDLE_S_MAX = 30.0
+DEPOSIT_MINOR = 100_000
 PATH = "/seamless"
 
 log = logging.getLogger(__name__)
@@ -111,6 +119,27 @@ class ExampleWallet:
             return problem(Code.SESSION_EXPIRED, f"the session is none of player {call.player}")
         with self._lock:
             return self.rules.apply(call)
+
+
+def serve(profile: Profile, port: int, players: int, tokens_path: Path) -> None:
+    """Serve an example wallet until SIGINT or SIGTERM; its players' launch tokens are written to a file."""
+    secret = os.environ.get(SECRET_VARIABLE, "")
+    if not secret:
+        raise ConfigError(
+            f"{SECRET_VARIABLE} is not set: it holds the secret that provider '{profile.provider}' signs with"
+        )
+    if port:
+        require_free(port)
+    rules = ModelWallet(profile.conventions, profile.currency)
+    for number in range(1, players + 1):
+        rules.open(f"player-{number}", DEPOSIT_MINOR)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with ExampleWallet(rules, {profile.provider: verifier_of(profile.conventions.signature, secret)}, port) as wallet:
+        write_tokens(tokens_path, wallet.tokens)
+        print(f"wallet   {wallet.url}   launch tokens in {tokens_path}; Ctrl-C stops it", file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
+        stop.wait()
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -89,3 +89,13 @@ def read_tokens(path: Path | None, least: int) -> list[str]:
         where = path or TOKENS_VARIABLE
         raise ConfigError(f"{where} holds {len(tokens)} launch tokens of test players, at least {least} are needed")
     return tokens
+
+
+def write_tokens(path: Path, tokens: list[str]) -> None:
+    """Write launch tokens, one a line, for their owner's eyes only."""
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write("".join(f"{token}\n" for token in tokens))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

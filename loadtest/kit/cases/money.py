@@ -91,13 +91,12 @@ def parallel_debits_never_overdraw(story: Story) -> None:
         if seen.status != 200:
             story.require_refused(bet, seen, Code.INSUFFICIENT_FUNDS)
         elif seen.balance_minor is not None and seen.balance_minor < 0:
-            raise Misbehaved(
-                f"debit {stake} as {bet.transaction}: got balance {seen.balance_minor}, limit 0 [{seen.request}]"
-            )
+            shown = f"debit {stake} as {bet.transaction}"
+            raise Misbehaved(f"{shown}: expected a balance of 0 or more, got {seen.balance_minor} [{seen.request}]")
     ann.holds(before - stake * len(taken), f"{AT_ONCE_MAX} debits of {stake} at once, {len(taken)} of them taken")
     covered = before // stake
     if len(taken) != covered:
-        raise Misbehaved(f"balance {before} covers {covered} debits of {stake}, {len(taken)} were taken")
+        raise Misbehaved(f"balance {before}: expected {covered} debits of {stake} to be taken, got {len(taken)}")
     for bet in taken:
         story.done(ann.cancel(bet.transaction))
     ann.holds(before, "the bets were cancelled")

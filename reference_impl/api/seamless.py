@@ -14,7 +14,7 @@ from litestar import Controller, MediaType, Request, Response, Router, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, JSONBody
 
 from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.domain.seamless import (
@@ -140,32 +140,34 @@ class SeamlessController(Controller):
     tags = ["seamless wallet"]  # noqa: RUF012 - Litestar's way to say it
 
     @post("/authenticate", status_code=200, responses=_REFUSALS)
-    async def authenticate(self, request: AnyRequest, data: Authenticate, state: State) -> Response[Authenticated]:
+    async def authenticate(
+        self, request: AnyRequest, data: JSONBody[Authenticate], state: State
+    ) -> Response[Authenticated]:
         """Exchange a launch token for a session."""
         return await _desk(state).answer(request, data)
 
     @post("/balance", status_code=200, responses=_REFUSALS)
-    async def balance(self, request: AnyRequest, data: Balance, state: State) -> Response[BalanceNow]:
+    async def balance(self, request: AnyRequest, data: JSONBody[Balance], state: State) -> Response[BalanceNow]:
         """Return a player's balance."""
         return await _desk(state).answer(request, data)
 
     @post("/debit", status_code=200, responses=_REFUSALS)
-    async def debit(self, request: AnyRequest, data: Debit, state: State) -> Response[Receipt]:
+    async def debit(self, request: AnyRequest, data: JSONBody[Debit], state: State) -> Response[Receipt]:
         """Take a stake. The same transaction gets the same answer for ever."""
         return await _desk(state).answer(request, data)
 
     @post("/credit", status_code=200, responses=_REFUSALS)
-    async def credit(self, request: AnyRequest, data: Credit, state: State) -> Response[Receipt]:
+    async def credit(self, request: AnyRequest, data: JSONBody[Credit], state: State) -> Response[Receipt]:
         """Settle a bet with its gross return, which may be 0. Accepted with an expired session."""
         return await _desk(state).answer(request, data)
 
     @post("/cancel", status_code=200, responses=_REFUSALS)
-    async def cancel(self, request: AnyRequest, data: Cancel, state: State) -> Response[Receipt]:
+    async def cancel(self, request: AnyRequest, data: JSONBody[Cancel], state: State) -> Response[Receipt]:
         """Roll a bet back, seen or not. Accepted with an expired session."""
         return await _desk(state).answer(request, data)
 
     @post("/promo", status_code=200, responses=_REFUSALS)
-    async def promo(self, request: AnyRequest, data: Promo, state: State) -> Response[Receipt]:
+    async def promo(self, request: AnyRequest, data: JSONBody[Promo], state: State) -> Response[Receipt]:
         """Give a player money that no bet won."""
         return await _desk(state).answer(request, data)
 
@@ -179,11 +181,13 @@ def router() -> Router:
         request_max_body_size=BODY_BYTES_MAX,
         exception_handlers={HTTPException: _refused_by_framework, Exception: _failed},
         parameters={
-            "provider": Parameter(str, header=HEADER_PROVIDER, required=False, description="Who calls."),
-            "timestamp": Parameter(str, header=HEADER_TIMESTAMP, required=False, description="Unix milliseconds."),
-            "signature": Parameter(
-                str,
-                header=HEADER_SIGNATURE,
+            "provider": HeaderParameter(name=HEADER_PROVIDER, annotation=str, required=False, description="Who calls."),
+            "timestamp": HeaderParameter(
+                name=HEADER_TIMESTAMP, annotation=str, required=False, description="Unix milliseconds."
+            ),
+            "signature": HeaderParameter(
+                name=HEADER_SIGNATURE,
+                annotation=str,
                 required=False,
                 description="Over `<timestamp>.<call>.` and the exact body, in hexadecimal digits.",
             ),

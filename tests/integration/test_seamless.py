@@ -4,20 +4,34 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from loadtest.adapters.seamless import SeamlessClient
 from loadtest.kit.conformance import Conformance, check
+from loadtest.kit.load import run_load
 from loadtest.kit.players import open_test_players
-from loadtest.kit.profile import Profile
+from loadtest.kit.profile import SECRET_VARIABLE, Profile
 from reference_impl.accounts.players import ISSUER, PasswordCost
+from reference_impl.domain.ids import shard_of
 from reference_impl.domain.seamless import (
+    CALLS,
+    Authenticate,
+    Authenticated,
+    Code,
     Conventions,
+    Credit,
+    Debit,
     Duplicate,
     LateDebit,
     RejectedRetry,
@@ -26,6 +40,7 @@ from reference_impl.domain.seamless import (
 from reference_impl.domain.seamless_signature import Hmac
 from reference_impl.stack.config import SECRETS_VARIABLE, StackConfig
 from reference_impl.stack.stack import Stack
+from reference_impl.stack.verification import verify
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,3 +81,85 @@ async def test_our_wallet_passes_every_case_of_the_kit(stack: Stack) -> None:
     result = await run_kit(stack)
     assert [f"{case.name}: {case.message}" for case in result.cases if case.verdict != "pass"] == []
     assert len(result.cases) > 40
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def seat(stack: Stack) -> AsyncIterator[tuple[SeamlessClient, Authenticated]]:
+    """Yield a connection, and a player with 1,000.00 in his account."""
+    token = (await asyncio.to_thread(open_test_players, stack.api_url, stack.admin_token, 1, 100_000))[0]
+    client = SeamlessClient(url_of(stack), "lab", Hmac(SECRET), 5.0)
+    told = (await asyncio.to_thread(client.resolve, Authenticate(token))).accepted
+    assert isinstance(told, Authenticated)
+    yield client, told
+    client.close()
+
+
+async def test_a_wallet_that_does_not_answer_is_unknown_and_the_same_id_tells(
+    stack: Stack, seat: tuple[SeamlessClient, Authenticated]
+) -> None:
+    client, player = seat
+    shard = shard_of(int(player.player), stack.config.shards)
+    bet = Debit(player.player, player.session, "EUR", "bet", 700)
+    stack.kill(f"wallet-{shard}", signal.SIGSTOP)
+    try:
+        started_s = time.monotonic()
+        seen = await asyncio.to_thread(client.call, bet)
+        assert time.monotonic() - started_s < 3.5
+    finally:
+        stack.kill(f"wallet-{shard}", signal.SIGCONT)
+    assert (seen.status, seen.code) == (503, Code.OUTCOME_UNKNOWN)
+    assert "send the same transaction again" in seen.text
+    for _ in range(2):
+        assert (await asyncio.to_thread(client.resolve, bet)).balance_minor == 99_300
+    credit = Credit(player.player, "", "EUR", "win", "bet", 1000)
+    assert (await asyncio.to_thread(client.resolve, credit)).balance_minor == 100_300
+
+
+async def test_load_while_wallets_and_the_api_are_killed_leaves_every_balance_right(stack: Stack) -> None:
+    tokens = await asyncio.to_thread(open_test_players, stack.api_url, stack.admin_token, 10, 100_000)
+    profile = Profile(conventions=stack.config.seamless, timeout_s=4.0)
+    os.environ[SECRET_VARIABLE] = SECRET
+    began = asyncio.Event()
+    load = asyncio.create_task(run_load(url_of(stack), profile, tokens, 25, 5, tell=lambda _s: began.set()))
+    await asyncio.wait_for(began.wait(), 60)
+    for node in ("wallet-0", "services", "wallet-1"):
+        await asyncio.sleep(1)
+        stack.kill(node)
+    result = await load
+    del os.environ[SECRET_VARIABLE]
+    assert (result.complaints, result.unresolved, result.players) == ([], 0, 10)
+    assert sum(call.done for call in result.calls) > 100
+
+
+async def test_the_books_recompute_after_all_that(stack: Stack) -> None:
+    for verified in await verify(tuple(stack.dsns), None):
+        assert verified.findings == []
+    for dsn in stack.dsns:
+        connection = await asyncpg.connect(dsn)
+        try:
+            assert await connection.fetchval("SELECT sum(balance) FROM account") == 0
+        finally:
+            await connection.close()
+
+
+async def test_the_interface_is_described_in_openapi_3_1(stack: Stack) -> None:
+    def get() -> dict[str, Any]:
+        with urllib.request.urlopen(f"{stack.api_url}/v1/schema/openapi.json", timeout=5) as answer:
+            return json.load(answer)
+
+    document = await asyncio.to_thread(get)
+    assert document["openapi"].startswith("3.1")
+    for call, kind in CALLS.items():
+        operation = document["paths"][f"/v1/seamless/{call}"]["post"]
+        assert {p["name"] for p in operation["parameters"]} >= {"X-Provider", "X-Timestamp", "X-Signature"}
+        assert set(operation["responses"]) >= {"200", "400", "401", "402", "404", "409", "413", "422", "503"}
+        body = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert set(document["components"]["schemas"][body]["properties"]) == set(kind.__struct_fields__)
+
+
+async def test_no_secret_and_no_session_is_in_a_log(stack: Stack, seat: tuple[SeamlessClient, Authenticated]) -> None:
+    _, player = seat
+    for path in stack.log_paths:
+        text = path.read_text()
+        assert SECRET not in text
+        assert player.session not in text

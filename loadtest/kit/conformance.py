@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from loadtest.adapters.seamless import SeamlessClient
-from loadtest.kit.cases import CASES, question
+from loadtest.kit.cases import CASES, Case, question
 from loadtest.kit.profile import Profile
 from loadtest.kit.story import Misbehaved, Story, Wallet, enter
 from reference_impl.domain.errors import ConfigError, OperationalError
@@ -21,6 +21,9 @@ from reference_impl.domain.seamless_signature import Signer
 
 EXIT = {"pass": 0, "fail": 3, "error": 1}
 PLAYERS_MIN = 2
+ERRORS_IN_A_ROW_MAX = 2
+"""After so many cases that could not be judged the wallet is taken to be gone, and the rest is not tried."""
+
 
 Verdict = Literal["pass", "fail", "error"]
 
@@ -100,10 +103,15 @@ def check(
         players = [enter(wallet, token) for token in tokens[:PLAYERS_MIN]]
         if len({player.id for player in players}) < PLAYERS_MIN:
             raise ConfigError(f"both launch tokens are of player {players[0].id}; two players are needed")
+        errors = 0
         for number, name in enumerate(names):
-            story = Story(wallet, players, f"{run}.{number}", seed)
-            results.append(run_case(name, story))
-            tell(results[-1])
+            if errors < ERRORS_IN_A_ROW_MAX:
+                result = run_case(name, Story(wallet, players, f"{run}.{number}", seed))
+            else:
+                result = _not_run(name)
+            errors = errors + 1 if result.verdict == "error" else 0
+            results.append(result)
+            tell(result)
     finally:
         wallet.close()
     return Conformance(url, run, seed, _worst(results), results)
@@ -121,10 +129,17 @@ def run_case(name: str, story: Story) -> CaseResult:
         verdict, message = "fail", str(error)
     except (OperationalError, TimeoutError, BrokenBarrierError, BrokenExecutor) as error:
         verdict, message = "error", f"could not be judged: {type(error).__name__}: {error}"
-    group = case.__module__.rpartition(".")[2]
-    return CaseResult(
-        name, group, question(case), verdict, message, round(time.monotonic() - started_s, 3), list(story.seen)
-    )
+    seconds = round(time.monotonic() - started_s, 3)
+    return CaseResult(name, _group(case), question(case), verdict, message, seconds, list(story.seen))
+
+
+def _not_run(name: str) -> CaseResult:
+    case = CASES[name]
+    return CaseResult(name, _group(case), question(case), "error", "not run: the wallet stopped answering", 0.0, [])
+
+
+def _group(case: Case) -> str:
+    return case.__module__.rpartition(".")[2]
 
 
 def _worst(results: list[CaseResult]) -> Verdict:

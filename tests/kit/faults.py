@@ -200,6 +200,16 @@ class JudgesRefusedDebitsAgain(ModelWallet):
         return super().repeat(book, call, before, answer)
 
 
+class ForgetsCancelsOfRefusedDebits(JudgesRefusedDebitsAgain):
+    """A refused debit is judged again even if it was cancelled meanwhile."""
+
+    def cancel(self, book: Book, call: Cancel) -> Answer:
+        bet = book.bets.get(call.bet)
+        if bet and bet.state is BetState.REFUSED:
+            return self.move(book, call, 0)
+        return super().cancel(book, call)
+
+
 class TakesAnyCurrency(ModelWallet):
     """The currency of a call is not looked at."""
 
@@ -507,6 +517,7 @@ FAULTS = [
     _rules(TellsOldBalance, "a_bet_is_debited_and_its_win_credited"),
     _rules(AllowsOneMore, "the_whole_balance_may_be_staked_and_no_more"),
     _rules(JudgesRefusedDebitsAgain, "a_refused_debit_sent_again_is_judged_as_agreed"),
+    _rules(ForgetsCancelsOfRefusedDebits, "a_refused_debit_that_was_cancelled_never_moves_money"),
     _rules(TakesAnyCurrency, "another_currency_is_refused"),
     _rules(ForgetsCreditsThatBroke, "a_credit_whose_answer_was_lost_resumes"),
     _rules(ForgetsDebitsThatBroke, "a_debit_whose_answer_was_lost_resumes"),

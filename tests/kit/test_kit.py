@@ -17,6 +17,10 @@ from loadtest.kit.model import ModelWallet
 from loadtest.kit.profile import Profile
 from reference_impl.domain.errors import ConfigError, OperationalError, OutcomeUnknownError
 from reference_impl.domain.seamless import (
+    Answer,
+    Authenticate,
+    Call,
+    Code,
     Conventions,
     Debit,
     Duplicate,
@@ -24,6 +28,7 @@ from reference_impl.domain.seamless import (
     RejectedRetry,
     Signature,
     UnknownCancel,
+    problem,
 )
 from reference_impl.domain.seamless_signature import Hmac, signer_of, verifier_of
 from reference_impl.stack.processes import free_port
@@ -137,6 +142,18 @@ def test_a_wallet_that_cannot_be_reached_is_an_error_and_no_verdict(monkeypatch:
     monkeypatch.setattr(seamless, "RESOLVE_PAUSE_S", 0.0)
     with pytest.raises(OutcomeUnknownError, match="no answer"):
         check(f"http://127.0.0.1:{free_port()}/x", Profile(), KEY, ["one", "two"])
+
+
+def test_a_wallet_that_stops_answering_is_not_waited_for_in_every_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seamless, "RESOLVE_PAUSE_S", 0.0)
+
+    class Dying(ExampleWallet):
+        def carry_out(self, call: Call) -> Answer:
+            return super().carry_out(call) if isinstance(call, Authenticate) else problem(Code.OUTCOME_UNKNOWN, "gone")
+
+    result = judged(Fault(ModelWallet, Dying, ""))
+    assert (result.verdict, result.exit_code) == ("error", 1)
+    assert sum("not run" in message for message in failures(result).values()) > len(CASES) - 5
 
 
 def test_players_without_funds_are_named_before_anything_is_asked() -> None:

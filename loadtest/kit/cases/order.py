@@ -46,6 +46,23 @@ def a_debit_and_its_cancel_at_once_leave_the_balance(story: Story) -> None:
         ann.holds(before, "a debit and its cancel at once")
 
 
+def a_refused_debit_that_was_cancelled_never_moves_money(story: Story) -> None:
+    """A refused debit is cancelled and then covered: sent again after or during the cancel, it takes nothing."""
+    ann, before = story.ann, story.ann.balance()
+    bet = ann.debit(before + 1)
+    story.refused(bet, Code.INSUFFICIENT_FUNDS)
+    story.ask(ann.cancel(bet.transaction))
+    story.done(ann.promo(1), before + 1)
+    story.ask(bet)
+    ann.holds(before + 1, "a refused debit, its cancel, and the debit again")
+    for _ in range(RACES):
+        bet = ann.debit(ann.balance() + 1)
+        story.refused(bet, Code.INSUFFICIENT_FUNDS)
+        story.done(ann.promo(1))
+        story.at_once([bet, ann.cancel(bet.transaction)])
+        ann.holds(bet.amount_minor, "a covered debit and its cancel at once")
+
+
 def an_old_debit_sent_after_its_credit_takes_nothing(story: Story) -> None:
     """A debit that is sent again after its bet was settled gets its old answer and takes nothing."""
     ann, before = story.ann, story.ann.balance()
@@ -139,6 +156,7 @@ CASES = (
     a_cancel_without_an_amount_returns_the_stake,
     a_debit_after_its_cancel_never_moves_money,
     a_debit_and_its_cancel_at_once_leave_the_balance,
+    a_refused_debit_that_was_cancelled_never_moves_money,
     an_old_debit_sent_after_its_credit_takes_nothing,
     an_old_debit_sent_after_its_cancel_takes_nothing,
     a_credit_before_its_debit_waits,

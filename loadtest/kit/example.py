@@ -115,10 +115,14 @@ class ExampleWallet:
             if player is None:
                 return problem(Code.SESSION_EXPIRED, "the launch token is false or expired")
             return Authenticated(player, call.token, self.rules.currency, self.rules.books[player].balance_minor)
-        if isinstance(call, Debit) and self._tokens.get(call.session) != call.player:
-            return problem(Code.SESSION_EXPIRED, f"the session is none of player {call.player}")
         with self._lock:
+            if isinstance(call, Debit) and not (self.is_session(call) or self.rules.was_done(call)):
+                return problem(Code.SESSION_EXPIRED, f"the session is none of player {call.player}")
             return self.rules.apply(call)
+
+    def is_session(self, call: Debit) -> bool:
+        """Tell whether a debit's session is its player's."""
+        return self._tokens.get(call.session) == call.player
 
 
 def serve(profile: Profile, port: int, players: int, tokens_path: Path) -> None:

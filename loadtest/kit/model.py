@@ -78,6 +78,11 @@ class ModelWallet:
         """Open a player's account."""
         self.books[player] = Book(balance_minor)
 
+    def was_done(self, call: MoneyCall) -> bool:
+        """Tell whether a transaction of this id was carried out before."""
+        book = self.books.get(call.player)
+        return book is not None and isinstance(book.seen.get(call.transaction, (call, None))[1], Receipt)
+
     def apply(self, call: Balance | MoneyCall) -> Answer:
         """Carry a call out."""
         book = self.books.get(call.player)

@@ -124,6 +124,13 @@ class Claims:
         row = _there(row, key)
         return Claim(ClaimKind(row["kind"]), row["subject"], row["amount"], row["attempt"], fresh=False)
 
+    async def attempt_of(self, key: Key) -> int | None:
+        """Return the current attempt of an id, or None if nobody claimed it."""
+        row = await self._pool(key).fetchrow(
+            "SELECT attempt FROM seamless.claim WHERE (player, provider, id) = ($1, $2, $3)", *key
+        )
+        return row["attempt"] if row else None
+
     async def entomb(self, bet: Key) -> Bet:
         """Note that a bet is cancelled, whether it was seen or not, so that no new attempt of it begins."""
         row = await self._pool(bet).fetchrow(

@@ -42,6 +42,7 @@ ANSWER_S_MAX = 2.8
 
 CURRENCIES_KEPT_MAX = 100_000
 
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_bets = msgspec.msgpack.Decoder(m.BetAnswers).decode
 
@@ -117,7 +118,7 @@ class SeamlessWallet:
                 return await self._carry_out(provider, call, now_unix_s)
         except _Refused as refused:
             return refused.answer
-        except (OperationalError, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OperationalError, TimeoutError, OSError, *_DATABASE_ERRORS) as error:
             what = str(error) or "no answer in time"
             return problem(Code.OUTCOME_UNKNOWN, f"outcome unknown, send the same transaction again: {what}")
 
@@ -137,8 +138,7 @@ class SeamlessWallet:
             return await self._credit(asked, call, currency)
         if isinstance(call, s.Promo):
             return await self._promo(asked, call, currency)
-        if self._players.player_of(call.session, now_s) != player:
-            raise _Refused(problem(Code.SESSION_EXPIRED, f"the session is not, or no longer, one of player {player}"))
+        await self._require_session(asked, call, now_s)
         return await self._debit(asked, call, currency)
 
     async def _authenticate(self, call: s.Authenticate, now_s: int) -> s.Answer:
@@ -147,6 +147,18 @@ class SeamlessWallet:
             raise _Refused(problem(Code.SESSION_EXPIRED, "the launch token is false or expired"))
         account = await self._account(player)
         return s.Authenticated(str(player), call.token, Currency(account.currency).name, account.balance)
+
+    async def _require_session(self, asked: _Asked, call: s.Debit, now_s: int) -> None:
+        """Refuse a debit without a valid session, unless it was asked for before, when the session was still valid.
+
+        Whoever was not told what became of his debit must learn it, however late he asks. A debit that was refused and
+        would be judged anew needs a session as a new one does.
+        """
+        if self._players.player_of(call.session, now_s) == asked.player:
+            return
+        if await self._claims.attempt_of(asked.key) != 0:
+            detail = f"the session is not, or no longer, one of player {asked.player}"
+            raise _Refused(problem(Code.SESSION_EXPIRED, detail))
 
     async def _debit(self, asked: _Asked, call: s.Debit, currency: Currency) -> s.Answer:
         claim = await self._claims.claim(asked.key, ClaimKind.DEBIT, call.round, call.amount_minor)

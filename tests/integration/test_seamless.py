@@ -8,7 +8,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import asyncpg
@@ -24,6 +24,7 @@ from loadtest.adapters.seamless import SeamlessClient
 from loadtest.kit.cases import CASES
 from loadtest.kit.conformance import Conformance, check
 from loadtest.kit.load import run_load
+from loadtest.kit.load_result import LoadResult
 from loadtest.kit.players import open_test_players
 from loadtest.kit.profile import SECRET_VARIABLE, Profile
 from reference_impl.accounts.players import ISSUER, PasswordCost, Players
@@ -165,20 +166,38 @@ async def test_a_wallet_that_does_not_answer_is_unknown_and_the_same_id_tells(
     assert (await asyncio.to_thread(client.resolve, credit)).balance_minor == 100_300
 
 
-async def test_load_while_wallets_and_the_api_are_killed_leaves_every_balance_right(stack: Stack) -> None:
+async def load_under_kills(
+    stack: Stack, rate: float, seconds: float, nodes: Iterable[str], every_s: float
+) -> LoadResult:
+    """Load the wallet and kill processes meanwhile; return what became of it."""
     tokens = await asyncio.to_thread(open_test_players, stack.api_url, stack.admin_token, 10, 100_000)
-    profile = Profile(timeout_s=4.0)
     os.environ[SECRET_VARIABLE] = SECRET
     began = asyncio.Event()
-    load = asyncio.create_task(run_load(url_of(stack), profile, tokens, 25, 5, tell=lambda _s: began.set()))
+    profile = Profile(timeout_s=4.0)
+    load = asyncio.create_task(run_load(url_of(stack), profile, tokens, rate, seconds, tell=lambda _s: began.set()))
     await asyncio.wait_for(began.wait(), 60)
-    for node in ("wallet-0", "services", "wallet-1"):
-        await asyncio.sleep(1)
-        stack.kill(node)
+    for node in nodes:
+        await asyncio.sleep(every_s)
+        if stack.runs(node):
+            stack.kill(node)
     result = await load
     del os.environ[SECRET_VARIABLE]
+    return result
+
+
+async def test_load_while_wallets_and_the_api_are_killed_leaves_every_balance_right(stack: Stack) -> None:
+    result = await load_under_kills(stack, 25, 4, ("wallet-0", "services", "wallet-1"), 1.0)
     assert (result.complaints, result.unresolved, result.players) == ([], 0, 10)
     assert sum(call.done for call in result.calls) > 100
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_two_minutes_of_kills_leave_every_balance_right(stack: Stack) -> None:
+    nodes = ["wallet-0", "wallet-1", "services", "postgres", "nats"] * 6
+    result = await load_under_kills(stack, 40, 120, nodes, 3.8)
+    assert (result.complaints, result.unresolved, result.players) == ([], 0, 10)
+    assert sum(call.done for call in result.calls) > 4000
 
 
 async def test_the_books_recompute_after_all_that(stack: Stack) -> None:

@@ -451,6 +451,15 @@ class NeedsNoSession(ExampleWallet):
         return self.rules.apply(call) if isinstance(call, Debit) else super().carry_out(call)
 
 
+class WantsSessionsForRepetitions(ExampleWallet):
+    """A debit that was carried out is denied once the session has expired."""
+
+    def carry_out(self, call: Call) -> Answer:
+        if isinstance(call, Debit) and not self.is_session(call):
+            return problem(Code.SESSION_EXPIRED, "the session has expired")
+        return super().carry_out(call)
+
+
 class ReadsAmountsLaxly(ExampleWallet):
     """Fractions are cut off and texts are read as numbers."""
 
@@ -541,6 +550,7 @@ FAULTS = [
     _server(TightWindow, "a_timestamp_within_the_window_is_accepted"),
     _server(WantsSessions, "a_credit_after_the_session_expired_is_paid"),
     _server(WantsSessionsForCancels, "a_cancel_after_the_session_expired_returns_the_stake"),
+    _server(WantsSessionsForRepetitions, "a_debit_sent_again_after_the_session_expired_gets_its_answer"),
     _server(NeedsNoSession, "a_debit_needs_a_session"),
     _server(ReadsAmountsLaxly, "amounts_that_are_no_positive_integers_are_refused"),
 ]

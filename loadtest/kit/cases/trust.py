@@ -121,6 +121,15 @@ def a_debit_needs_a_session(story: Story) -> None:
     ann.holds(before, "debits without a session")
 
 
+def a_debit_sent_again_after_the_session_expired_gets_its_answer(story: Story) -> None:
+    """Whoever was not told what became of a debit must learn it, however late: a repetition needs no living session."""
+    ann, before = story.ann, story.ann.balance()
+    bet = ann.debit(100)
+    first = story.done(bet, before - 100)
+    story.same(ann.debit(100, bet.transaction, session=_dead(story)), first)
+    ann.holds(before - 100, "a debit sent again after the session expired")
+
+
 def a_credit_after_the_session_expired_is_paid(story: Story) -> None:
     """A player who closed the game is still owed his win."""
     ann, before = story.ann, story.ann.balance()
@@ -157,6 +166,7 @@ CASES = (
     a_body_that_is_no_call_is_refused,
     a_false_launch_token_is_refused,
     a_debit_needs_a_session,
+    a_debit_sent_again_after_the_session_expired_gets_its_answer,
     a_credit_after_the_session_expired_is_paid,
     a_cancel_after_the_session_expired_returns_the_stake,
 )

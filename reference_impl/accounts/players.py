@@ -16,6 +16,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from reference_impl.domain.ids import AccountKind, account_id
+from reference_impl.domain.money import Currency
+
 TOKEN_S = 4 * 3600
 ISSUER = "livetable"
 
@@ -91,19 +94,25 @@ class Players:
         )
 
     async def log_in(self, name: str, password: str, now_unix_s: int) -> tuple[int, str] | None:
-        """Return the player and a token, or None if the name or the password is wrong."""
-        row = await self._database.fetchrow("SELECT id, password_hash FROM accounts.player WHERE name = $1", name)
+        """Return the player and a token, or None if the name or the password is wrong.
+
+        The token names the player's account, which tells the currency; in euro the two are one number.
+        """
+        row = await self._database.fetchrow(
+            "SELECT id, password_hash, currency FROM accounts.player WHERE name = $1", name
+        )
         if row is None:
             return None
         try:
             await asyncio.to_thread(self._hasher.verify, row["password_hash"], password)
         except VerificationError:
             return None
-        claims = {"iss": ISSUER, "sub": str(row["id"]), "iat": now_unix_s, "exp": now_unix_s + TOKEN_S}
+        account = account_id(AccountKind.PLAYER, row["id"], Currency(row["currency"]))
+        claims = {"iss": ISSUER, "sub": str(account), "iat": now_unix_s, "exp": now_unix_s + TOKEN_S}
         return row["id"], jwt.encode({"alg": "HS256"}, claims, self._key)
 
     def player_of(self, token: str, now_unix_s: int) -> int | None:
-        """Return whose token it is, or None if it is false or expired."""
+        """Return whose account the token names, or None if it is false or expired."""
         try:
             claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
         except (JoseError, ValueError):

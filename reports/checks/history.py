@@ -194,7 +194,8 @@ class History:
     @cached_property
     def terminals(self) -> pd.DataFrame:
         """The journal's terminal entries: what ended a bet."""
-        return rows_where(self.ledger, self.ledger["slot"] == int(Slot.TERMINAL))
+        of_transfers = self.ledger["kind"].isin((int(EntryKind.TRANSFER_END), int(EntryKind.TRANSFER_BACK)))
+        return rows_where(self.ledger, (self.ledger["slot"] == int(Slot.TERMINAL)) & ~of_transfers)
 
     @cached_property
     def entry_of_bet(self) -> Integers:

@@ -46,10 +46,9 @@ def account_chains(history: History) -> Verdict:
         history.accounts.rename(columns={"balance": "account_balance", "version": "account_version"}),
         on=_KEY, how="left", suffixes=("", "_account"), indicator=True,
     )  # fmt: skip
-    missing = last["_merge"] == "left_only"
-    stale = ~missing & (
-        (last["balance_after"] != last["account_balance"]) | (last["version"] != last["account_version"])
-    )
+    known = last["_merge"] == "both"
+    missing = ~known & (last["version"] > 0)  # what was sent to nobody is refused on record
+    stale = known & ((last["balance_after"] != last["account_balance"]) | (last["version"] != last["account_version"]))
     last = last.drop(columns="_merge")
     counts = {"entries": len(ledger), "players": len(last)}
     broken = first_broken(

@@ -413,6 +413,20 @@ def wallet_kit(
     sys.exit(result.exit_code)
 
 
+@wallet.command("cases")
+def wallet_cases() -> None:
+    r"""List the kit's cases with what each of them asks.
+
+    \b
+    Example:
+      livetable wallet cases
+    """
+    from loadtest.kit.cases import CASES, question  # noqa: PLC0415
+
+    for name, case in CASES.items():
+        click.echo(f"{name}\n    {question(case)}")
+
+
 @wallet.command("load")
 @_url
 @_profile

@@ -210,7 +210,10 @@ def test_a_rising_rate_is_better_and_a_small_step_does_not_matter():
 def test_few_runs_have_no_trend_and_runs_without_a_figure_are_named(tmp_path):
     paths = [write(tmp_path, f"n{i}", f, i).path for i, f in enumerate(ALIKE)]
     found = trend(paths, ("bet.p50_ms", "video.stalls"))
-    assert (found.exit_code, found.conclusion) == (4, "6 runs: nothing can be concluded from fewer than 8")
+    assert (found.exit_code, found.conclusion) == (
+        4,
+        "6 runs: nothing can be concluded from fewer than 8, for 1 figure(s)",
+    )
     assert found.warnings == ["not measured in every run: video.stalls"]
     assert found.runs == [path.name for path in paths]
 

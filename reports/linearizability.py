@@ -27,7 +27,8 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.records import Outcome
-from reports.checks.history import History, is_player, positions
+from reports.checks.history import History, is_player
+from reports.checks.ordering import positions
 from reports.checks.verdict import Verdict, ok, unknown
 
 Row: TypeAlias = dict[str, Any]

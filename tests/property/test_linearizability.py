@@ -48,7 +48,7 @@ def crowded(seed: int, bets: int, lost: float, deposit: int, players: int = 1, v
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 25), marks=pytest.mark.soak)], ids=("few", "many"))
+@pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 25), marks=pytest.mark.soak)], ids=("few", "many"))
 def test_truthful_crowded_histories_are_linearizable_with_and_without_the_ledger(seeds):
     n = 0
     for seed in seeds:
@@ -194,7 +194,7 @@ shapes = st.tuples(
 changes = st.lists(st.sampled_from(sorted(SPOIL)), max_size=3)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shapes, changes, st.integers(0, 10_000))
 def test_the_search_and_the_fast_checks_agree_on_spoilt_histories(shape, spoil, seed):
     agree(shape, spoil, seed)

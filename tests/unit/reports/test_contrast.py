@@ -18,17 +18,18 @@ from reports.trend import trend, trend_of
 
 START = 1_790_000_000 * S
 SMALL = Shape(players=3, rounds=1, viewers=0)
-TABLES = make_tables(SMALL)
+OPS = make_tables(SMALL)["ops"]
+MANIFEST = make_manifest(SMALL)
 FIGURE = ("bet.p50_ms",)
 
 
 def write(folder, name, factor=1.0, at=0, kind="measured", **changes) -> Run:
     """Write a Run whose answers take `factor` times as long, started in the slot `at` of a long day."""
-    ops = TABLES["ops"].copy()
+    ops = OPS.copy()
     known = ops["return_ns"] > 0
     ops.loc[known, "return_ns"] += ((ops["return_ns"] - ops["invoke_ns"]) * (factor - 1)).astype("int64")[known]
-    manifest = make_manifest(SMALL, kind, started_unix_ns=START + at * 60 * S)
-    run = write_run(folder / name, {**manifest, **changes}, {**TABLES, "ops": frame_of("ops", dict(ops))})
+    manifest = {**MANIFEST, "kind": kind, "started_unix_ns": START + at * 60 * S, **changes}
+    run = write_run(folder / name, manifest, {"ops": frame_of("ops", dict(ops))})
     summary = {"verdict": changes.get("verdict", "pass")}
     (run.path / "summary.json").write_text(json.dumps(summary))
     return run

@@ -19,6 +19,7 @@ from loadtest.config_crowds import betting_problems, crowd_problems, with_replay
 from loadtest.config_keys import refuse_unknown
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
+from reports.limits import parse_slos
 from sim.scenario import Campaign, Scenario
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
@@ -70,6 +71,7 @@ def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
     campaign = structs.replace(campaign, scenario=with_replays(campaign.scenario, folder))
     for problem in _problems(campaign):
         raise ConfigError(problem)
+    parse_slos(campaign.slo)
     return campaign
 
 

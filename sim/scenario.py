@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
+from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.processes import Process, Uniform
 
@@ -322,16 +323,6 @@ def _crowds(scenario: Scenario, kinds: frozenset[Kind], first: int) -> Iterator[
                 number += 1
 
 
-class Slo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is expected: the campaign fails if a limit is broken. Limits of the video count if somebody watches it."""
-
-    bet_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 250.0
-    unknown_share_max: Share = 0.0
-    generator_lag_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 50.0
-    video_p95_ms_max: Annotated[float, Meta(gt=0.0)] = 3000.0
-    stalled_share_max: Share = 0.02
-
-
 class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A campaign file: a name, a scenario, limits, and which checks may be skipped.
 
@@ -341,8 +332,10 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         For the report.
     scenario : Scenario
         What happens.
-    slo : Slo
-        What is expected.
+    slo : tuple of str
+        What is expected, as expressions: see :mod:`reports.limits`. The campaign fails if one is broken.
+    health : HealthLimits
+        What the load generator must keep to; otherwise the Run is invalid.
     workers : int
         Locust worker processes.
     skippable : tuple of str
@@ -354,7 +347,8 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     description: str = ""
     scenario: Scenario = field(default_factory=Scenario)
-    slo: Slo = field(default_factory=Slo)
+    slo: tuple[str, ...] = DEFAULT_SLOS
+    health: HealthLimits = HealthLimits()
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
     simulate: bool = True

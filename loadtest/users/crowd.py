@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from loadtest.adapters.ours import LiveTable
+from loadtest.adapters.base import Target
+from loadtest.adapters.loading import load_adapter
 from loadtest.clock import HostClock, ServerClock
 from loadtest.plan import LoadPlan
 from loadtest.recorder import Recorder
@@ -72,7 +73,7 @@ class Crowd:
         self._keep_clips = set(firsts.values())
         self._clock = HostClock()
         self._server_clock = ServerClock()
-        self._adapter = LiveTable(plan.api_url, self._clock)
+        self._adapter = load_adapter(plan.adapter)(Target(plan.api_url), self._clock)
         self._recorder = Recorder(Path(plan.record_dir), worker)
         self._claims = os.open(
             Path(plan.record_dir) / "claims", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600

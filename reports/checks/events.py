@@ -23,8 +23,9 @@ def events_complete(history: History) -> Verdict:
 
     Notes
     -----
-    Numbers count within a table, whoever deals, so a gap that no session noticed by itself still shows as a jump in
-    each. A gap that touches a fault is excused and counted: whoever was between two connections heard nothing.
+    Numbers count within a table, whoever deals. A jump that touches a fault is excused and counted: whoever was between
+    two connections heard nothing. No fault excuses a number that the audit trail lacks: it hears of everything, sooner
+    or later.
     """
     events = _events(history)
     kind, seq, app_ns = (events[name].to_numpy() for name in ("kind", "seq", "app_ns"))
@@ -43,6 +44,7 @@ def events_complete(history: History) -> Verdict:
         (
             Rule("a table event that a connected player missed", shown, missed),
             Rule("a table event that came twice, out of order or from a dealer that was replaced", shown, back),
+            Rule("a number that is missing among a table's events in the audit trail", *_never_given(history)),
             Rule("two tales under one number of a table's events", *_contradictions(events)),
         ),
         **counts,
@@ -64,6 +66,16 @@ def _events(history: History) -> pd.DataFrame:
     key = pushes["session"].to_numpy(dtype=np.int64)[rows] << 20 | pushes["connection"].to_numpy(dtype=np.int64)[rows]
     order = stable_order(key)
     return pushes.iloc[rows[order]][_SHOWN].reset_index(drop=True).assign(connection_key=key[order])
+
+
+def _never_given(history: History) -> tuple[pd.DataFrame, Mask]:
+    audit = history.audit
+    told = audit.loc[audit["event"].to_numpy() > 0, ["shard", "batch", "table", "event"]]
+    order = stable_order(told["table"].to_numpy(dtype=np.int64) << 40 | told["event"].to_numpy())
+    told = told.iloc[order].reset_index(drop=True)
+    number = told["event"].to_numpy()
+    before = np.where(group_starts(told["table"].to_numpy()), 0, np.roll(number, 1))
+    return told.assign(event_before=before), number != before + 1
 
 
 def _contradictions(events: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:

@@ -206,7 +206,7 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    r"""Measure ours against a peer, alternating on this machine: `wallet`, `settle` or `stream`.
+    r"""Measure ours against a peer, alternating on this machine: `wallet`, `settle`, `stream` or `checks`.
 
     \b
     Example:

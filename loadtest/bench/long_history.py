@@ -226,8 +226,13 @@ class _History:
 
     def _pushes(self) -> pd.DataFrame:
         told = [self._news(), self._payments()]
-        columns = {name: np.concatenate([np.broadcast_to(part.get(name, 0), len(part["session"])) for part in told])
-                   for name in TABLES["pushes"]}  # fmt: skip
+        sizes = [len(part["session"]) for part in told]
+        columns = {
+            name: np.concatenate(
+                [np.broadcast_to(part.pop(name, 0), n) for part, n in zip(told, sizes, strict=True)], dtype=column.dtype
+            )
+            for name, column in TABLES["pushes"].items()
+        }
         return frame_of("pushes", columns)
 
     def _news(self) -> dict[str, Any]:
@@ -246,7 +251,8 @@ class _History:
         event = {
             "table": table, "seq": seq, "round": rounds["round"][row], "phase": phase,
             "outcome": np.where(result, rounds["outcome"][row], -1), "commitment": rounds["print"][row],
-            "seed": np.where(result, rounds["print"][row], 0), "epoch": np.ones(len(row)), "app_ns": at_ns,
+            "seed": np.where(result, rounds["print"][row], 0), "epoch": np.ones(len(row), dtype=np.int64),
+            "app_ns": at_ns,
         }  # fmt: skip
         crowd = PLAYERS_A_TABLE
         columns = {name: np.repeat(values, crowd) for name, values in event.items()}

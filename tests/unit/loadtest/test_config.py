@@ -17,6 +17,10 @@ NAMED = 'name = "x"\n'
         ("", "missing required field `name`"),
         ("name = ", "not valid TOML"),
         ('name = "a/b"', "name = 'a/b': must be"),
+        (
+            NAMED + 'expect = ["late-refusd"]',
+            "expect[0] = 'late-refusd': there is no such path, did you mean 'late-refused'?",
+        ),
         (NAMED + "sceanrio = 1", "unknown key 'sceanrio', did you mean 'scenario'?"),
         (NAMED + "[scenario.bettting]", "unknown key 'scenario.bettting', did you mean 'betting'?"),
         (

@@ -203,7 +203,7 @@ def linearizable(history: History, account: int, *, with_ledger: bool = True) ->
         count, and of the ledger no more than which payouts and deposits there were.
     """
     entries = history.ledger[history.ledger["account"].to_numpy() == account].reset_index(drop=True)
-    bets = history.bets[history.bets["account"].to_numpy() == account].reset_index(drop=True)
+    bets = history.bets.where(history.bets["account"] == account).frame()
     placed = entries[entries["kind"] == int(EntryKind.BET)].reset_index(drop=True)
     strangers = positions(bets["op"].to_numpy(), placed["op"].to_numpy()) < 0
     if with_ledger and (strangers.any() or placed["op"].duplicated().any()):

@@ -37,6 +37,7 @@ from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.ids import AccountKind, account_currency, account_kind
 from reference_impl.domain.ledger import Answer, Bet, Entry
+from reference_impl.domain.limits import LOSS_KINDS, LimitKind
 from reference_impl.domain.money import Currency
 
 BATCH_MAX = 6
@@ -61,6 +62,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.model = ModelWallet()
         self.wallet = type(self).make()
         self.now_ns = some.START_NS
+        self._refs = 1000
 
     def teardown(self) -> None:
         """End one history."""
@@ -101,19 +103,43 @@ class WalletMachine(RuleBasedStateMachine):
         """Place bets, whatever they are."""
         self.place(data.draw(self._batch(some.bets)))
 
-    @rule(data=st.data(), size=st.integers(1, BATCH_MAX))
-    def new_bets(self, data: st.DataObject, size: int) -> None:
+    @rule(plain=some.plain_bets)
+    def new_bets(self, plain: list[tuple[int, int, int]]) -> None:
         """Place bets with nothing odd about them but, perhaps, their cover."""
-        first = len(self.model.ledger.journal) + 1000
-        plain = st.tuples(some.players(self.wallet.can), st.sampled_from((10, 30, 50)), st.integers(0, 3))
-        drawn = [data.draw(plain) for _ in range(size)]
-        self.place(
-            [
-                Bet((first + n).to_bytes(16, "big"), account, some.ROUNDS[0], 0, selection, amount, late=False)
-                for n, (account, amount, selection) in enumerate(drawn)
-                if account != some.STRANGER
-            ]
-        )
+        self.place(self._new_bets(plain))
+
+    @rule(plain=some.plain_bets, factor=st.integers(0, 3))
+    def bets_that_are_settled_at_once(self, plain: list[tuple[int, int, int]], factor: int) -> None:
+        """Place bets and settle them."""
+        bets = self._new_bets(plain)
+        self.place(bets)
+        self.settle(some.ROUNDS[0], [Payout(bet.ref, bet.account, factor * bet.amount) for bet in bets])
+
+    @rule(place=st.integers(0, 8), what=st.sampled_from(("bet", "cancel", "settle", "correct")), payout=some.amounts)
+    def touch_an_old_bet(self, place: int, what: str, payout: int) -> None:
+        """Do something to one of the last bets, whatever became of it."""
+        known = [entry for entry in self.model.journal() if entry.kind is EntryKind.BET]
+        if not known:
+            return
+        bet = known[-1 - place % len(known)]
+        payouts = [Payout(bet.ref, bet.account, payout)]
+        if what == "bet":
+            again = Bet(bet.ref, bet.account, bet.round_id, bet.window, bet.selection, bet.amount, late=False)
+            self.place([again])
+        elif what == "settle":
+            self.settle(bet.round_id, payouts)
+        elif what == "cancel" and Capability.CANCEL in self.wallet.can:
+            self.cancel([Cancel(bet.ref, bet.account, late=False)])
+        elif what == "correct" and Capability.CORRECT in self.wallet.can:
+            self.correct(bet.round_id, payouts)
+
+    @rule(place=st.integers(0, 2), rest=st.sampled_from((0, 5)))
+    def withdraw_nearly_everything(self, place: int, rest: int) -> None:
+        """Leave a player with next to nothing, so that what is taken back later finds none."""
+        player = some.PLAYERS[place]
+        amount = self.model.balance(player) - rest
+        if amount > 0:
+            self.move_cash([Move(EntryKind.WITHDRAW, self._new_ref(), player, amount)])
 
     @rule(data=st.data())
     @able(Capability.TOGETHER)
@@ -185,22 +211,48 @@ class WalletMachine(RuleBasedStateMachine):
         """Send money to others."""
         self.send(data.draw(self._batch(some.transfers)))
 
-    @rule(place=st.integers(0, 5), change=some.seldom, again=st.integers(1, 2))
+    @rule(
+        sender=st.sampled_from(some.PLAYERS), to=st.sampled_from((*some.PLAYERS, some.NEWCOMER)),
+        received=st.integers(0, 2), ends=st.lists(st.booleans(), max_size=2),
+    )  # fmt: skip
     @able(Capability.TRANSFERS)
-    def one_arrives(self, place: int, change: bool, again: int) -> None:  # noqa: FBT001 - drawn
+    def one_is_sent(self, sender: int, to: int, received: int, ends: list[bool]) -> None:
+        """Send money; it is received so often, and told to have arrived, or not, so often."""
+        transfer = Transfer(self._new_ref(), sender, to, 10)
+        self.send([transfer])
+        for _ in range(received):
+            self.receive([Transfer(transfer.ref, to, sender, 10)])
+        for arrived in ends:
+            self.end_transfers([TransferEnd(transfer.ref, sender, arrived)])
+
+    @rule(place=st.integers(0, 5), more=some.seldom, again=st.integers(1, 2))
+    @able(Capability.TRANSFERS)
+    def one_arrives(self, place: int, more: bool, again: int) -> None:  # noqa: FBT001 - drawn
         """Receive what was sent, perhaps twice in a batch, seldom with another amount."""
         sent = [e for e in self.model.journal() if e.kind is EntryKind.TRANSFER_OUT and e.status is Status.ACCEPTED]
         if sent:
-            self.receive([_arrival(sent[place % len(sent)], int(change))] * again)
+            self.receive([_arrival(sent[place % len(sent)], int(more))] * again)
 
-    @rule(place=st.integers(0, 5), honest=some.mostly)
+    @rule(place=st.integers(0, 5), arrived=st.booleans())
     @able(Capability.TRANSFERS)
-    def one_ends(self, place: int, honest: bool) -> None:  # noqa: FBT001 - drawn
-        """End a transfer as its arrival was answered; seldom anything else, or nothing that was ever sent."""
+    def one_ends(self, place: int, arrived: bool) -> None:  # noqa: FBT001 - drawn
+        """End what was sent, or what was only received."""
         known = [e for e in self.model.journal() if e.kind in (EntryKind.TRANSFER_OUT, EntryKind.TRANSFER_IN)]
         if known:
             entry = known[place % len(known)]
-            self.end_transfers([TransferEnd(entry.ref, entry.account, honest)])
+            self.end_transfers([TransferEnd(entry.ref, entry.account, arrived)])
+
+    @rule(
+        player=st.sampled_from(some.PLAYERS), kind=st.sampled_from((LimitKind.ROUND, *LOSS_KINDS)),
+        amounts=st.lists(st.sampled_from((10, 20, 30)), min_size=2, max_size=4), limit=st.sampled_from((20, 40)),
+    )  # fmt: skip
+    @able(Capability.LIMITS)
+    def bets_against_a_limit(self, player: int, kind: LimitKind, amounts: list[int], limit: int) -> None:
+        """Set a limit and bet up to it and beyond, one by one and in a batch."""
+        self.set_limits([LimitChange(self._new_ref(), player, kind, limit)], self.now_ns + some.HOUR_NS)
+        bets = self._new_bets([(player, amount, 0) for amount in amounts])
+        self.place(bets[:1])
+        self.place(bets[1:])
 
     @invariant()
     def balances_agree(self) -> None:
@@ -267,6 +319,16 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _batch(self, of: Callable[[frozenset[Capability]], st.SearchStrategy[Any]]) -> st.SearchStrategy[list[Any]]:
         return st.lists(of(self.wallet.can), min_size=1, max_size=BATCH_MAX)
+
+    def _new_ref(self) -> bytes:
+        self._refs += 1
+        return self._refs.to_bytes(16, "big")
+
+    def _new_bets(self, plain: Sequence[tuple[int, int, int]]) -> list[Bet]:
+        return [
+            Bet(self._new_ref(), account, some.ROUNDS[0], 0, selection, amount, late=False)
+            for account, amount, selection in plain
+        ]
 
     def _opened(self, round_id: int) -> bool:
         return (round_id, 0) in self.model.ledger.windows

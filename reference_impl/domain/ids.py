@@ -19,6 +19,8 @@ SHARD_BUCKETS = 1024
 """Fixed virtual buckets of the player id; shards own contiguous runs of them, so adding a shard moves buckets only."""
 
 PLAYER_ID_MAX = (1 << 48) - 1
+ACCOUNT_MAX = (1 << 56) - 1
+"""The largest number of a player's account."""
 TABLE_ID_MAX = (1 << 15) - 1
 ROUND_NO_MAX = (1 << 32) - 1
 

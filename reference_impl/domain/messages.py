@@ -14,6 +14,8 @@ subject                     request                                      reply
 ``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
+``sessions.ended``          :class:`EndedSince`                          :class:`EndedSessions`
+``joined``                  :class:`Joined`                              published by gateways
 ==========================  ===========================================  =========================
 """
 
@@ -132,7 +134,7 @@ class PlaceTogether(Struct, tag=True, frozen=True):
 
 
 class SettleBets(Struct, tag=True, frozen=True):
-    """Settle bets of a round with gross payouts that somebody else computed."""
+    """Settle single bets of a round that no dealer decides, each for its own gross payout."""
 
     round_id: int
     refs: list[bytes]
@@ -308,12 +310,6 @@ class Answers(Struct, tag=True, frozen=True):
     seq: list[int]
 
 
-class Settled(Struct, tag=True, frozen=True):
-    """What became of each bet that was to be settled."""
-
-    status: list[int]
-
-
 class Transfer(Struct, tag=True, frozen=True):
     """A transfer as its sender's shard knows it: at most one of ``arrived`` and ``returned``; neither: on its way."""
 
@@ -336,9 +332,7 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = (
-    Taken | Sequenced | Decision | Done | Answers | Settled | Transfer | Balance | Unfinished | Refused
-)
+ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):
@@ -405,3 +399,24 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     egress_bytes: int
     hit_share: float
     lag_ms: float
+
+
+class EndedSince(Struct, array_like=True, frozen=True):
+    """Ask which log-in sessions ended after an instant."""
+
+    unix_ms: int
+
+
+class EndedSessions(Struct, array_like=True, frozen=True):
+    """Sessions that ended, oldest first, and the instant to ask from the next time."""
+
+    sessions: list[str]
+    until_unix_ms: int
+
+
+class Joined(Struct, array_like=True, frozen=True):
+    """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed."""
+
+    player: int
+    gateway: str
+    issued_unix_ns: int

@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
-from reference_impl.domain.bets import EntryKind, Slot
+from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.games.roulette import payouts_minor
 from reference_impl.domain.ids import account_currency, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
@@ -164,11 +164,6 @@ async def _place_together(db: Database, ask: m.PlaceTogether) -> m.ControlReply:
     return await _answers(db, "place_together($1, $2, $3, $4, $5, $6, $7, $8)", *columns, time.time_ns())
 
 
-async def _settle_bets(db: Database, ask: m.SettleBets) -> m.ControlReply:
-    columns = ask.round_id, ask.refs, ask.accounts, ask.payouts
-    return m.Settled(await db.fetchval("SELECT settle($1, $2, $3, $4)", *columns))
-
-
 async def _set_limits(db: Database, ask: m.SetLimits) -> m.ControlReply:
     columns = ask.refs, ask.accounts, ask.kinds, ask.amounts, ask.now_unix_ns, ask.loosen_at_unix_ns
     return await _answers(db, "set_limits($1, $2, $3, $4, $5, $6)", *columns)
@@ -197,6 +192,29 @@ async def _transfer(db: Database, ask: m.GetTransfer) -> m.ControlReply:
         return m.Transfer(known=False)
     ends = row["kind"]
     return m.Transfer(True, row["status"], ends == EntryKind.TRANSFER_END, ends == EntryKind.TRANSFER_BACK)
+
+
+async def _settle_bets(db: Database, ask: m.SettleBets) -> m.ControlReply:
+    status = await db.fetchval("SELECT settle($1, $2, $3, $4)", ask.round_id, ask.refs, ask.accounts, ask.payouts)
+    # What ended a bet never changes again, so that it may be read after the call.
+    ends = await db.fetch(
+        "SELECT j.kind, j.balance_after, j.version, j.seq FROM unnest($1::uuid[], $2::bigint[])"
+        " WITH ORDINALITY AS t (ref, account, ord)"
+        " LEFT JOIN journal j ON j.account = t.account AND j.ref = t.ref AND j.slot = 1 ORDER BY ord",
+        ask.refs, ask.accounts,
+    )  # fmt: skip
+    cancelled = [end["kind"] == EntryKind.CANCEL for end in ends]
+    answers = [
+        Status.CANCELLED if gone and code == Status.CONFLICT else code
+        for code, gone in zip(status, cancelled, strict=True)
+    ]
+    known = [end if code == Status.ACCEPTED else None for code, end in zip(answers, ends, strict=True)]
+    return m.Answers(
+        answers,
+        [end["balance_after"] if end else 0 for end in known],
+        [end["version"] if end else 0 for end in known],
+        [end["seq"] if end else 0 for end in known],
+    )
 
 
 async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:

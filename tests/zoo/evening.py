@@ -8,6 +8,7 @@ corrected bets, limits, transfers.
 import asyncio
 import time
 from contextlib import suppress
+from itertools import chain
 
 import asyncpg
 from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
@@ -15,11 +16,12 @@ from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Ro
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOT_CODE
+from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
 from reference_impl.domain.limits import LimitKind
 
 CASHIER = (0xCA5).to_bytes(8, "big")
 STALE_S = 0.2
+COLOURS = ("red", "black", "straight:0")
 
 
 def cash_ref(number: int) -> bytes:
@@ -40,8 +42,8 @@ async def evening(house: House) -> None:
 async def _a_good_round_beside_a_voided_one(house: House) -> None:
     ours, other = await house.open(1, 1, 1), await house.open(2, 1, 1)
     bets = list(house.some(ours, 540))
-    winners = list(house.some(ours, 2, amount=50, selection=SPOT_CODE["odd"]))
-    await house.bet_in_batches([*bets, *winners])
+    winners = {name: list(house.some(ours, 2, amount=50, selection=SPOT_CODE[name])) for name in COLOURS}
+    await house.bet_in_batches([*bets, *chain(*winners.values())])
     await house.bet_in_batches([*house.some(other, 60), *house.some(ours, 20)])
     await house.bet(0, house.some(ours, 10, players=(POOR,), amount=900))
     await _reconnect_in_many_ways(house, ours)
@@ -52,11 +54,12 @@ async def _a_good_round_beside_a_voided_one(house: House) -> None:
     await house.bet(1, [*house.some(ours, 3), *house.some(other, 3)])
     await house.close(ours)
     await house.bet(0, [*house.some(ours, 4), *house.some(other, 2)], unaware=True)
-    decision = await house.decide(ours, outcome=17)
+    decision = await house.decide(ours)
     settled = asyncio.create_task(house.settle(ours, decision))
     await house.bet_in_batches(house.some(other, 40))
     await settled
-    corrected = [*winners, *bets[5:8]]
+    won = next(name for name in COLOURS if decision.outcome in SPOTS[SPOT_CODE[name]].numbers)
+    corrected = [*winners[won], *bets[5:8]]
     await house.ask(
         m.CorrectBets(ours.id, [b.ref for b in corrected], [b.account for b in corrected], [0, 40, 4000, 5, 99_999])
     )
@@ -71,7 +74,7 @@ async def _a_dealer_dies_while_settling(house: House) -> None:
     await house.bet_in_batches(house.some(known, 520))
     await house.cut_off(known)
     await house.close(known)
-    decision = await house.decide(known, outcome=35)
+    decision = await house.decide(known)
     house.announce_phase(known, Phase.RESULT, decision.outcome)
     step = house.service.step_of(m.SettleRound(known.id, 1, decision.outcome))
     struck_ns = time.monotonic_ns()
@@ -100,7 +103,7 @@ async def _a_dealer_wakes_up_too_late(house: House) -> None:
     await house.bet_in_batches(house.some(known, 40))
     await house.cut_off(known)
     await house.close(known)
-    decision = await house.decide(known, outcome=4)
+    decision = await house.decide(known)
     for _again in range(2):
         await house.settle(known, decision)
 
@@ -109,13 +112,14 @@ async def _a_gateway_freezes(house: House) -> None:
     struck_ns = time.monotonic_ns()
     known = await house.open(1, 4, 2, accept_s=STALE_S)
     await house.bet_in_batches(house.some(known, 40))
+    frozen_ns = time.monotonic_ns()
     await asyncio.sleep(STALE_S)
-    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=frozen_ns)
     await house.cut_off(known)
     await house.close(known)
-    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=frozen_ns)
     house.fault("gateway-1", struck_ns)
-    await house.end(known, await house.decide(known, outcome=0))
+    await house.end(known, await house.decide(known))
 
 
 async def _fill_pockets(house: House) -> None:

@@ -35,7 +35,7 @@ from loadtest.invariants.adapter import (
 from loadtest.invariants.model import ModelWallet
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.ids import AccountKind, account_currency, account_kind
+from reference_impl.domain.ids import AccountKind, account_beside, account_currency, account_kind
 from reference_impl.domain.ledger import Answer, Bet, Entry
 from reference_impl.domain.limits import LOSS_KINDS, LimitKind
 from reference_impl.domain.money import Currency
@@ -115,27 +115,44 @@ class WalletMachine(RuleBasedStateMachine):
         self.place(bets)
         self.settle(some.ROUNDS[0], [Payout(bet.ref, bet.account, factor * bet.amount) for bet in bets])
 
-    @rule(place=st.integers(0, 8), what=st.sampled_from(("bet", "cancel", "settle", "correct")), payout=some.amounts)
-    def touch_an_old_bet(self, place: int, what: str, payout: int) -> None:
-        """Do something to one of the last bets, whatever became of it."""
-        known = [entry for entry in self.model.journal() if entry.kind is EntryKind.BET]
-        if not known:
-            return
-        bet = known[-1 - place % len(known)]
-        payouts = [Payout(bet.ref, bet.account, payout)]
-        if what == "bet":
+    @rule(place=st.integers(0, 4))
+    def bet_again(self, place: int) -> None:
+        """Send one of the last bets again, whatever became of it."""
+        for bet in self._last_bets(place):
             again = Bet(bet.ref, bet.account, bet.round_id, bet.window, bet.selection, bet.amount, late=False)
             self.place([again])
-        elif what == "settle":
-            self.settle(bet.round_id, payouts)
-        elif what == "cancel" and Capability.CANCEL in self.wallet.can:
-            self.cancel([Cancel(bet.ref, bet.account, late=False)])
-        elif what == "correct" and Capability.CORRECT in self.wallet.can:
-            self.correct(bet.round_id, payouts)
 
-    @rule(place=st.integers(0, 2), rest=st.sampled_from((0, 5)))
+    @rule(place=st.integers(0, 4), payout=some.amounts)
+    def settle_again(self, place: int, payout: int) -> None:
+        """Settle one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.settle(bet.round_id, [Payout(bet.ref, bet.account, payout)])
+
+    @rule(place=st.integers(0, 4))
+    @able(Capability.CANCEL)
+    def cancel_again(self, place: int) -> None:
+        """Cancel one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.cancel([Cancel(bet.ref, bet.account, late=False)])
+
+    @rule(place=st.integers(0, 4), payout=some.amounts)
+    @able(Capability.CORRECT)
+    def correct_again(self, place: int, payout: int) -> None:
+        """Correct one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.correct(bet.round_id, [Payout(bet.ref, bet.account, payout)])
+
+    @rule(player=st.sampled_from(some.PLAYERS))
+    def bet_beyond_cover_and_try_again_with_more(self, player: int) -> None:
+        """Bet more than there is, pay in, and send the same bet again: the first answer stands."""
+        bets = self._new_bets([(player, self.model.balance(player) + 10, 0)])
+        self.place(bets)
+        self.move_cash([Move(EntryKind.DEPOSIT, self._new_ref(), player, 20)])
+        self.place(bets)
+
+    @rule(place=st.integers(0, 2), rest=st.sampled_from((0, 5, -5)))
     def withdraw_nearly_everything(self, place: int, rest: int) -> None:
-        """Leave a player with next to nothing, so that what is taken back later finds none."""
+        """Leave a player with next to nothing, so that what is taken back later finds none; or ask for too much."""
         player = some.PLAYERS[place]
         amount = self.model.balance(player) - rest
         if amount > 0:
@@ -145,8 +162,15 @@ class WalletMachine(RuleBasedStateMachine):
     @able(Capability.TOGETHER)
     def some_bets_together(self, data: st.DataObject) -> None:
         """Debit once what players collected."""
-        bets = data.draw(self._batch(some.bets))
-        self._agree(self.model.place_together(bets, self.now_ns), self.wallet.place_together(bets, self.now_ns))
+        self.place_together(data.draw(self._batch(some.bets)))
+
+    @rule(player=st.sampled_from(some.PLAYERS), short=st.sampled_from((0, 1)))
+    @able(Capability.TOGETHER)
+    def two_bets_together(self, player: int, short: int) -> None:
+        """Debit once two bets that a player can just cover together, or just not."""
+        rest = self.model.balance(player) - 5 + short
+        if rest > 0:
+            self.place_together(self._new_bets([(player, 5, 0), (player, rest, 1)]))
 
     @rule(data=st.data())
     @able(Capability.CANCEL)
@@ -212,12 +236,16 @@ class WalletMachine(RuleBasedStateMachine):
         self.send(data.draw(self._batch(some.transfers)))
 
     @rule(
-        sender=st.sampled_from(some.PLAYERS), to=st.sampled_from((*some.PLAYERS, some.NEWCOMER)),
-        received=st.integers(0, 2), ends=st.lists(st.booleans(), max_size=2),
+        sender=st.sampled_from((*some.PLAYERS, *some.FOREIGN)), to=st.sampled_from((1, 2, some.NEWCOMER)),
+        received=st.integers(1, 2),
+        ends=st.sampled_from(((True, False), (False, True), (True, True), (True,), (False,), ())),
     )  # fmt: skip
     @able(Capability.TRANSFERS)
-    def one_is_sent(self, sender: int, to: int, received: int, ends: list[bool]) -> None:
+    def one_is_sent(self, sender: int, to: int, received: int, ends: tuple[bool, ...]) -> None:
         """Send money; it is received so often, and told to have arrived, or not, so often."""
+        if sender in some.FOREIGN and Capability.CURRENCIES not in self.wallet.can:
+            return
+        to = account_beside(sender, AccountKind.PLAYER, to)
         transfer = Transfer(self._new_ref(), sender, to, 10)
         self.send([transfer])
         for _ in range(received):
@@ -244,12 +272,14 @@ class WalletMachine(RuleBasedStateMachine):
 
     @rule(
         player=st.sampled_from(some.PLAYERS), kind=st.sampled_from((LimitKind.ROUND, *LOSS_KINDS)),
-        amounts=st.lists(st.sampled_from((10, 20, 30)), min_size=2, max_size=4), limit=st.sampled_from((20, 40)),
+        amounts=st.lists(st.sampled_from((10, 20, 30)), min_size=2, max_size=4),
+        wishes=st.sampled_from(((20,), (40,), (20, 1000), (40, 1000))),
     )  # fmt: skip
     @able(Capability.LIMITS)
-    def bets_against_a_limit(self, player: int, kind: LimitKind, amounts: list[int], limit: int) -> None:
-        """Set a limit and bet up to it and beyond, one by one and in a batch."""
-        self.set_limits([LimitChange(self._new_ref(), player, kind, limit)], self.now_ns + some.HOUR_NS)
+    def bets_against_a_limit(self, player: int, kind: LimitKind, amounts: list[int], wishes: tuple[int, ...]) -> None:
+        """Set a limit, perhaps wish for a looser one, and bet up to it and beyond, one by one and in a batch."""
+        changes = [LimitChange(self._new_ref(), player, kind, wish) for wish in wishes]
+        self.set_limits(changes, self.now_ns + some.HOUR_NS)
         bets = self._new_bets([(player, amount, 0) for amount in amounts])
         self.place(bets[:1])
         self.place(bets[1:])
@@ -285,6 +315,10 @@ class WalletMachine(RuleBasedStateMachine):
         if bets:
             self._agree(self.model.place(bets, self.now_ns), self.wallet.place(bets, self.now_ns))
 
+    def place_together(self, bets: Sequence[Bet]) -> None:
+        """Place collected bets on both sides."""
+        self._agree(self.model.place_together(bets, self.now_ns), self.wallet.place_together(bets, self.now_ns))
+
     def cancel(self, cancels: Sequence[Cancel]) -> None:
         """Cancel on both sides."""
         if cancels:
@@ -319,6 +353,10 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _batch(self, of: Callable[[frozenset[Capability]], st.SearchStrategy[Any]]) -> st.SearchStrategy[list[Any]]:
         return st.lists(of(self.wallet.can), min_size=1, max_size=BATCH_MAX)
+
+    def _last_bets(self, place: int) -> list[Entry]:
+        known = [entry for entry in self.model.journal() if entry.kind is EntryKind.BET]
+        return known[-1 - place :][:1]
 
     def _new_ref(self) -> bytes:
         self._refs += 1

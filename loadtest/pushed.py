@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from loadtest.adapters.base import Arrived
 from loadtest.recorder import Push
+from reference_impl.domain.ids import table_of
 from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews, Welcome
 from reference_impl.domain.records import PushKind, print_of
@@ -39,8 +40,9 @@ def pushes_of(arrived: Arrived, session: int, connection: int, table: int) -> It
         )  # fmt: skip
     elif isinstance(message, Paid):
         paid = blank._replace(
-            kind=PushKind.PAID, round_id=message.round, balance_minor=message.balance_minor, version=message.version
-        )
+            kind=PushKind.PAID, table=table_of(message.round), round_id=message.round,
+            balance_minor=message.balance_minor, version=message.version,
+        )  # fmt: skip
         for bet, payout in zip(message.ids, message.payouts_minor, strict=True):
             yield paid._replace(op=bytes.fromhex(bet), amount_minor=payout)
 

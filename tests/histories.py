@@ -77,12 +77,13 @@ def make_manifest(shape: Shape, kind: str = "measured", **facts) -> dict:
         scenario["surges"] = [{"table": 1, "at_s": shape.surge_at_s, "within_s": 8.0, "factor": factor}]
     campaign = {
         "name": "demo", "description": "Two tables, a surge and a killed gateway.", "scenario": scenario,
-        "slo": {"bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0}, "skippable": [],
+        "slo": ["bet.p99_ms <= 250", "bet.unknown_share <= 0"], "health": {"lag_p99_ms_max": 50.0}, "skippable": [],
     }  # fmt: skip
     end_ns = LOAD_START_NS + round(shape.load_s * S)
     limits = {"stake_minor_min": 1, "stake_minor_max": 100_000, "n_selections": len(SPOTS)}
     facts = {
         "limits": limits,
+        "clock_offsets": {"error_ns": 0},
         "load_start_ns": LOAD_START_NS,
         "load_end_ns": end_ns,
         "started_unix_ns": 1_790_000_000 * S,
@@ -287,9 +288,7 @@ class _Story:
         bets = ledger.unsettled(row.round)
         selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
         pays = payouts_minor(selections, amounts, row.outcome)
-        ledger.settle(
-            row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)], _ref(4, row.round)
-        )
+        ledger.settle(row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)])
 
     def _ops(self) -> pd.DataFrame:
         bets = self.bets.copy()

@@ -1,5 +1,6 @@
 """What the handlers of the API share."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ from litestar.exceptions import NotAuthorizedException
 from nats.aio.client import Client
 
 from reference_impl.accounts.players import Players
+from reference_impl.accounts.sessions import Sessions
 from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.seamless import Conventions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,12 @@ class ApiConfig:
         Where interactive video is; empty if the system has no video.
     admin_token : str
         What administration asks for.
+    dsns : list of str
+        The shards' databases: the seamless wallet keeps there which transaction ids were used.
+    seamless_secrets : dict of str to str
+        Each game provider's secret.
+    conventions : Conventions
+        How the seamless wallet behaves where providers disagree.
     """
 
     port: int
@@ -42,6 +51,9 @@ class ApiConfig:
     playback_secret: bytes
     live_url: str
     admin_token: str
+    dsns: list[str]
+    seamless_secrets: dict[str, str]
+    conventions: Conventions
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class Services:
 
     config: ApiConfig
     players: Players
+    sessions: Sessions
     placer: Placer
     lobby: Lobby
     bus: Client
@@ -59,6 +72,14 @@ def services(state: State) -> Services:
     """Return what the application was made with."""
     known: Services = state["services"]
     return known
+
+
+async def signed_in(request: Request[Any, Any, State], known: Services) -> tuple[int, str]:
+    """Return the player who asks and the player's session, or refuse the request."""
+    who = await known.sessions.of(bearer(request), int(time.time()))
+    if who is None:
+        raise NotAuthorizedException("the session has ended; log in again")
+    return who
 
 
 def bearer(request: Request[Any, Any, State]) -> str:

@@ -61,7 +61,7 @@ class Terms:
             for fault in scenario.get("faults", ())
             if f"{fault['kind']} of {fault['target']} at {fault['at_s']:g} s" not in left_out
         )
-        viewers = int(scenario.get("viewers_per_table", 0)) * int(scenario.get("tables", 0))
+        viewers = _viewers(scenario)
         limits = manifest.get("limits")
         return cls(viewers, tuple(campaign.get("expect", ())), faults, TableLimits(**limits) if limits else None)
 
@@ -212,7 +212,8 @@ class History:
     @cached_property
     def terminals(self) -> View:
         """The journal's terminal entries: what ended a bet."""
-        return self.entries.where(self.ledger["slot"].to_numpy() == int(Slot.TERMINAL))
+        of_transfers = self.ledger["kind"].isin((int(EntryKind.TRANSFER_END), int(EntryKind.TRANSFER_BACK))).to_numpy()
+        return self.entries.where((self.ledger["slot"].to_numpy() == int(Slot.TERMINAL)) & ~of_transfers)
 
     @cached_property
     def entry_of_bet(self) -> Integers:
@@ -275,6 +276,14 @@ class History:
     def window_rows(self, entries: pd.DataFrame | View) -> Integers:
         """Return, for each entry or operation, the row of its round and window in :attr:`rounds`, or -1."""
         return positions(window_key(self.rounds), window_key(entries))
+
+
+def _viewers(scenario: Mapping[str, Any]) -> int:
+    """Return how many viewers a scenario has."""
+    tables = int(scenario.get("tables", 0))
+    crowds = [crowd for crowd in scenario.get("crowds", ()) if crowd["kind"] == "viewer"]
+    joined = sum(crowd["count"] * (1 if crowd["table"] else tables) for crowd in crowds)
+    return int(scenario.get("viewers_per_table", 0)) * tables + int(joined)
 
 
 def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:

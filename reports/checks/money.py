@@ -48,6 +48,7 @@ def account_chains(history: History) -> Verdict:
     stale = last["found"] & (
         (last["balance_after"] != last["account_balance"]) | (last["version"] != last["account_version"])
     )
+    missing = ~last["found"] & (last["version"] > 0)  # what was sent to nobody is refused on record
     counts = {"entries": len(entries), "players": len(last)}
     broken = first_broken(
         (
@@ -60,7 +61,7 @@ def account_chains(history: History) -> Verdict:
                 "an account version that skips or repeats", links,
                 links["version"] != links["version_before"] + (links["moved"] != 0),
             ),
-            Rule("a player in the journal that has no account row", last, ~last["found"]),
+            Rule("a player in the journal that has no account row", last, missing),
             Rule("an account row that is not its last entry's balance and version", last, stale),
         ),
         **counts,

@@ -2,7 +2,7 @@
 
 Two tables at once, batches of two gateways, bets sent twice, answers that got lost, late bets, a void, a dealer that
 dies half-way through a settlement, one that wakes up too late, a frozen gateway, cash in and out, cancelled and
-corrected bets.
+corrected bets, limits, transfers.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
+from reference_impl.domain.limits import LimitKind
 
 CASHIER = (0xCA5).to_bytes(8, "big")
 STALE_S = 0.2
@@ -47,6 +48,7 @@ async def _a_good_round_beside_a_voided_one(house: House) -> None:
     await house.bet(0, house.some(ours, 10, players=(POOR,), amount=900))
     await _reconnect_in_many_ways(house, ours)
     await house.ask(m.CancelBets([b.ref for b in bets[:2]], [b.account for b in bets[:2]], [False, False]))
+    await _send_money_around(house)
     await house.cut_off(ours)
     await asyncio.gather(house.bet(0, house.some(ours, 6)), house.bet(1, house.some(other, 6)))
     await house.bet(1, [*house.some(ours, 3), *house.some(other, 3)])
@@ -130,6 +132,15 @@ async def _fill_pockets(house: House) -> None:
     refs = [cash_ref(100 + n) for n in range(3)]
     for _again in range(2):
         await house.ask(m.MoveCash([int(k) for k in kinds], refs, [2, 3, POOR], [1_500, 700, 9_999_999], EUR))
+
+
+async def _send_money_around(house: House) -> None:
+    refs, nobody = [cash_ref(200), cash_ref(201), cash_ref(202)], 4711
+    for _again in range(2):
+        await house.ask(m.SetLimits([cash_ref(210)], [2], [LimitKind.STAKE], [10**6], 1, 2))
+        await house.ask(m.SendMoney(refs, [2, 2, POOR], [3, nobody, 2], [700, 50, 9_999_999]))
+        await house.ask(m.ReceiveMoney(refs[:2], [3, nobody], [2, 2], [700, 50]))
+        await house.ask(m.EndTransfers(refs[:2], [2, 2], [True, False]))
 
 
 async def _reconnect_in_many_ways(house: House, known: Round) -> None:

@@ -19,6 +19,7 @@ from msgspec import inspect
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.protocol import AMOUNT_MINOR_MAX
 from sim.scenario import Campaign, Scenario
 
@@ -132,6 +133,11 @@ def _problems(campaign: Campaign) -> Iterator[str]:
 def _range_problems(scenario: Scenario) -> Iterator[str]:
     if scenario.ramp_s > scenario.load_s:
         yield f"scenario.ramp_s = {scenario.ramp_s:g}: must not exceed load_s = {scenario.load_s:g}"
+    for index, name in enumerate(scenario.games):
+        if name not in GAMES:
+            yield f"scenario.games[{index}] = {name!r}: there is no such game, known are {', '.join(GAMES)}"
+    if not scenario.games:
+        yield "scenario.games = []: name at least one game"
     yield from _timing_problems(scenario.timing)
     yield from _bet_timing_problems(scenario.betting.timing)
     betting = scenario.betting

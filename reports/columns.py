@@ -79,6 +79,7 @@ ROUNDS = {
     "informative_ns": Column("int64", "ns", "first informative instant in the studio: dealing starts"),
     "result_ns": Column("int64", "ns", "result announced"),
     "settled_ns": Column("int64", "ns", "every shard settled or voided"),
+    "game": Column("str", "", "game that the decision is of, empty if none is on record"),
     "decision": Column("str", "", "outcome, void, or unknown if none is on record"),
     "outcome": Column("int32", "", "recorded outcome, -1 if void or unknown"),
     "opened_seqs": Column("list", "", "journal number of the open entry, by shard; 0 if none"),

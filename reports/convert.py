@@ -41,7 +41,7 @@ _PHASE_COLUMNS = {
 }
 _PLAIN = (records.PUSHES, records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS)
 _WINDOWS = {"shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64"}
-_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32"}
+_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32", "game": "str"}
 
 
 class ClockPair(NamedTuple):
@@ -204,7 +204,9 @@ def _decided(number: Integers, decisions: pd.DataFrame) -> dict[str, Any]:
     row = _last_of(number, decisions["round"].to_numpy(dtype=np.int64))
     void = _taken(decisions["void"].to_numpy(dtype=np.int64), row) == 1
     outcome = _taken(decisions["outcome"].to_numpy(dtype=np.int64), row)
+    games = np.append(decisions["game"].to_numpy(dtype=object), "")
     return {
+        "game": games[row],
         "decision": np.select([row < 0, void], ["unknown", "void"], "outcome"),
         "outcome": np.where((row < 0) | void, -1, outcome),
     }

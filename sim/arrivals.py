@@ -7,7 +7,7 @@ Scalar rules take plain numbers and are compiled by :mod:`sim.kernels`.
 from typing import NamedTuple
 
 from reference_impl.domain.bets import bet_offset_s
-from reference_impl.domain.games.roulette import SPOTS
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.random_streams import Stream, uniform
 from sim.scenario import Scenario
@@ -69,8 +69,8 @@ def planned_bet(
     return offset_ns, selection, stake_minor(uniform(seed, STAKE, player, k), stake_minor_min, stake_minor_max)
 
 
-def rule_arguments(scenario: Scenario) -> tuple[float, float, float, float, float, int, int, int]:
-    """Return the scenario's part of :func:`planned_bet`'s arguments, in order."""
+def rule_arguments(scenario: Scenario, table: int) -> tuple[float, float, float, float, float, int, int, int]:
+    """Return the scenario's part of :func:`planned_bet`'s arguments at a table, in order."""
     betting = scenario.betting
     return (
         scenario.timing.window_ms * NS_PER_MS / NS_PER_S,
@@ -80,14 +80,14 @@ def rule_arguments(scenario: Scenario) -> tuple[float, float, float, float, floa
         betting.timing.late_mean_s,
         betting.stake_minor_min,
         betting.stake_minor_max,
-        len(SPOTS),
+        len(game_at(scenario.games, table).spots),
     )
 
 
-def planned_bets(scenario: Scenario, player: int, round_no: int) -> list[PlannedBet]:
-    """Return what a player bets in its table's `round_no`-th round, in the order of time."""
+def planned_bets(scenario: Scenario, player: int, table: int, round_no: int) -> list[PlannedBet]:
+    """Return what a player bets in the `round_no`-th round of a table, in the order of time."""
     betting = scenario.betting
     count = bets_count(scenario.seed, player, round_no, betting.participation, betting.bets_per_round_mean)
     first = round_no * DRAWS_PER_ROUND
-    rules = rule_arguments(scenario)
+    rules = rule_arguments(scenario, table)
     return sorted(PlannedBet(*planned_bet(scenario.seed, player, first + j, *rules)) for j in range(count))

@@ -55,6 +55,7 @@ class RoundSeen:
     informative_ns: int = 0
     result_ns: int = 0
     settled_ns: int = 0
+    game: str = ""
     decision: str = "unknown"
     outcome: int = -1
 

@@ -82,9 +82,11 @@ class Players:
         self._seen = seen
         self._load_start_ns = load_start_ns
         self._load_end_ns = load_start_ns + round(scenario.load_s * NS_PER_S)
-        self._rules = (
-            scenario.betting.participation, scenario.betting.bets_per_round_mean, *rule_arguments(scenario),
-        )  # fmt: skip
+        betting = scenario.betting
+        self._rules = {
+            table: (betting.participation, betting.bets_per_round_mean, *rule_arguments(scenario, table))
+            for table in range(1, scenario.tables + 1)
+        }
         self._arrivals = arrivals(scenario)
         self._players = {
             a.player: _Player(a.player, a.table, shard_of(a.player, scenario.shards)) for a in self._arrivals
@@ -126,7 +128,7 @@ class Players:
         fresh = np.array([self._players[number].round_id < news.round_id for number in players.tolist()])
         players, at_ns = players[fresh], at_ns[fresh]
         round_no = round_no_of(news.round_id)
-        plan = kernels.plan_round(self._scenario.seed, players, round_no, *self._rules)
+        plan = kernels.plan_round(self._scenario.seed, players, round_no, *self._rules[news.table])
         for number in players.tolist():
             self._players[number].round_id = news.round_id
         previous, ordinal = -1, 0

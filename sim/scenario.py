@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -117,6 +118,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         What happens when.
     answer_s_max : float
         A player that has no answer after this long reconnects and sends the bet again, with the same id.
+    games : tuple of str
+        The tables' games, dealt out to tables 1, 2, … in turn.
     seed : int
         Seeds the load, the model and nothing else.
     """
@@ -136,6 +139,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     surges: tuple[Surge, ...] = ()
     faults: tuple[Fault, ...] = ()
     answer_s_max: Annotated[float, Meta(gt=0.0)] = 3.0
+    games: tuple[str, ...] = DEFAULT_GAMES
     seed: int = 1
 
 

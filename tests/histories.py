@@ -9,7 +9,7 @@ import pandas as pd
 
 from reference_impl.domain.bets import BetTiming, bet_offset_s
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOTS, payouts_minor
+from reference_impl.domain.games.roulette import ROULETTE, SPOTS
 from reference_impl.domain.ids import account_kind, round_id, shard_of
 from reference_impl.domain.ledger import Bet, Ledger
 from reference_impl.domain.records import OpKind, Outcome, PushKind
@@ -215,6 +215,7 @@ class _Story:
                         "informative_ns": 0 if void else decided, "result_ns": result,
                         "ending_ns": decided + 5 * MS if void else result + 5 * MS,
                         "settled_ns": decided + 60 * MS if void else result + 80 * MS,
+                        "game": "roulette",
                         "decision": "void" if void else "outcome", "outcome": -1 if void else int(rng.integers(37)),
                     }
                 )  # fmt: skip
@@ -257,7 +258,7 @@ class _Story:
             return
         bets = ledger.unsettled(row.round)
         selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
-        pays = payouts_minor(selections, amounts, row.outcome)
+        pays = ROULETTE.payouts_minor(selections, amounts, row.outcome)
         ledger.settle(
             row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)], _ref(4, row.round)
         )

@@ -220,7 +220,7 @@ class PlayerScript:
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
-            self._prepared = round_no, planned_bets(self.scenario, self.arrival.player, round_no)
+            self._prepared = round_no, planned_bets(self.scenario, self.arrival.player, self.arrival.table, round_no)
         return self._prepared[1]
 
     def _plan(self, event: TableEvent, heard_ns: int) -> Iterator[Operation]:

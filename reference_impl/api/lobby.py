@@ -10,7 +10,6 @@ from reference_impl.api.messages import TableInLobby
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 
-GAME = "european_roulette"
 RECENT_MAX = 12
 
 
@@ -19,8 +18,8 @@ class Lobby:
 
     def __init__(self) -> None:
         self._states: dict[int, TableEnvelope] = {}
-        self._recent: dict[int, deque[int]] = {}
-        self._held_back: dict[int, int] = {}
+        self._recent: dict[int, deque[tuple[int, str]]] = {}
+        self._held_back: dict[int, tuple[int, str]] = {}
 
     async def listen(self, bus: Client) -> None:
         """Follow the tables' events."""
@@ -37,12 +36,13 @@ class Lobby:
         return [
             TableInLobby(
                 number,
-                GAME,
+                state.event.game,
                 Phase(state.event.phase).name.lower(),
                 state.event.round,
                 state.event.opens_at_unix_ns,
                 state.event.closes_at_unix_ns,
-                list(self._recent.get(number, ())),
+                [outcome for outcome, _ in self._recent.get(number, ())],
+                [result for _, result in self._recent.get(number, ())],
             )
             for number, state in sorted(self._states.items())
         ]
@@ -52,7 +52,7 @@ class Lobby:
         if event.table in self._held_back:
             recent = self._recent.setdefault(event.table, deque(maxlen=RECENT_MAX))
             recent.appendleft(self._held_back[event.table])
-        self._held_back[event.table] = event.outcome
+        self._held_back[event.table] = event.outcome, event.result
 
     async def _on_table(self, msg: Msg) -> None:
         self.enter(msgspec.json.decode(msg.data, type=TableEnvelope))

@@ -92,6 +92,7 @@ class TableInLobby(Struct):
     opens_at_unix_ns: int
     closes_at_unix_ns: int
     recent: list[int]
+    recent_results: list[str]
 
 
 class TablesInLobby(Struct):

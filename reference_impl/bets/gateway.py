@@ -74,8 +74,8 @@ class GatewayConfig:
         Loopback port for players.
     shards, tables : int
         Size of the system.
-    limits : TableLimits
-        Limits of every table.
+    limits : dict of int to TableLimits
+        The limits of each table.
     ticket_secret : bytes
         The key that placement signs tickets with.
     """
@@ -85,7 +85,7 @@ class GatewayConfig:
     port: int
     shards: int
     tables: int
-    limits: TableLimits
+    limits: dict[int, TableLimits]
     ticket_secret: bytes
 
     @property
@@ -263,8 +263,8 @@ class Gateway:
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
-        status = check_static(self.config.limits, bet.selection, bet.amount_minor)
-        state = self._states.get(bet.table)
+        limits, state = self.config.limits.get(bet.table), self._states.get(bet.table)
+        status = Status.OVERLOADED if limits is None else check_static(limits, bet.selection, bet.amount_minor)
         shard = shard_of(account, self.config.shards)
         if status is Status.ACCEPTED and state is None:
             status = Status.OVERLOADED

@@ -21,6 +21,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from reference_impl.domain.games.roulette import ROULETTE
+
 
 class BetBatch(Struct, array_like=True, frozen=True):
     """Bets of one gateway for one shard, in arrival order; columns of equal length."""
@@ -91,14 +93,16 @@ class RecordDecision(Struct, tag=True, frozen=True):
     outcome: int
     seed: bytes
     heads: list[bytes]
+    game: str = ROULETTE.name
 
 
 class SettleRound(Struct, tag=True, frozen=True):
-    """Settle all bets of a round for this outcome."""
+    """Settle all bets of a round for this outcome of this game."""
 
     round_id: int
     epoch: int
     outcome: int
+    game: str = ROULETTE.name
 
 
 class VoidRound(Struct, tag=True, frozen=True):
@@ -201,6 +205,7 @@ class Decision(Struct, tag=True, frozen=True):
 
     void: bool
     outcome: int
+    game: str = ROULETTE.name
 
 
 class Done(Struct, tag=True, frozen=True):
@@ -244,7 +249,10 @@ ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balanc
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):
-    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host."""
+    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
+
+    ``result`` is the outcome in words, for screens that do not draw the game.
+    """
 
     table: int
     round: int
@@ -257,6 +265,8 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     outcome: int = -1
     commitment: str = ""
     seed: str = ""
+    game: str = ROULETTE.name
+    result: str = ""
 
 
 class TableEnvelope(Struct, frozen=True):

@@ -17,7 +17,7 @@ QUERIES = {
                (extract(epoch FROM w.accept_until) * 1000000000)::bigint AS accept_until_unix_ns
         FROM betting_window w, head h ORDER BY w.round, w.win""",
     "decisions": """
-        SELECT d.round, d.void, d.outcome, encode(d.seed, 'hex') AS seed,
+        SELECT d.round, d.void, d.outcome, d.game, encode(d.seed, 'hex') AS seed,
                (SELECT string_agg(encode(x, 'hex'), ';' ORDER BY n)
                 FROM unnest(d.heads) WITH ORDINALITY AS t (x, n)) AS heads
         FROM round_decision d ORDER BY d.round""",

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
@@ -70,10 +70,10 @@ async def _close_window(db: Database, ask: m.CloseWindow) -> m.ControlReply:
 async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlReply:
     row = await one_row(
         db,
-        "SELECT void, outcome FROM decide($1, $2, $3, $4, $5, $6, $7)",
-        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads,
+        "SELECT void, outcome, game FROM decide($1, $2, $3, $4, $5, $6, $7, $8)",
+        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads, ask.game,
     )  # fmt: skip
-    return m.Decision(row["void"], row["outcome"])
+    return m.Decision(row["void"], row["outcome"], row["game"])
 
 
 class _Settlement:
@@ -84,6 +84,7 @@ class _Settlement:
 
     def __init__(self, ask: m.SettleRound) -> None:
         self._ask = ask
+        self._game = game_named(ask.game)
         self._after_seq = 0
         self._bets = CHUNK_BETS_FIRST
 
@@ -99,7 +100,7 @@ class _Settlement:
             return m.Done(0)
         selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
         stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-        payouts = payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
         await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
         self._after_seq = bets[-1]["seq"]

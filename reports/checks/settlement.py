@@ -6,7 +6,7 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import GROSS, POCKETS, SPOTS
+from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.records import PushKind
 from reports.checks.history import History, positions, repeated, taken
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
@@ -59,18 +59,23 @@ def _ends(history: History) -> pd.DataFrame:
         ends[f"bet_{name}"] = taken(history.accepted, name, bet)
     ends["matched"] = (bet >= 0) & (ends["account"] == ends["bet_account"]) & (ends["round"] == ends["bet_round"])
     ends["outcome"] = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
-    decisions = history.rounds["decision"].to_numpy(dtype=object)
-    ends["decision"] = np.where(row >= 0, decisions[row], "unknown") if len(decisions) else "unknown"
+    for name, missing in (("decision", "unknown"), ("game", "")):
+        known = history.rounds[name].to_numpy(dtype=object)
+        ends[name] = np.where(row >= 0, known[row], missing) if len(known) else missing
     ends["expected"] = _payouts(ends)
     return ends
 
 
 def _payouts(ends: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Return what each bet is owed: the game's payout for its round's outcome, or its stake back."""
-    selection, outcome, stake = (ends[name].to_numpy() for name in ("bet_selection", "outcome", "bet_amount"))
-    on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < POCKETS)
-    gross = GROSS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
-    pays = np.where(on_layout, gross * stake, -1)
+    selection, stake = (ends[name].to_numpy(dtype=np.int64) for name in ("bet_selection", "bet_amount"))
+    pays = np.full(len(ends), -1, dtype=np.int64)
+    for _, alike in ends.reset_index(drop=True).groupby(["game", "outcome"]):
+        game, outcome = GAMES.get(alike["game"].iloc[0]), int(alike["outcome"].iloc[0])
+        if game is not None and game.is_outcome(outcome):
+            rows = alike.index.to_numpy()
+            on_layout = rows[(selection[rows] >= 0) & (selection[rows] < len(game.spots))]
+            pays[on_layout] = game.payouts_minor(selection[on_layout], stake[on_layout], outcome)
     return np.where((ends["kind"] == int(EntryKind.SETTLE)).to_numpy(), pays, stake)
 
 

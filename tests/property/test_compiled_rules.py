@@ -55,13 +55,13 @@ def test_a_planned_round_equals_the_players_own_plans(seed, players, round_no, p
     scenario = Scenario(seed=seed, betting=Betting(participation=participation, bets_per_round_mean=mean))
     numbers = np.arange(1, players + 1)
     index, offset_ns, selection, amount = kernels.plan_round(
-        seed, numbers, round_no, participation, mean, *arrivals.rule_arguments(scenario)
+        seed, numbers, round_no, participation, mean, *arrivals.rule_arguments(scenario, 1)
     )
     planned = sorted(zip(index.tolist(), offset_ns.tolist(), selection.tolist(), amount.tolist(), strict=True))
     plain = [
         (i, *bet)
         for i, player in enumerate(numbers.tolist())
-        for bet in arrivals.planned_bets(scenario, player, round_no)
+        for bet in arrivals.planned_bets(scenario, player, 1, round_no)
     ]
     assert [(i, s, a) for i, _, s, a in planned] == [(i, s, a) for i, _, s, a in plain]
     assert all(abs(x[1] - y[1]) <= 1 for x, y in zip(planned, plain, strict=True))

@@ -55,7 +55,7 @@ def send_all(script: PlayerScript, now_ns: int = WINDOW_NS - 1) -> list[Operatio
 
 
 def test_bets_are_those_of_the_shared_plan_each_due_at_its_offset_after_opening(betting: PlayerScript) -> None:
-    plan = planned_bets(SCENARIO, 7, 1)
+    plan = planned_bets(SCENARIO, 7, 1, 1)
     sent = send_all(betting)
     assert [(op.due_ns, op.selection, op.amount_minor) for op in sent] == [tuple(bet) for bet in plan]
     assert {(op.round_id, op.window, op.currency, op.attempt) for op in sent} == {(ROUND, 0, 978, 1)}
@@ -63,7 +63,7 @@ def test_bets_are_those_of_the_shared_plan_each_due_at_its_offset_after_opening(
 
 
 def test_bet_is_sent_when_due_whatever_is_outstanding(betting: PlayerScript) -> None:
-    first, second, _ = (bet.offset_ns for bet in planned_bets(SCENARIO, 7, 1))
+    first, second, _ = (bet.offset_ns for bet in planned_bets(SCENARIO, 7, 1, 1))
     assert betting.take_due(first - 1) == []
     assert betting.wake_ns(first - 1) == first
     assert len(betting.take_due(first)) == 1
@@ -85,7 +85,7 @@ def test_window_that_closed_before_it_was_heard_of_is_not_bet_on(script: PlayerS
 
 
 def test_player_who_joins_in_mid_window_places_only_the_bets_still_to_come(script: PlayerScript) -> None:
-    offsets = [bet.offset_ns for bet in planned_bets(SCENARIO, 7, 1)]
+    offsets = [bet.offset_ns for bet in planned_bets(SCENARIO, 7, 1, 1)]
     joined_ns = offsets[0] + 1
     script.connected(welcome(state=event(Phase.CLOSING_SOON), now_ns=joined_ns), 0, 1, joined_ns)
     assert [op.due_ns for op in send_all(script)] == offsets[1:]

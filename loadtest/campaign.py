@@ -199,7 +199,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     cost = replace(StackConfig().password_cost, memory_kib=64, iterations=1)
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
-        games=scenario.games,
+        timings=scenario.timings, games=scenario.games,
         edges=scenario.edges, record_dir=str(records), password_cost=cost,
     )  # fmt: skip
 

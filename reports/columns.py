@@ -74,6 +74,8 @@ ROUNDS = {
     "epoch": Column("int32", "", "dealer epoch"),
     "opens_ns": Column("int64", "ns", "window opens"),
     "closes_ns": Column("int64", "ns", "announced cut-off"),
+    "first_close_ns": Column("int64", "ns", "the first player's window ends, by the close policy; 0 as closes_ns"),
+    "last_close_ns": Column("int64", "ns", "the last player's window ends, by the close policy; 0 as closes_ns"),
     "no_more_bets_ns": Column("int64", "ns", "no more bets announced"),
     "bets_closed_ns": Column("int64", "ns", "every shard closed"),
     "informative_ns": Column("int64", "ns", "first informative instant in the studio: dealing starts"),

@@ -190,7 +190,8 @@ def _phase_instants(number: Integers, phases: Records, clock: ClockPair) -> dict
     phases = phases[np.argsort(phases["t_ns"], kind="stable")]
     latest = _last_of(number, phases["round"])
     columns: dict[str, Any] = {"epoch": _taken(phases["epoch"], latest)}
-    for name, source in (("opens_ns", "opens_unix_ns"), ("closes_ns", "closes_unix_ns")):
+    for name in ("opens_ns", "closes_ns", "first_close_ns", "last_close_ns"):
+        source = name.replace("_ns", "_unix_ns")
         stated = phases[phases[source] > 0]
         instant = _taken(stated[source], _last_of(number, stated["round"]))
         columns[name] = np.where(instant > 0, instant - clock.unix_ns + clock.mono_ns, 0)

@@ -7,6 +7,7 @@ Scalar rules take plain numbers and are compiled by :mod:`sim.kernels`.
 from typing import NamedTuple
 
 from reference_impl.domain.bets import bet_offset_s
+from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.random_streams import Stream, uniform
@@ -73,7 +74,7 @@ def rule_arguments(scenario: Scenario, table: int) -> tuple[float, float, float,
     """Return the scenario's part of :func:`planned_bet`'s arguments at a table, in order."""
     betting = scenario.betting
     return (
-        scenario.timing.window_ms * NS_PER_MS / NS_PER_S,
+        timing_at(scenario.timing, scenario.timings, table).window_ms * NS_PER_MS / NS_PER_S,
         betting.timing.repeat_share,
         betting.timing.late_share,
         betting.timing.repeat_mean_s,

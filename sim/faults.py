@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import simpy
 
+from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
 from sim.observations import Observations
@@ -44,7 +45,9 @@ def streaming(scenario: Scenario) -> frozenset[str]:
 def not_modelled(scenario: Scenario) -> list[str]:
     """Return what a scenario asks for and the model does not have, for people."""
     known = modelled(scenario)
-    return [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    policies = {timing.close_policy for timing in (scenario.timing, *scenario.timings)} - {ClosePolicy.SERVER}
+    links = [f"round trips under close policy {policy}" for policy in sorted(policies)]
+    return links + [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
 
 
 class Faults:

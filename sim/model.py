@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import simpy
 
+from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
@@ -116,7 +117,7 @@ class Simulation:
                 number,
                 scenario.seed,
                 game_at(scenario.games, number),
-                scenario.timing,
+                timing_at(scenario.timing, scenario.timings, number),
                 draws,
                 shards,
                 self._gateways,

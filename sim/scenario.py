@@ -108,8 +108,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Length of the load, ramp included.
     deposit_minor : int
         Every player's first deposit.
-    timing : Timing
-        The tables' timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
     betting : Betting
         The players' behaviour.
     viewing : Viewing
@@ -134,6 +134,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     load_s: Annotated[float, Meta(gt=0.0)] = 60.0
     deposit_minor: Positive = 100_000
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
     betting: Betting = Betting()
     viewing: Viewing = Viewing()
     surges: tuple[Surge, ...] = ()

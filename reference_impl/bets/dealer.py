@@ -31,8 +31,8 @@ class DealerConfig:
         Its tables.
     shards : int
         Size of the system.
-    timing : Timing
-        Every table's timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
     games : tuple of str
         The tables' games, dealt out in turn.
     feed_dir : str
@@ -44,6 +44,7 @@ class DealerConfig:
     tables: tuple[int, ...]
     shards: int
     timing: gr.Timing
+    timings: tuple[gr.Timing, ...] = ()
     games: tuple[str, ...] = DEFAULT_GAMES
     feed_dir: str = ""
     feed_s_max: float = FEED_S_MAX
@@ -95,7 +96,8 @@ class Dealer:
     def _table(self, number: int, config: DealerConfig, record_phase: Callable[..., None]) -> Table:
         game = game_at(config.games, number)
         source = config.source(number, game)
-        return Table(number, config.shards, config.timing, game, source, self._bus, self._gateways, record_phase)
+        timing = gr.timing_at(config.timing, config.timings, number)
+        return Table(number, config.shards, timing, game, source, self._bus, self._gateways, record_phase)
 
     def _gateways(self) -> frozenset[str]:
         since_s = time.monotonic() - GATEWAY_SILENT_S_MAX

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from reference_impl.background import Background
 from reference_impl.bets.dealer_outcomes import OutcomeSource
 from reference_impl.bus import ask_wallet, ask_wallet_until_answered
+from reference_impl.domain import cutoff
 from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
 from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
@@ -227,12 +228,22 @@ class Table:
             self.source.seed.hex() if revealed else "",
             self.game.name,
             "" if outcome is None else self.game.describe(outcome),
+            *self.timing.closing,
         )
         self.record_phase(
             time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self._epoch, event.outcome,
             event.opens_at_unix_ns, event.closes_at_unix_ns,
+            *self._window_ends(event),
         )  # fmt: skip
         self._to_announce.put_nowait(event)
+
+    @staticmethod
+    def _window_ends(event: m.TableEvent) -> tuple[int, int]:
+        """Return when the first and the last player's window ends, 0 as long as none is announced."""
+        if not event.closes_at_unix_ns:
+            return 0, 0
+        first_ns = cutoff.first_close_ns(event.closes_at_unix_ns, event.early_ns)
+        return first_ns, cutoff.last_close_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns)
 
     async def _announce_in_order(self) -> None:
         while True:

@@ -10,6 +10,7 @@ the window's watermark to the dealer.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from reference_impl.domain.messages import (
     TableEnvelope,
     Watermark,
 )
+from reference_impl.domain.round_trip import RoundTrip
 from reference_impl.domain.tickets import Ticket, unseal
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 
@@ -50,6 +52,12 @@ NONCES_MAX = 100_000
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
+
+
+MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+"""Round trips are measured at these phases, where the close policy looks at them."""
+
+QUESTION_BYTES = 8
 
 
 class PendingBet(NamedTuple):
@@ -103,6 +111,7 @@ class Player(WSListener):
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.ticket: Ticket | None = None
+        self.round_trip = RoundTrip()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Give the new socket a moment to say who it is."""
@@ -121,6 +130,9 @@ class Player(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
         received_ns = time.monotonic_ns()
+        if frame.msg_type is WSMsgType.PONG:
+            self.round_trip.answer(frame.get_payload_as_bytes(), received_ns)
+            return
         if frame.msg_type is WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
@@ -143,6 +155,13 @@ class Player(WSListener):
             self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
             return
         self._transport.send(WSMsgType.TEXT, frame)
+
+    def measure(self) -> None:
+        """Ask for a sign of life that cannot be given before the question is there."""
+        if self._transport is not None and not self.round_trip.waiting:
+            question = secrets.token_bytes(QUESTION_BYTES)
+            self.round_trip.ask(question, time.monotonic_ns())
+            self._transport.send_ping(question)
 
     def close(self, code: protocol.CloseCode, reason: str) -> None:
         """Close politely, with a reason of one line."""
@@ -260,6 +279,7 @@ class Gateway:
             self._states.get(ticket.table),
         )  # fmt: skip
         player.push(_encode(welcome))
+        player.measure()
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
@@ -271,7 +291,7 @@ class Gateway:
         if status is Status.ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                not self._in_time(state, bet, received_ns + self._clock_ns),
+                not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
             pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
             status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
@@ -283,11 +303,12 @@ class Gateway:
         return Player(self)
 
     @staticmethod
-    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet, received_unix_ns: int) -> bool:
+    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet, received_unix_ns: int, trip_ns: int) -> bool:
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
-        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)
+        until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
+        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
         shard = shard_of(bets[0].row[1], self.config.shards)
@@ -309,12 +330,15 @@ class Gateway:
             return
         self._states[envelope.table] = envelope
         self._egress_bytes += self.fanout.announce(envelope)
+        if envelope.event.grace_ns and envelope.event.phase in MEASURED:
+            for player in self.fanout.at(envelope.table):
+                player.measure()
         if envelope.event.phase == Phase.BETS_OPEN:
-            wait_s = (envelope.event.closes_at_unix_ns - time.time_ns()) / NS_PER_S
+            wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
     def _cut_off(self, envelope: TableEnvelope) -> None:
-        early_ns = envelope.event.closes_at_unix_ns - (time.monotonic_ns() + self._clock_ns)
+        early_ns = _last_close_ns(envelope) - (time.monotonic_ns() + self._clock_ns)
         if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
             asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
@@ -353,3 +377,8 @@ class Gateway:
             self._nonces = {nonce: until for nonce, until in self._nonces.items() if until > now_s}
             await asyncio.sleep(REPORT_S)
             self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+
+def _last_close_ns(envelope: TableEnvelope) -> int:
+    event = envelope.event
+    return cutoff.last_close_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns)

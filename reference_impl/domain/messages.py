@@ -251,7 +251,8 @@ ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balanc
 class TableEvent(Struct, frozen=True, omit_defaults=True):
     """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
 
-    ``result`` is the outcome in words, for screens that do not draw the game.
+    ``early_ns`` and ``grace_ns`` are the close policy, a :class:`reference_impl.domain.cutoff.Closing`; ``result`` is
+    the outcome in words, for screens that do not draw the game.
     """
 
     table: int
@@ -267,6 +268,8 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     seed: str = ""
     game: str = ROULETTE.name
     result: str = ""
+    early_ns: int = 0
+    grace_ns: int = 0
 
 
 class TableEnvelope(Struct, frozen=True):

@@ -32,8 +32,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Edges that serve video; 0 means that there is no video at all.
     video : VideoConfig
         What the studios film.
-    timing : Timing
-        Every table's timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
     games : tuple of str
         The tables' games, dealt out to tables 1, 2, … in turn.
     feed_dir : str
@@ -63,6 +63,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     edges: Annotated[int, Meta(ge=0, le=1000)] = 2
     video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
     games: Annotated[tuple[str, ...], Meta(min_length=1)] = DEFAULT_GAMES
     feed_dir: str = ""
     feed_s_max: Annotated[float, Meta(gt=0)] = FEED_S_MAX

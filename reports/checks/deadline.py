@@ -24,7 +24,8 @@ def no_late_bet(history: History) -> Verdict:
         return unknown("there is no ledger export", **counts)
     closed, opened, seq = entries["closed_seq"], entries["opened_seq"], entries["seq"]
     bets = _stamped_accepted(history)
-    late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
+    last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
+    late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
     broken = first_broken(
         (
@@ -53,13 +54,13 @@ def no_early_rejection(history: History) -> Verdict:
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
     rows = bets.loc[refused, columns].reset_index(drop=True)
     row = history.window_rows(rows)
-    for name in ("opens_ns", "closes_ns"):
+    for name in ("opens_ns", "closes_ns", "first_close_ns"):
         rows[name] = taken(history.rounds, name, row)
     excused = excused_windows(history)
     left_out = np.where(row >= 0, excused[row], False) if len(excused) else np.zeros(len(rows), dtype=bool)
     # without the gateway's stamp the client's start is a lower bound
     arrived = np.where(rows["received_ns"] > 0, rows["received_ns"], rows["invoke_ns"])
-    before_close = arrived < rows["closes_ns"].to_numpy() - history.clock_error_ns
+    before_close = arrived < _instead(rows["first_close_ns"], rows["closes_ns"]) - history.clock_error_ns
     judged = (rows["received_ns"] > 0) & (row >= 0)
     in_time = judged & before_close & (arrived >= rows["opens_ns"] + history.clock_error_ns)
     counts = {"refused_as_late": len(rows), "excluded": int(left_out.sum())}
@@ -84,6 +85,11 @@ def excused_windows(history: History) -> Mask:
         until = recovered if recovered > 0 else _FOREVER_NS
         excused = excused | ((struck <= ends) & (rounds["opens_ns"].to_numpy() <= until))
     return excused
+
+
+def _instead(stated_ns: pd.Series, closes_ns: pd.Series) -> np.ndarray:
+    """Return when windows end by the close policy, or the announced close where nothing else is on record."""
+    return np.where(stated_ns > 0, stated_ns, closes_ns)
 
 
 def _entries_with_windows(history: History) -> pd.DataFrame:
@@ -111,6 +117,6 @@ def _stamped_accepted(history: History) -> pd.DataFrame:
     stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
     rows = bets.loc[stamped, columns].reset_index(drop=True)
     row = history.window_rows(rows)
-    for name in ("closes_ns", "informative_ns"):
+    for name in ("closes_ns", "last_close_ns", "informative_ns"):
         rows[name] = taken(history.rounds, name, row)
     return rows

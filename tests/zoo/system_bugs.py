@@ -23,7 +23,7 @@ SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
         _GATEWAY,
-        (("unix_ns, event.closes_at_unix_ns)", "unix_ns, event.closes_at_unix_ns - 400_000_000)"),),
+        (("unix_ns, until_ns)", "unix_ns, until_ns - 400_000_000)"),),
         "no_early_rejection",
     ),
     Bug(
@@ -66,7 +66,7 @@ SYSTEM_BUGS = (
     Bug(
         "late accept: a gateway takes bets after the cut-off",
         _GATEWAY,
-        (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)", "return True"),),
+        (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)", "return True"),),
         "no_late_bet",
     ),
     Bug(

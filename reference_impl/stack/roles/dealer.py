@@ -12,6 +12,7 @@ def build(node: Node) -> list[Role]:
         tuple(range(1, config.tables + 1)),
         config.shards,
         config.timing,
+        config.timings,
         config.games,
         config.feed_dir,
         config.feed_s_max,

@@ -14,15 +14,17 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pandas as pd
 
-from loadtest.adapters.ours_operator import LiveTableOperator
+from loadtest.adapters.base import Target
+from loadtest.adapters.ours import LiveTable
 from loadtest.clips import read_clips
-from loadtest.clock import clock_pair
+from loadtest.clock import HostClock, clock_pair
 from loadtest.evaluation import evaluate
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
 from loadtest.generator import OVERTIME_S_MAX, LoadGenerator
@@ -34,6 +36,7 @@ from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
+from reports.junit import write_error_junit
 from reports.run import Run, manifest_base, write_run
 from sim.scenario import Campaign, Scenario, people
 
@@ -136,10 +139,10 @@ async def _measure(campaign: Campaign, folder: Path, measurement: _Measurement, 
 
 async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Measurement, shown: Progress) -> None:
     scenario = campaign.scenario
-    operator = LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns)
+    operator = LiveTable(Target(stack.api_url, stack.admin_token, tuple(stack.dsns)), HostClock())
     players = len(people(scenario))
     shown.say(f"opening accounts for {players} players")
-    await operator.provision(players, scenario.deposit_minor)
+    await asyncio.to_thread(operator.provision, players, scenario.deposit_minor)
     measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in stack.node_names}
     plan = LoadPlan(
         name=campaign.name, scenario=scenario, api_url=stack.api_url, record_dir=str(stack.record_dir),
@@ -149,13 +152,15 @@ async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Me
     shown.say("starting the load generator")
     try:
         measurement.load_start_ns = await generator.start()
-        faults = strike(stack, scenario.faults, measurement.load_start_ns, operator.cut_offs)
+        faults = strike(
+            stack, scenario.faults, measurement.load_start_ns, partial(asyncio.to_thread, operator.cut_offs)
+        )
         await _drive(plan, generator, faults, measurement, shown)
     finally:
         generator.stop()
     shown.say("finishing the rounds in play")
     await stack.finish_rounds()
-    await operator.export_ledger(folder / "export")
+    await asyncio.to_thread(operator.export_ledger, folder / "export")
 
 
 async def _drive(
@@ -251,6 +256,7 @@ def _clock_offsets(clocks: list[tuple[int, int]]) -> dict[str, Any]:
 def _leave_note(campaign: Campaign, folder: Path, measurement: _Measurement, reason: str) -> None:
     run = _write(campaign, folder, measurement, reason, {})
     write_summary(run, error_summary(reason))
+    write_error_junit(run, reason)
 
 
 def _link_latest(out: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from loadtest.adapters.loading import OURS
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Scenario
@@ -35,6 +36,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Where records are appended.
     nonce : int
         High half of every operation id of this campaign.
+    adapter : str
+        How the target is spoken to, ``module:Class``.
     """
 
     name: str
@@ -42,6 +45,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_url: str
     record_dir: str
     nonce: int
+    adapter: str = OURS
 
     @property
     def start_file(self) -> Path:

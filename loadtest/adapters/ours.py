@@ -1,18 +1,28 @@
-"""The player's side of the reference implementation: HTTP for log-in and placement, WebSocket for play."""
+"""The reference implementation: HTTP for log-in, placement and accounts, WebSocket for play, DSNs for its ledger."""
 
+import asyncio
 import time
+from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 
-from loadtest.adapters.base import Arrived, EdgePlacement, Placement
+from loadtest.adapters.base import Arrived, EdgePlacement, Placement, TargetAdapter
 from loadtest.adapters.http import JsonClient
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
 from loadtest.users.websocket import ConnectionLostError, WebSocket
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.money import Currency
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, Welcome
+from reference_impl.stack.ledger_export import export_ledger
 
 HTTP_S_MAX = 5.0
+PLAYERS_A_CALL = 200  # each password is hashed slowly on purpose: a call must not take minutes
+PROVISION_S_MAX = 60.0
+QUIESCE_POLL_S = 0.2
+
+_ENDED = frozenset({"settled", "voided"})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ServerMessage).decode
@@ -66,6 +76,10 @@ class OurLink:
             raise RemoteProtocolError(f"first message is {type(welcome).__name__}, expected Welcome")
         return welcome, arrived
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
     def send_bet(self, op: Operation) -> None:
         """Send a bet."""
         self._socket.send_text(
@@ -87,30 +101,25 @@ class OurLink:
         self._socket.close()
 
 
-class LiveTable:
-    """The reference implementation, as players reach it.
+class LiveTable(TargetAdapter):
+    """The reference implementation, as players and its operator reach it."""
 
-    Parameters
-    ----------
-    api_url : str
-        Its HTTP address.
-    clock : HostClock
-        Converts kernel stamps.
-    """
-
-    def __init__(self, api_url: str, clock: HostClock) -> None:
-        self._api_url = api_url
-        self._clock = clock
+    offers: ClassVar[frozenset[str]] = frozenset({"ledger", "video"})
 
     def log_in(self, player: int) -> str:
         """Return a token."""
         body = {"name": player_name(player), "password": player_password(player)}
-        with JsonClient(self._api_url, HTTP_S_MAX) as client:
+        with self._client() as client:
             return str(client.post("/v1/login", body)["token"])
+
+    def lobby(self) -> None:
+        """Read the lobby."""
+        with self._client() as client:
+            client.get("/v1/lobby")
 
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Return a gateway and a ticket for it."""
-        with JsonClient(self._api_url, HTTP_S_MAX) as client:
+        with self._client() as client:
             reply = client.post("/v1/placement", {"table": table, "avoid": avoid}, token)
         return Placement(reply["gateway"], reply["number"], reply["url"], reply["ticket"])
 
@@ -124,10 +133,10 @@ class LiveTable:
         OperationalError
             If the target has no video.
         """
-        with JsonClient(self._api_url, HTTP_S_MAX) as client:
+        with self._client() as client:
             video = client.post("/v1/placement", {"table": table, "avoid_edge": avoid}, token)["video"]
         if video is None:
-            raise OperationalError(f"{self._api_url} has no video")
+            raise OperationalError(f"{self.target.url} has no video")
         if not video["edges"]:
             raise RetryableError("no edge is ready")
         best = video["edges"][0]
@@ -135,4 +144,49 @@ class LiveTable:
 
     def connect(self, url: str) -> OurLink:
         """Open a WebSocket to a gateway."""
-        return OurLink(url, self._clock)
+        return OurLink(url, self.clock)
+
+    def provision(self, players: int, deposit_minor: int) -> None:
+        """Create players 1 to ``players``; repeating it changes nothing."""
+        with self._client(PROVISION_S_MAX) as client:
+            for first in range(1, players + 1, PLAYERS_A_CALL):
+                numbers = range(first, min(first + PLAYERS_A_CALL, players + 1))
+                body = {"players": [_player(number, deposit_minor) for number in numbers]}
+                client.post("/v1/admin/players", body, self.target.admin_token)
+
+    def export_ledger(self, out_dir: Path) -> int:
+        """Write journal, accounts, windows and decisions of every shard; each shard's files are of one snapshot."""
+        asyncio.run(export_ledger(self.target.dsns, out_dir))
+        return len(self.target.dsns)
+
+    def quiesce(self, wait_s_max: float) -> None:
+        """Wait until each table has ended the round that it plays now, or has begun another."""
+        deadline_s = time.monotonic() + wait_s_max
+        under_way = {table["table"]: table["round"] for table in self._tables() if table["phase"] not in _ENDED}
+        while any(under_way.get(t["table"]) == t["round"] and t["phase"] not in _ENDED for t in self._tables()):
+            if time.monotonic() > deadline_s:
+                raise OperationalError(f"{self.target.url}: a round was not over after {wait_s_max:.0f} s")
+            time.sleep(QUIESCE_POLL_S)
+
+    def cut_offs(self) -> list[int]:
+        """Return the tables' announced cut-offs, CLOCK_MONOTONIC ns of this host."""
+        clock_ns = time.time_ns() - time.monotonic_ns()
+        return [table["closes_at_unix_ns"] - clock_ns for table in self._tables()]
+
+    def _tables(self) -> list[dict[str, Any]]:
+        with self._client() as client:
+            tables: list[dict[str, Any]] = client.get("/v1/lobby")["tables"]
+        return tables
+
+    def _client(self, timeout_s: float = HTTP_S_MAX) -> JsonClient:
+        return JsonClient(self.target.url, timeout_s)
+
+
+def _player(number: int, deposit_minor: int) -> dict[str, str | int]:
+    return {
+        "id": number,
+        "name": player_name(number),
+        "password": player_password(number),
+        "deposit_minor": deposit_minor,
+        "currency": int(Currency.EUR),
+    }

@@ -1,5 +1,7 @@
 """A player's life: log in, connect, play, reconnect, leave. Carries out what :class:`PlayerScript` decides.
 
+Whoever else sits at a table or looks at the lobby is another script carried out by the same player.
+
 Everything blocks, one greenlet a player. Waiting for messages and waiting for the next bet's intended start are one
 wait on the socket, so nothing a player waits for can delay a bet, except the process itself: that delay is in the
 records, between due and invoke.
@@ -16,6 +18,7 @@ from loadtest.recorder import Push, Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.ids import table_of
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
@@ -85,12 +88,12 @@ class Player:
         try:
             if not self._log_in(due_ns):
                 return
-            link, seat = self._sit_down(time.monotonic_ns())
+            link, seat = self._enter(time.monotonic_ns())
             while link is not None and seat is not None and not self._play(link, seat):
                 lost_ns = time.monotonic_ns()
                 # a gateway that dies sends all its players off at once: spread them before they return
                 self.sleep(random.random() * RECONNECT_S_MAX)
-                link, seat = self._sit_down(lost_ns)
+                link, seat = self._enter(lost_ns)
         finally:
             for op in self.script.unanswered:
                 self.report(op.kind, 0.0, "no answer: the outcome is unknown")
@@ -105,6 +108,20 @@ class Player:
         if not self._try_for(op, log_in):
             return False
         self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+        return True
+
+    def _enter(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
+        """Look round the lobby as long as the script wants, then sit down."""
+        for look_ns in self.script.lobby_looks(due_ns):
+            self._sleep_until(look_ns)
+            op = self.script.new_operation(OpKind.LOBBY, look_ns)
+            if self._try_for(op, self._look):
+                self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+            due_ns = time.monotonic_ns()
+        return self._sit_down(due_ns)
+
+    def _look(self) -> bool:
+        self.adapter.lobby()
         return True
 
     def _sit_down(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
@@ -170,7 +187,7 @@ class Player:
                     break
                 done = self.script.finished(now_ns)
                 if not done:
-                    self._take(link.receive((self.script.wake_ns(now_ns) - now_ns) / NS_PER_S))
+                    self._await(link, now_ns)
             code = _NORMAL
         except ConnectionLostError as lost:
             code = lost.code
@@ -182,6 +199,14 @@ class Player:
             self.recorder.session_ended(seat, time.monotonic_ns(), code)
             self.script.disconnected()
         return done
+
+    def _await(self, link: PlayerLink, now_ns: int) -> None:
+        """Wait for what comes, or for the next thing to do."""
+        wake_ns, deaf_until_ns = self.script.wake_ns(now_ns), self.script.deaf_until_ns(now_ns)
+        if deaf_until_ns > now_ns:
+            self.sleep((min(wake_ns, deaf_until_ns) - now_ns) / NS_PER_S)
+        else:
+            self._take(link.receive((wake_ns - now_ns) / NS_PER_S))
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
@@ -222,10 +247,9 @@ class Player:
         )  # fmt: skip
 
     def _record_payment(self, paid: Paid, arrived: Arrived) -> None:
-        arrival = self.script.arrival
         self.recorder.push(
-            arrival.player,
-            Push(PushKind.PAID, arrival.table, 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
+            self.script.arrival.player,
+            Push(PushKind.PAID, table_of(paid.round), 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
         )
 
     def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:

@@ -217,6 +217,10 @@ class WebSocket:
             sock.close()
             raise
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._sock.fileno()
+
     def send_text(self, payload: bytes) -> None:
         """Send a text message; raise ConnectionLostError if the connection is over."""
         self._send(Opcode.TEXT, payload)

@@ -195,15 +195,8 @@ class Table:
     async def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> None:
         chain = [head for _, head in heads]
         outcome = None if void else await self.source.outcome(chain)
-        request = m.RecordDecision(
-            known,
-            self._epoch,
-            outcome is None,
-            -1 if outcome is None else outcome,
-            self.source.seed,
-            chain,
-            self.game.name,
-        )
+        drawn = -1 if outcome is None else outcome
+        request = m.RecordDecision(known, self._epoch, outcome is None, drawn, self.source.seed, chain, self.game.name)
         decision = await self._ask(self._home, request, m.Decision)
         on = gr.On.DECIDED_VOID if decision.void else gr.On.DECIDED_OUTCOME
         self._post(gr.Message(on, outcome=decision.outcome), known)

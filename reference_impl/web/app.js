@@ -1,6 +1,6 @@
 // The page: which view is on, who is logged in.
 
-import { ApiError, lobby, logIn, rules } from "./api.js";
+import { ApiError, lobby, logIn, logOut, rules } from "./api.js";
 import { faces, LobbyView } from "./lobby.js";
 import { TableView } from "./table.js";
 
@@ -49,7 +49,7 @@ function showLogIn() {
 
 async function showTable(table) {
   const tables = await lobby().then((answer) => answer.tables, () => []);
-  const known = await rules(table);
+  const known = await rules(table).catch(() => rules(1));
   const one = tables.find((other) => other.table === table);
   const recent = one ? faces(one, known.red) : [];
   show("table-view");
@@ -69,6 +69,9 @@ async function route() {
   open = new LobbyView(view, await rules(1));
 }
 
-$("log-out").addEventListener("click", forget);
+$("log-out").addEventListener("click", () => {
+  logOut(token()).catch(() => {}); // the session ends by itself when it is idle
+  forget();
+});
 addEventListener("hashchange", route);
 route();

@@ -50,18 +50,19 @@ def test_compiled_bet_times_equal_plain_bet_times(arguments):
 
 
 @settings(max_examples=50, deadline=None)
-@given(SEEDS, st.integers(1, 60), st.integers(1, 100_000), st.floats(0, 1), st.floats(1, 5))
-def test_a_planned_round_equals_the_players_own_plans(seed, players, round_no, participation, mean):
-    scenario = Scenario(seed=seed, betting=Betting(participation=participation, bets_per_round_mean=mean))
+@given(SEEDS, st.integers(1, 60), st.integers(1, 100_000), st.floats(0, 1), st.floats(1, 5), st.booleans())
+def test_a_planned_round_equals_the_players_own_plans(seed, players, round_no, participation, mean, covers):
+    betting = Betting(participation=participation, bets_per_round_mean=mean, covers=covers)
+    scenario = Scenario(seed=seed, betting=betting)
     numbers = np.arange(1, players + 1)
     index, offset_ns, selection, amount = kernels.plan_round(
-        seed, numbers, round_no, participation, mean, *arrivals.rule_arguments(scenario, 1)
+        seed, numbers, round_no, participation, mean, *arrivals.rule_arguments(scenario)
     )
     planned = sorted(zip(index.tolist(), offset_ns.tolist(), selection.tolist(), amount.tolist(), strict=True))
     plain = [
         (i, *bet)
         for i, player in enumerate(numbers.tolist())
-        for bet in arrivals.planned_bets(scenario, player, 1, round_no)
+        for bet in arrivals.planned_bets(scenario, player, round_no)
     ]
     assert [(i, s, a) for i, _, s, a in planned] == [(i, s, a) for i, _, s, a in plain]
     assert all(abs(x[1] - y[1]) <= 1 for x, y in zip(planned, plain, strict=True))

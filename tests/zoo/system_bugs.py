@@ -2,7 +2,7 @@
 
 from zoo.bug import Bug
 
-_GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer.py"
+_GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer_table.py"
 _ROUND_RULES = "reference_impl/domain/game_round.py"
 
 SLOW_CLOCKS = Bug(
@@ -41,13 +41,13 @@ SYSTEM_BUGS = (
     Bug(
         "two outcomes: a dealer announces another outcome than it recorded",
         _DEALER,
-        (("-1 if outcome is None else outcome,", "-1 if outcome is None else (outcome + 1) % POCKETS,"),),
+        (("-1 if outcome is None else outcome,", "-1 if outcome is None else (outcome + 1) % 37,"),),
         "settled_once",
     ),
     Bug(
         "two outcomes: each shard is settled for another outcome",
         _DEALER,
-        (("m.Decision(False, outcome)))", "m.Decision(False, (outcome + shard) % POCKETS)))"),),
+        (("m.Decision(False, outcome, self", "m.Decision(False, (outcome + shard) % 37, self"),),
         "settled_once",
     ),
     Bug(

@@ -13,13 +13,13 @@ SCENARIO = Scenario(
 def test_bets_of_a_round_lie_inside_the_window_and_in_order():
     window_ns = SCENARIO.timing.window_ms * 1_000_000
     for player in range(1, 200):
-        offsets = [bet.offset_ns for bet in planned_bets(SCENARIO, player, 1, 4)]
+        offsets = [bet.offset_ns for bet in planned_bets(SCENARIO, player, 4)]
         assert offsets == sorted(offsets)
         assert all(0 <= offset_ns < window_ns for offset_ns in offsets)
 
 
 def test_stakes_are_whole_multiples_of_the_smallest_up_to_the_largest():
-    stakes = {bet.amount_minor for player in range(1, 500) for bet in planned_bets(SCENARIO, player, 1, 1)}
+    stakes = {bet.amount_minor for player in range(1, 500) for bet in planned_bets(SCENARIO, player, 1)}
     assert stakes == set(range(50, 451, 50))
 
 
@@ -28,7 +28,7 @@ def test_the_largest_stake_below_the_smallest_leaves_the_smallest():
 
 
 def test_every_spot_is_chosen():
-    chosen = {bet.selection for player in range(1, 3000) for bet in planned_bets(SCENARIO, player, 1, 2)}
+    chosen = {bet.selection for player in range(1, 3000) for bet in planned_bets(SCENARIO, player, 2)}
     assert chosen == set(range(len(SPOTS)))
 
 
@@ -41,7 +41,7 @@ def test_numbers_of_bets_follow_participation_and_mean():
 
 def test_plans_depend_on_seed_player_and_round():
     plans = [
-        planned_bets(Scenario(seed=seed, betting=Betting(participation=1.0)), player, 1, round_no)
+        planned_bets(Scenario(seed=seed, betting=Betting(participation=1.0)), player, round_no)
         for seed, player, round_no in [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)]
     ]
     assert all(a != b for i, a in enumerate(plans) for b in plans[i + 1 :])

@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from reference_impl.accounts.store import Store
 from reference_impl.api import pages
 from reference_impl.api.admin import AdminController
+from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
 from reference_impl.api.services import Services
 
@@ -38,7 +39,7 @@ class Api:
         await self._store.open()
         await known.lobby.listen(known.bus)
         app = Litestar(
-            [Router("/v1", route_handlers=[PublicController, AdminController]), *pages.handlers()],
+            [Router("/v1", route_handlers=[PublicController, AdminController, OperatorController]), *pages.handlers()],
             state=State({"services": known}),
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),

@@ -8,7 +8,7 @@ from litestar import Controller, Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 
-from reference_impl.accounts.players import LockedError
+from reference_impl.accounts.players import BarredError, LockedError
 from reference_impl.api import asyncapi
 from reference_impl.api.messages import (
     EdgePlace,
@@ -47,7 +47,13 @@ class PublicController(Controller):
             raise HTTPException(str(error), status_code=503) from None
         if player is None:
             raise NotAuthorizedException("wrong name or password")
-        return LoggedIn(await known.sessions.open(player, int(time.time())), player)
+        token = await known.sessions.open(player, int(time.time()))
+        try:
+            await known.players.require_unbarred(player)  # afterwards: a bar that comes meanwhile ends the session
+        except BarredError as error:
+            await known.sessions.end(player, "barred")
+            raise HTTPException(str(error), status_code=403) from None
+        return LoggedIn(token, player)
 
     @post("/logout", status_code=204)
     async def log_out(self, request: Request[Any, Any, State], state: State) -> None:

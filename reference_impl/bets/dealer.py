@@ -10,6 +10,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from reference_impl.background import Background
 from reference_impl.bets.dealer_outcomes import FEED_S_MAX, FileFeed, OutcomeSource, SeededSource
 from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import game_round as gr
@@ -71,6 +72,7 @@ class Dealer:
 
     def __init__(self, config: DealerConfig, bus: Client, record_phase: Callable[..., None]) -> None:
         self._bus = bus
+        self._beside = Background("dealer")
         self._heard: dict[str, float] = {}
         self._tables = {number: self._table(number, config, record_phase) for number in config.tables}
         self._over = asyncio.Event()
@@ -85,6 +87,7 @@ class Dealer:
         await self._bus.subscribe("report.gateway", cb=self._on_report)
         await self._bus.subscribe("cutoff.*", cb=self._on_watermark)
         await self._bus.subscribe("dealer.*.state", cb=self._on_state)
+        await self._bus.subscribe("dealer.*.order", cb=self._on_order)
         await self._bus.subscribe("dealer.drain", cb=self._on_drain)
         ready()
         async with asyncio.TaskGroup() as group:
@@ -115,8 +118,16 @@ class Dealer:
         if table := self._tables.get(int(msg.subject.split(".")[1])):
             await msg.respond(msgspec.json.encode(table.last) if table.last else b"")
 
+    async def _on_order(self, msg: Msg) -> None:
+        if table := self._tables.get(int(msg.subject.split(".")[1])):
+            self._beside.spawn(self._order(table, msg))
+
+    async def _order(self, table: Table, msg: Msg) -> None:
+        order = msgspec.msgpack.decode(msg.data, type=m.TableOrder)
+        await msg.respond(msgspec.msgpack.encode(await table.order(order)))
+
     async def _on_drain(self, msg: Msg) -> None:
         for table in self._tables.values():
-            table.draining = True
+            table.drain()
         await self._over.wait()
         await msg.respond(b"")

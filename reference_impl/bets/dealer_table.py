@@ -19,6 +19,7 @@ import msgspec
 from nats.aio.client import Client
 
 from reference_impl.background import Background
+from reference_impl.bets.dealer_orders import Orders
 from reference_impl.bets.dealer_outcomes import OutcomeSource
 from reference_impl.bus import ask_wallet, ask_wallet_until_answered
 from reference_impl.domain import cutoff
@@ -74,9 +75,9 @@ class Table:
     record_phase: Callable[..., None]
     last: m.TableEnvelope | None = None
     draining: bool = False
-    _epoch: int = 0
+    epoch: int = 0
     _window: int = 0
-    _state: gr.RoundState | None = None
+    state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
     _owing: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
 
@@ -84,7 +85,8 @@ class Table:
         self._beside = Background(f"table {self.number}", self._failed)
         self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
-        self._home = home_shard(self.number, self.shards)
+        self._orders = Orders(self)
+        self.home = home_shard(self.number, self.shards)
 
     async def run(self) -> None:
         """Play rounds until drained, fenced or cancelled."""
@@ -92,6 +94,9 @@ class Table:
         try:
             round_no = await self._take()
             while not self.draining:
+                await self._orders.until_it_may_go_on()
+                if self.draining:
+                    break
                 await self._play(round_no)
                 round_no += 1
                 await asyncio.sleep(self.timing.pause_ms / 1000)
@@ -102,44 +107,70 @@ class Table:
             announcer.cancel()
             self._beside.cancel()
 
+    def drain(self) -> None:
+        """Start no new round."""
+        self.draining = True
+        self._orders.wake()
+
+    async def order(self, order: m.TableOrder) -> m.Done | m.Refused:
+        """Carry out what the operator orders."""
+        if not self.epoch:
+            return m.Refused(f"table {self.number} is not taken yet; try again")
+        try:
+            return await self._orders.carry_out(order)
+        except FencedError as error:
+            return m.Refused(str(error), fenced=True)
+
+    def owed(self, shard: int) -> set[asyncio.Task[None]]:
+        """Return what a shard still owes."""
+        return self._owing.get(shard, set())
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside the rounds."""
+        self._beside.spawn(work)
+
     def watermark(self, mark: m.Watermark) -> None:
         """Take a gateway's acknowledgement of the cut-off."""
-        if self._state is not None and mark.round_id == self._state.round_id:
-            self._post(gr.Message(gr.On.WATERMARK, mark.gateway))
+        if self.state is not None and mark.round_id == self.state.round_id:
+            self.post(gr.Message(gr.On.WATERMARK, mark.gateway))
 
     async def _take(self) -> int:
-        taken = await self._ask(self._home, m.TakeTable(self.number), m.Taken)
-        self._epoch = taken.epoch
+        taken = await self.ask(self.home, m.TakeTable(self.number), m.Taken)
+        self._orders.stopped = taken.stopped
+        self.epoch = taken.epoch
         for shard in self._others():
             self._owe(shard, self._recover(shard, fence_first=True))
-        await self._recover(self._home, fence_first=False)
+        await self._recover(self.home, fence_first=False)
         if owed := [task for tasks in self._owing.values() for task in tasks]:
             await asyncio.wait(owed, timeout=self.timing.open_wait_ms_max / 1000)
+        home = await self.ask(self.home, m.GetUnfinished(self.number), m.Unfinished)
+        self._orders.resume(home.corrections)
         return taken.next_round_no
 
     async def _recover(self, shard: int, *, fence_first: bool) -> None:
         """Bring the rounds that an earlier dealer left in this shard to their end."""
         if fence_first:
-            await self._ask(shard, m.Fence(self.number, self._epoch), m.Done)
-        unfinished = await self._ask(shard, m.GetUnfinished(self.number), m.Unfinished)
+            await self.ask(shard, m.Fence(self.number, self.epoch), m.Done)
+        unfinished = await self.ask(shard, m.GetUnfinished(self.number), m.Unfinished)
         for known in unfinished.round_ids:
-            void = m.RecordDecision(known, self._epoch, void=True, outcome=-1, seed=b"", heads=[], game=self.game.name)
-            decision = await self._ask(self._home, void, m.Decision)
+            void = m.RecordDecision(known, self.epoch, void=True, outcome=-1, seed=b"", heads=[], game=self.game.name)
+            decision = await self.ask(self.home, void, m.Decision)
             log.warning("table %d: round %d was left unfinished in shard %d: %s", self.number, known, shard,
                         "voided" if decision.void else f"settled for {decision.outcome}")  # fmt: skip
             if not decision.void:
-                await self._ask(shard, m.CloseWindow(known, self._window, self._epoch), m.Sequenced)
+                await self.ask(shard, m.CloseWindow(known, self._window, self.epoch), m.Sequenced)
             await self._finish(shard, known, decision)
 
     async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:
         if decision.void:
-            await self._ask(shard, m.VoidRound(known, self._epoch), m.Done)
+            await self.ask(shard, m.VoidRound(known, self.epoch), m.Done)
         else:
-            await self._ask(shard, m.SettleRound(known, self._epoch, decision.outcome, decision.game), m.Done)
+            await self.ask(shard, m.SettleRound(known, self.epoch, decision.outcome, decision.game), m.Done)
 
     async def _play(self, round_no: int) -> None:
         await self._until_home_owes_nothing()
         self.source.start_round()
+        self._orders.void_reason = ""
         state = gr.RoundState(
             round_id(self.number, round_no),
             frozenset(shard for shard in range(self.shards) if not self._owing.get(shard)),
@@ -151,7 +182,7 @@ class Table:
             if isinstance(message, FencedError):
                 raise message
             state, effects = gr.step(state, message, time.time_ns())
-            self._state = state
+            self.state = state
             for effect in effects:
                 self._carry_out(effect, state)
             if state.phase in gr.TERMINAL:
@@ -159,7 +190,7 @@ class Table:
             message = await self._inbox.get()
 
     async def _until_home_owes_nothing(self) -> None:
-        while owed := self._owing.get(self._home):
+        while owed := self._owing.get(self.home):
             await asyncio.wait(owed)
 
     def _carry_out(self, effect: gr.Effect, state: gr.RoundState) -> None:
@@ -167,10 +198,10 @@ class Table:
         match effect:
             case gr.OpenShards(shards, until_ns):
                 for shard in shards:
-                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self._epoch, until_ns)))
+                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self.epoch, until_ns)))
             case gr.CloseShards(shards):
                 for shard in shards:
-                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self._epoch)))
+                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self.epoch)))
             case gr.Decide(void, heads):
                 self._beside.spawn(self._decide(known, void=void, heads=heads))
             case gr.SettleShards(shards, outcome):
@@ -180,32 +211,39 @@ class Table:
                 for shard in shards:
                     self._owe(shard, self._end(shard, known, m.Decision(True, -1)))
             case gr.Announce(phase, outcome):
-                self._announce(phase, outcome, state)
+                self.announce(phase, state, outcome)
             case gr.WakeAt(at_ns):
                 self._wake_at(at_ns)
 
     async def _open(self, shard: int, request: m.OpenWindow) -> None:
         if await self._ask_while_current(shard, request, m.Sequenced):
-            self._post(gr.Message(gr.On.SHARD_OPENED, shard), request.round_id)
+            self.post(gr.Message(gr.On.SHARD_OPENED, shard), request.round_id)
 
     async def _close(self, shard: int, request: m.CloseWindow) -> None:
         if closed := await self._ask_while_current(shard, request, m.Sequenced):
-            self._post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
+            self.post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
 
     async def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> None:
         chain = [head for _, head in heads]
         outcome = None if void else await self.source.outcome(chain)
         drawn = -1 if outcome is None else outcome
-        request = m.RecordDecision(known, self._epoch, outcome is None, drawn, self.source.seed, chain, self.game.name)
-        decision = await self._ask(self._home, request, m.Decision)
+        request = m.RecordDecision(
+            known, self.epoch, outcome is None, drawn, self.source.seed, chain, self.game.name, self._orders.void_reason
+        )
+        decision = await self.ask(self.home, request, m.Decision)
         on = gr.On.DECIDED_VOID if decision.void else gr.On.DECIDED_OUTCOME
-        self._post(gr.Message(on, outcome=decision.outcome), known)
+        self.post(gr.Message(on, outcome=decision.outcome), known)
 
     async def _end(self, shard: int, known: int, decision: m.Decision) -> None:
         await self._finish(shard, known, decision)
-        self._post(gr.Message(gr.On.SHARD_DONE, shard), known)
+        self.post(gr.Message(gr.On.SHARD_DONE, shard), known)
 
-    def _announce(self, phase: gr.Phase, outcome: int | None, state: gr.RoundState) -> None:
+    def announce(
+        self, phase: gr.Phase, state: gr.RoundState | None, outcome: int | None = None, reason: str = ""
+    ) -> None:
+        """Tell everybody that the table entered a phase."""
+        if state is None:
+            state = gr.RoundState(round_id(self.number, 0), frozenset(), frozenset(), self.timing)
         revealed = phase in (gr.Phase.RESULT, gr.Phase.SETTLED, gr.Phase.VOIDED)
         event = m.TableEvent(
             self.number,
@@ -220,11 +258,25 @@ class Table:
             self.source.commitment,
             self.source.seed.hex() if revealed else "",
             self.game.name,
-            "" if outcome is None else self.game.describe(outcome),
+            (self._orders.void_reason if phase is gr.Phase.VOIDED else reason)
+            if outcome is None
+            else self.game.describe(outcome),
             *self.timing.closing,
         )
+        self._note(event)
+
+    def announce_correction(self, known: int, outcome: int, reason: str) -> None:
+        """Tell everybody that a settled round has another outcome."""
+        result = f"{self.game.describe(outcome)}, corrected: {reason}"
+        event = m.TableEvent(
+            self.number, known, self._window, int(gr.Phase.SETTLED), time.time_ns(), outcome=outcome,
+            game=self.game.name, result=result, corrected=True,
+        )  # fmt: skip
+        self._to_announce.put_nowait(event)
+
+    def _note(self, event: m.TableEvent) -> None:
         self.record_phase(
-            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self._epoch, event.outcome,
+            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
             event.opens_at_unix_ns, event.closes_at_unix_ns,
             *self._window_ends(event),
         )  # fmt: skip
@@ -241,32 +293,40 @@ class Table:
     async def _announce_in_order(self) -> None:
         while True:
             event = await self._to_announce.get()
-            request = m.AnnounceTable(self.number, self._epoch, msgspec.json.encode(event))
+            request = m.AnnounceTable(self.number, self.epoch, msgspec.json.encode(event))
             try:
-                numbered = await self._ask(self._home, request, m.Sequenced)
+                numbered = await self.ask(self.home, request, m.Sequenced)
             except FencedError as error:
-                self._post(error)
+                self.post(error)
                 return
-            self.last = m.TableEnvelope(self.number, self._epoch, numbered.seq, event)
+            self.last = m.TableEnvelope(self.number, self.epoch, numbered.seq, event)
             self._to_announce.task_done()
 
     def _wake_at(self, at_ns: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         wait_s = max(0, at_ns - time.time_ns()) / NS_PER_S
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._post, gr.Message(gr.On.TICK))
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self.post, gr.Message(gr.On.TICK))
 
-    async def _ask(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply:
+    async def ask(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply:
+        """Ask a shard until it answers; a refusal is an error."""
         reply = await ask_wallet_until_answered(self.bus, shard, request, expected)
         return self._unless_refused(reply, request)
+
+    async def try_to(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply | m.Refused:
+        """Ask a shard until it answers; a refusal is an answer, unless another dealer holds the table."""
+        reply = await ask_wallet_until_answered(self.bus, shard, request, expected)
+        if isinstance(reply, m.Refused) and reply.fenced:
+            raise FencedError(reply.reason)
+        return reply
 
     async def _ask_while_current(
         self, shard: int, request: m.OpenWindow | m.CloseWindow, expected: type[Reply]
     ) -> Reply | None:
         """Ask until answered, but only as long as the round still waits for it."""
-        state = self._state
-        while self._state is not None and state is not None and self._state.round_id == request.round_id:
-            if self._state.phase > gr.Phase.CLOSING:
+        state = self.state
+        while self.state is not None and state is not None and self.state.round_id == request.round_id:
+            if self.state.phase > gr.Phase.CLOSING:
                 return None
             try:
                 return self._unless_refused(await ask_wallet(self.bus, shard, request, expected, PROBE_S), request)
@@ -282,11 +342,11 @@ class Table:
         return reply
 
     def _others(self) -> list[int]:
-        return [shard for shard in range(self.shards) if shard != self._home]
+        return [shard for shard in range(self.shards) if shard != self.home]
 
-    def _post(self, message: gr.Message | FencedError, known: int | None = None) -> None:
+    def post(self, message: gr.Message | FencedError, known: int | None = None) -> None:
         """Hand a message to the round, unless it speaks of a round that is over."""
-        if known is None or (self._state is not None and self._state.round_id == known):
+        if known is None or (self.state is not None and self.state.round_id == known):
             self._inbox.put_nowait(message)
 
     def _owe(self, shard: int, work: Coroutine[None, None, None]) -> None:
@@ -298,6 +358,6 @@ class Table:
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, FencedError):
-            self._post(error)
+            self.post(error)
         else:
             self._beside.complain(error)

@@ -49,6 +49,7 @@ class On(StrEnum):
     DECIDED_OUTCOME = "decided: outcome"
     DECIDED_VOID = "decided: void"
     SHARD_DONE = "shard done"
+    VOID_ORDERED = "void ordered"
     TICK = "clock"
 
 
@@ -59,11 +60,15 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
     (Phase.OPENING, On.SHARD_OPENED): (Phase.OPENING, Phase.BETS_OPEN),
     (Phase.OPENING, On.TICK): (Phase.OPENING, Phase.BETS_OPEN, Phase.VOIDED),
     (Phase.BETS_OPEN, On.TICK): (Phase.BETS_OPEN, Phase.CLOSING_SOON),
+    (Phase.BETS_OPEN, On.VOID_ORDERED): (Phase.CLOSING,),
     (Phase.BETS_OPEN, On.WATERMARK): (Phase.BETS_OPEN,),
     (Phase.CLOSING_SOON, On.WATERMARK): (Phase.CLOSING_SOON,),
     (Phase.CLOSING_SOON, On.TICK): (Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.CLOSING),
+    (Phase.CLOSING_SOON, On.VOID_ORDERED): (Phase.CLOSING,),
+    (Phase.NO_MORE_BETS, On.VOID_ORDERED): (Phase.CLOSING,),
     (Phase.NO_MORE_BETS, On.WATERMARK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.NO_MORE_BETS, On.TICK): (Phase.NO_MORE_BETS, Phase.CLOSING),
+    (Phase.CLOSING, On.VOID_ORDERED): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.CLOSING, On.TICK): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.BETS_CLOSED, On.DECIDED_OUTCOME): (Phase.DEALING,),
@@ -76,7 +81,9 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
 }
 """Every legal ``(phase, message)`` and the phases it may lead to. Anything else is refused."""
 
-IGNORED: frozenset[On] = frozenset({On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.TICK})
+IGNORED: frozenset[On] = frozenset(
+    {On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.TICK, On.VOID_ORDERED}
+)
 """Messages that may arrive late and then mean nothing. START and the decision never do."""
 
 
@@ -229,6 +236,8 @@ class RoundState:
         Journal heads at close, in shard order.
     outcome : int or None
         The recorded outcome.
+    void : bool
+        Whether the operator ordered to void the round.
     """
 
     round_id: int
@@ -243,6 +252,7 @@ class RoundState:
     pending: frozenset[int | str] = field(default=frozenset())
     heads: tuple[tuple[int, bytes], ...] = ()
     outcome: int | None = None
+    void: bool = False
 
     @property
     def last_close_ns(self) -> int:
@@ -345,7 +355,16 @@ def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
     return new, ()
 
 
+def _void_ordered(state: RoundState, _message: Message, now_ns: int) -> Step:
+    new = replace(state, void=True)
+    if state.phase is Phase.CLOSING:
+        return (new, ()) if new.pending else _closed(new, now_ns, void=True)
+    new, effects = _close_shards(new, now_ns)
+    return new, (effects if state.phase is Phase.NO_MORE_BETS else (Announce(Phase.NO_MORE_BETS), *effects))
+
+
 def _closed(state: RoundState, now_ns: int, *, void: bool) -> Step:
+    void = void or state.void
     margin_ns = state.timing.margin_ms * NS_PER_MS
     if not void and not cutoff.may_decide(now_ns, state.last_close_ns, margin_ns):
         decide_ns = state.last_close_ns + margin_ns
@@ -420,6 +439,7 @@ _HANDLERS: dict[On, Callable[[RoundState, Message, int], Step]] = {
     On.DECIDED_OUTCOME: _decided_outcome,
     On.DECIDED_VOID: _decided_void,
     On.SHARD_DONE: _shard_done,
+    On.VOID_ORDERED: _void_ordered,
     On.TICK: _tick,
 }
 

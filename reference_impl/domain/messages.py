@@ -13,6 +13,7 @@ subject                     request                                      reply
 ``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
 ``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
+``dealer.<table>.order``    one of :data:`TableOrder`                    :class:`Done` or :class:`Refused`
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
 ``sessions.ended``          :class:`EndedSince`                          :class:`EndedSessions`
 ``joined``                  :class:`Joined`                              published by gateways
@@ -96,6 +97,7 @@ class RecordDecision(Struct, tag=True, frozen=True):
     seed: bytes
     heads: list[bytes]
     game: str = ROULETTE.name
+    reason: str = ""
 
 
 class SettleRound(Struct, tag=True, frozen=True):
@@ -158,6 +160,39 @@ class CorrectBets(Struct, tag=True, frozen=True):
     payouts: list[int]
 
 
+class RecordCorrection(Struct, tag=True, frozen=True):
+    """Give a settled round another outcome, in the table's home shard, unless it was given one already."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    reason: str
+
+
+class CorrectRound(Struct, tag=True, frozen=True):
+    """Pay or take back, in this shard, what a round's bets are owed after its correction."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    game: str
+
+
+class FinishCorrection(Struct, tag=True, frozen=True):
+    """Every shard has carried the correction out."""
+
+    round_id: int
+    epoch: int
+
+
+class StopTable(Struct, tag=True, frozen=True):
+    """Keep, in the table's home shard, why it starts no new round; no reason means that it may."""
+
+    table_id: int
+    epoch: int
+    reason: str
+
+
 class GetBalance(Struct, tag=True, frozen=True):
     """Ask for a player's balance."""
 
@@ -183,16 +218,21 @@ ControlRequest: TypeAlias = (
     | MoveCash
     | CancelBets
     | CorrectBets
+    | RecordCorrection
+    | CorrectRound
+    | FinishCorrection
+    | StopTable
     | GetBalance
     | GetUnfinished
 )
 
 
 class Taken(Struct, tag=True, frozen=True):
-    """The table is the asker's, under this epoch, and its next round has this number."""
+    """The table is the asker's, under this epoch, and its next round has this number; ``stopped`` says why it waits."""
 
     epoch: int
     next_round_no: int
+    stopped: str = ""
 
 
 class Sequenced(Struct, tag=True, frozen=True):
@@ -235,9 +275,10 @@ class Answers(Struct, tag=True, frozen=True):
 
 
 class Unfinished(Struct, tag=True, frozen=True):
-    """Rounds that still owe their end in this shard."""
+    """Rounds that still owe their end in this shard, and corrections that were recorded here and not carried out."""
 
     round_ids: list[int]
+    corrections: list[tuple[int, int, str]] = []
 
 
 class Refused(Struct, tag=True, frozen=True):
@@ -248,6 +289,31 @@ class Refused(Struct, tag=True, frozen=True):
 
 
 ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balance | Unfinished | Refused
+
+
+class VoidOrder(Struct, tag=True, frozen=True):
+    """The operator voids the running round: every stake is returned."""
+
+    round_id: int
+    reason: str
+
+
+class CorrectOrder(Struct, tag=True, frozen=True):
+    """The operator gives a settled round another outcome."""
+
+    round_id: int
+    outcome: int
+    reason: str
+
+
+class StopOrder(Struct, tag=True, frozen=True):
+    """The operator lets a table start no new round, or lets it go on; the running round is finished."""
+
+    stopped: bool
+    reason: str
+
+
+TableOrder: TypeAlias = VoidOrder | CorrectOrder | StopOrder
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):
@@ -272,6 +338,7 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     result: str = ""
     early_ns: int = 0
     grace_ns: int = 0
+    corrected: bool = False
 
 
 class TableEnvelope(Struct, frozen=True):

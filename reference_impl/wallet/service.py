@@ -20,6 +20,7 @@ from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
+from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
 CHUNK_BETS_MIN, CHUNK_BETS_FIRST, CHUNK_BETS_MAX = 100, 500, 2000
@@ -41,7 +42,8 @@ def _timestamp(unix_ns: int) -> datetime:
 
 async def _take_table(db: Database, ask: m.TakeTable) -> m.ControlReply:
     row = await one_row(db, "SELECT epoch, round_no FROM take_table($1)", ask.table_id)
-    return m.Taken(row["epoch"], row["round_no"] + 1)
+    stopped = await db.fetchval("SELECT stopped FROM game_table WHERE id = $1", ask.table_id)
+    return m.Taken(row["epoch"], row["round_no"] + 1, stopped)
 
 
 async def _fence(db: Database, ask: m.Fence) -> m.ControlReply:
@@ -70,8 +72,9 @@ async def _close_window(db: Database, ask: m.CloseWindow) -> m.ControlReply:
 async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlReply:
     row = await one_row(
         db,
-        "SELECT void, outcome, game FROM decide($1, $2, $3, $4, $5, $6, $7, $8)",
+        "SELECT void, outcome, game FROM decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads, ask.game,
+        ask.reason,
     )  # fmt: skip
     return m.Decision(row["void"], row["outcome"], row["game"])
 
@@ -157,7 +160,11 @@ async def _unfinished(db: Database, ask: m.GetUnfinished) -> m.ControlReply:
     rows = await db.fetch(
         "SELECT DISTINCT round FROM betting_window WHERE table_id = $1 AND NOT finished ORDER BY round", ask.table_id
     )
-    return m.Unfinished([row["round"] for row in rows])
+    corrections = await db.fetch(
+        "SELECT c.round, c.outcome, d.game FROM round_correction c JOIN round_decision d USING (round)"
+        " WHERE c.table_id = $1 AND NOT c.finished ORDER BY c.round", ask.table_id
+    )  # fmt: skip
+    return m.Unfinished([row["round"] for row in rows], [tuple(row) for row in corrections])
 
 
 WRITES: dict[type, Callable[[Database, Any], Any]] = {
@@ -172,6 +179,9 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.MoveCash: _move_cash,
     m.CancelBets: _cancel_bets,
     m.CorrectBets: _correct_bets,
+    m.RecordCorrection: record_correction,
+    m.FinishCorrection: finish_correction,
+    m.StopTable: stop_table,
 }
 """Requests that pass through the writer, one step at a time."""
 
@@ -180,6 +190,8 @@ def step_of(ask: m.ControlRequest) -> Step:
     """Return what carries out a request that writes, one step a call."""
     if isinstance(ask, m.SettleRound):
         return _Settlement(ask)
+    if isinstance(ask, m.CorrectRound):
+        return Correction(ask)
     write = WRITES[type(ask)]
 
     async def step(db: Database) -> m.ControlReply | None:

@@ -87,7 +87,7 @@ END $$;
 -- Home shard only. The first decision stands; whoever comes later learns what it was.
 CREATE OR REPLACE FUNCTION decide(
     p_round bigint, p_table integer, p_epoch integer, p_void boolean, p_outcome integer, p_seed bytea, p_heads bytea[],
-    p_game text DEFAULT 'roulette', OUT void boolean, OUT outcome integer, OUT game text
+    p_game text DEFAULT 'roulette', p_reason text DEFAULT '', OUT void boolean, OUT outcome integer, OUT game text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE h head; d round_decision;
@@ -98,7 +98,7 @@ BEGIN
     IF d.round IS NULL THEN
         INSERT INTO round_decision VALUES (p_round, p_epoch, p_void, p_outcome, p_seed, p_heads, p_game) RETURNING * INTO d;
         PERFORM control_entry(h, 10, p_round, 0, p_outcome, 'decide', jsonb_build_object(
-            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'game', p_game, 'seed', encode(p_seed, 'hex'),
+            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'game', p_game, 'reason', p_reason, 'seed', encode(p_seed, 'hex'),
             'heads', (SELECT coalesce(jsonb_agg(encode(x, 'hex') ORDER BY n), '[]')
                       FROM unnest(p_heads) WITH ORDINALITY AS t (x, n))));
     END IF;

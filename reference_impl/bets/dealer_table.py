@@ -90,7 +90,7 @@ class Table:
 
     async def run(self) -> None:
         """Play rounds until drained, fenced or cancelled."""
-        announcer = asyncio.create_task(self._announce_in_order())
+        self._beside.spawn(self._announce_in_order())
         try:
             round_no = await self._take()
             while not self.draining:
@@ -104,7 +104,6 @@ class Table:
         except FencedError as error:
             log.warning("table %d: %s; it is left to the other dealer", self.number, error)
         finally:
-            announcer.cancel()
             self._beside.cancel()
 
     def drain(self) -> None:
@@ -294,11 +293,7 @@ class Table:
         while True:
             event = await self._to_announce.get()
             request = m.AnnounceTable(self.number, self.epoch, msgspec.json.encode(event))
-            try:
-                numbered = await self.ask(self.home, request, m.Sequenced)
-            except FencedError as error:
-                self.post(error)
-                return
+            numbered = await self.ask(self.home, request, m.Sequenced)
             self.last = m.TableEnvelope(self.number, self.epoch, numbered.seq, event)
             self._to_announce.task_done()
 

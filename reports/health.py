@@ -60,7 +60,16 @@ def _lag_p99_ms(run: Run, _rows: pd.DataFrame) -> float | None:
     sent = bets[bets["invoke_ns"] > 0]
     if sent.empty:
         return None
-    return round(float(np.percentile(sent["invoke_ns"] - sent["due_ns"], 99)) / NS_PER_MS, 2)
+    lag_ns = sent["invoke_ns"] - np.maximum(sent["due_ns"], _connected_ns(run, sent))
+    return round(float(np.percentile(lag_ns, 99)) / NS_PER_MS, 2)
+
+
+def _connected_ns(run: Run, sent: pd.DataFrame) -> pd.Series:
+    """Return since when each bet's player was connected: what fell due before could not be sent by any generator."""
+    rows = sent[["session", "invoke_ns"]].sort_values("invoke_ns")
+    opened = run.sessions[["session", "opened_ns"]].sort_values("opened_ns")
+    found = pd.merge_asof(rows, opened, left_on="invoke_ns", right_on="opened_ns", by="session")["opened_ns"]
+    return found.fillna(0).astype(np.int64).set_axis(rows.index).reindex(sent.index)
 
 
 def _missed_share(_run: Run, rows: pd.DataFrame) -> float | None:

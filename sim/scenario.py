@@ -18,7 +18,6 @@ from reference_impl.domain.games.catalogue import DEFAULT_GAMES
 from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.processes import Process, Uniform
-from sim.random_streams import Stream, uniform
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -128,6 +127,9 @@ class Storm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         the lobby, and sit down at the next table.
     at_s : float
         When.
+    before_close_ms : int
+        0 strikes at `at_s`; otherwise the storm waits, from `at_s` on, for the first moment that lies so long before
+        the cut-off of a player's table. So it can meet bets in flight.
     share : float
         Which share of the players.
     table : int
@@ -136,6 +138,7 @@ class Storm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: StormKind
     at_s: Seconds
+    before_close_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     table: Count = 0
 
@@ -316,33 +319,6 @@ def people(scenario: Scenario) -> list[Arrival]:
     return sorted(everybody, key=lambda arrival: (arrival.at_s, arrival.player))
 
 
-def betting_of(scenario: Scenario, arrival: Arrival) -> Betting:
-    """Return how a person bets."""
-    own = scenario.crowds[arrival.crowd].betting if arrival.crowd >= 0 else None
-    return own or (HIGH_ROLLING if arrival.kind is Kind.HIGH_ROLLER else scenario.betting)
-
-
-def late_s(scenario: Scenario, player: int) -> float:
-    """Return by how much a player's screen and countdown are behind the table."""
-    clients, stream = scenario.clients, int(Stream.LATENESS)
-    if uniform(scenario.seed, stream, player, 0) >= clients.late_share:
-        return 0.0
-    return uniform(scenario.seed, stream, player, 1) * clients.late_ms_max / 1000
-
-
-def storms_of(scenario: Scenario, arrival: Arrival) -> list[Storm]:
-    """Return the storms that a player takes part in, in order of time. Whoever has not come yet misses a storm."""
-    stream = int(Stream.STORM)
-    taken = [
-        storm
-        for number, storm in enumerate(scenario.storms)
-        if storm.table in {0, arrival.table}
-        and storm.at_s > arrival.at_s
-        and uniform(scenario.seed, stream, arrival.player, number) < storm.share
-    ]
-    return sorted(taken, key=lambda storm: storm.at_s)
-
-
 def _crowds(scenario: Scenario, kinds: frozenset[Kind], first: int) -> Iterator[Arrival]:
     number = first
     for index, crowd in enumerate(scenario.crowds):
@@ -373,6 +349,8 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Locust worker processes.
     skippable : tuple of str
         Checks that may be skipped without making the verdict invalid.
+    expect : tuple of str
+        Rare paths that must have been taken, or the run proves too little: see :mod:`reports.checks.exercised`.
     simulate : bool
         Whether the twin is fitted and run afterwards.
     """
@@ -384,4 +362,5 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     health: HealthLimits = HealthLimits()
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
     simulate: bool = True

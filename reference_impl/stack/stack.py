@@ -72,6 +72,11 @@ class Stack:
         return self._known.admin_token
 
     @property
+    def seamless_providers(self) -> list[str]:
+        """The game providers that may call the seamless wallet."""
+        return list(self._known.seamless_secrets)
+
+    @property
     def dsns(self) -> list[str]:
         """The shards' databases."""
         return self._known.dsns
@@ -207,7 +212,7 @@ class Stack:
     async def _prepare_shards(self) -> None:
         for shard, dsn in enumerate(self.dsns):
             try:
-                await prepare_shard(dsn, shard, self._known.currency)
+                await prepare_shard(dsn, shard)
             except (OSError, asyncpg.PostgresError, ValueError) as error:
                 raise ConfigError(f"the database of shard {shard} cannot be used: {error}") from None
 

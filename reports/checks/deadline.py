@@ -5,13 +5,15 @@ A bet that was sent more than once is judged by sequence numbers only, since the
 later attempt whose answer was the first one's.
 """
 
+from typing import Any
+
 import numpy as np
-import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
-from reports.checks.history import History, positions, taken
+from reports.checks.history import History, by_shard, taken
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 _FOREVER_NS = np.iinfo(np.int64).max
 
@@ -27,12 +29,16 @@ def no_late_bet(history: History) -> Verdict:
     last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
     late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
+    overdue = (bets["accept_until_ns"] > 0) & (
+        bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
+    )
     broken = first_broken(
         (
             Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
             Rule("a bet accepted before its window opened", entries, (opened > 0) & (seq < opened)),
             Rule("an accepted bet that its gateway received after the cut-off", bets, late),
             Rule("a bet committed after dealing had begun", bets, dealt),
+            Rule("a bet that its shard took later than it may by its own clock", bets, overdue),
         ),
         **counts,
     )
@@ -42,8 +48,8 @@ def no_late_bet(history: History) -> Verdict:
     if counts["undecided"]:
         return unknown(f"{counts['undecided']:,} accepted bets are of a window without open and close entry", **counts)
     counts["stamped"] = len(bets)
-    margin = bets.loc[bets["closes_ns"] > 0, "closes_ns"] - bets["received_ns"]
-    nearest = f"; the last one came {margin.min() / 1e6:,.1f} ms before the cut-off" if len(margin.dropna()) else ""
+    margin_ns = (bets["closes_ns"] - bets["received_ns"])[bets["closes_ns"] > 0]
+    nearest = f"; the last one came {margin_ns.min() / 1e6:,.1f} ms before the cut-off" if len(margin_ns) else ""
     return ok(f"all {len(entries):,} accepted bets precede the close of their window{nearest}", **counts)
 
 
@@ -52,7 +58,7 @@ def no_early_rejection(history: History) -> Verdict:
     bets = history.bets
     refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(Status.WINDOW_CLOSED))
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
-    rows = bets.loc[refused, columns].reset_index(drop=True)
+    rows = bets.where(refused).frame(*columns)
     row = history.window_rows(rows)
     for name in ("opens_ns", "closes_ns", "first_close_ns"):
         rows[name] = taken(history.rounds, name, row)
@@ -87,36 +93,28 @@ def excused_windows(history: History) -> Mask:
     return excused
 
 
-def _instead(stated_ns: pd.Series, closes_ns: pd.Series) -> np.ndarray:
+def _instead(stated_ns: Any, closes_ns: Any) -> Any:
     """Return when windows end by the close policy, or the announced close where nothing else is on record."""
     return np.where(stated_ns > 0, stated_ns, closes_ns)
 
 
-def _entries_with_windows(history: History) -> pd.DataFrame:
-    entries = history.accepted[["shard", "seq", "op", "account", "round", "window", "amount"]].copy()
+def _entries_with_windows(history: History) -> View:
+    entries = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "amount")
     row = history.window_rows(entries)
-    for name in ("opened_seq", "closed_seq"):
-        entries[name] = _by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
-    return entries
+    seqs = {name: by_shard(history.rounds[f"{name}s"], row, entries["shard"]) for name in ("opened_seq", "closed_seq")}
+    return entries.adding(**seqs)
 
 
-def _by_shard(lists: pd.Series, rows: np.ndarray, shards: np.ndarray) -> np.ndarray:
-    width = max((len(values) for values in lists), default=0)
-    if not width:
-        return np.zeros(len(rows), dtype=np.int64)
-    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
-    known = (rows >= 0) & (shards < width)
-    return np.where(known, matrix[rows, np.minimum(shards, width - 1)], 0)
-
-
-def _stamped_accepted(history: History) -> pd.DataFrame:
+def _stamped_accepted(history: History) -> View:
     bets = history.bets
-    in_ledger = positions(history.accepted["op"].to_numpy(), bets["op"].to_numpy()) >= 0
+    in_ledger = taken(history.placed, "status", history.entry_of_bet) == int(Status.ACCEPTED)
     accepted = in_ledger | (bets["outcome"] == int(Outcome.OK))
-    columns = ["op", "session", "gateway", "table", "round", "window", "seq", "received_ns", "committed_ns"]
-    stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
-    rows = bets.loc[stamped, columns].reset_index(drop=True)
+    rows = bets.where(
+        accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1),
+        "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
+        "committed_ns",
+    )  # fmt: skip
     row = history.window_rows(rows)
-    for name in ("closes_ns", "last_close_ns", "informative_ns"):
-        rows[name] = taken(history.rounds, name, row)
-    return rows
+    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "last_close_ns", "informative_ns")}
+    until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
+    return rows.adding(**instants, accept_until_ns=until_ns)

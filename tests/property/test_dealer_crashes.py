@@ -7,6 +7,7 @@ takes the table at once. Meanwhile the operator voids one round and corrects ano
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from enum import Enum
@@ -30,7 +31,6 @@ from reference_impl.wallet.service import READS, step_of
 GAME = MONEY_WHEEL
 TABLE = 1
 SHARDS = 2
-EUR = 978
 TIMING = Timing(
     window_ms=40, closing_soon_ms=20, flush_ms_max=10, open_wait_ms_max=500, close_wait_ms_max=1000,
     done_wait_ms_max=1000, dealing_ms=5, pause_ms=5, margin_ms=5,
@@ -108,7 +108,9 @@ class House:
             [False] * n,
         )
         async with self._locks[shard]:
-            row = await self.ledgers[shard].fetchrow("SELECT * FROM place_bets($1, $2, $3, $4, $5, $6, $7)", *columns)
+            row = await self.ledgers[shard].fetchrow(
+                "SELECT * FROM place_bets($1, $2, $3, $4, $5, $6, $7, $8)", *columns, time.time_ns()
+            )
         assert set(row["status"]) <= {Status.ACCEPTED, Status.WINDOW_CLOSED}
 
 
@@ -156,7 +158,7 @@ async def house(postgres: EmbeddedPostgres) -> AsyncIterator[House]:
     ledgers = []
     for shard in range(SHARDS):
         connection = await connect_as_writer(await new_shard(postgres))
-        await connection.fetchval("SELECT open_accounts($1, $2, $3, $4)", [bytes(16)], [shard + 1], [10**9], EUR)
+        await connection.fetchval("SELECT open_accounts($1, $2, $3)", [bytes(16)], [shard + 1], [10**9])
         ledgers.append(connection)
     yield House(ledgers)
     for connection in ledgers:

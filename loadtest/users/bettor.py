@@ -273,7 +273,7 @@ class PlayerScript:
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
-            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting)
+            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, self.arrival.table)
             self._prepared = round_no, bets
         return self._prepared[1]
 

@@ -5,6 +5,8 @@ A bet that was sent more than once is judged by sequence numbers only, since the
 later attempt whose answer was the first one's.
 """
 
+from typing import Any
+
 import numpy as np
 
 from reference_impl.domain.bets import Status
@@ -28,7 +30,8 @@ def no_late_bet(history: History) -> Verdict:
         return unknown("there is no ledger export", **counts)
     closed, opened, seq = entries["closed_seq"], entries["opened_seq"], entries["seq"]
     bets = _stamped_accepted(history)
-    late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
+    last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
+    late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
     sure = _sent_once_by_the_gateway(history, bets)
     dealt &= sure
@@ -62,13 +65,13 @@ def no_early_rejection(history: History) -> Verdict:
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
     rows = bets.where(refused).frame(*columns)
     row = history.window_rows(rows)
-    for name in ("opens_ns", "closes_ns"):
+    for name in ("opens_ns", "closes_ns", "first_close_ns"):
         rows[name] = taken(history.rounds, name, row)
     excused = excused_windows(history)
     left_out = np.where(row >= 0, excused[row], False) if len(excused) else np.zeros(len(rows), dtype=bool)
     # without the gateway's stamp the client's start is a lower bound
     arrived = np.where(rows["received_ns"] > 0, rows["received_ns"], rows["invoke_ns"])
-    before_close = arrived < rows["closes_ns"].to_numpy() - history.clock_error_ns
+    before_close = arrived < _instead(rows["first_close_ns"], rows["closes_ns"]) - history.clock_error_ns
     judged = (rows["received_ns"] > 0) & (row >= 0)
     in_time = judged & before_close & (arrived >= rows["opens_ns"] + history.clock_error_ns)
     counts = {"refused_as_late": len(rows), "excluded": int(left_out.sum())}
@@ -95,6 +98,11 @@ def excused_windows(history: History) -> Mask:
     return excused
 
 
+def _instead(stated_ns: Any, closes_ns: Any) -> Any:
+    """Return when windows end by the close policy, or the announced close where nothing else is on record."""
+    return np.where(stated_ns > 0, stated_ns, closes_ns)
+
+
 def _entries_with_windows(history: History) -> View:
     entries = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "amount")
     row = history.window_rows(entries)
@@ -112,7 +120,7 @@ def _stamped_accepted(history: History) -> View:
         "committed_ns", "sent_ns", "replied_ns",
     )  # fmt: skip
     row = history.window_rows(rows)
-    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "informative_ns")}
+    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "last_close_ns", "informative_ns")}
     until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
     return rows.adding(**instants, accept_until_ns=until_ns)
 

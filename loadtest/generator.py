@@ -56,9 +56,7 @@ class LoadGenerator:
         """
         plan_path = self._folder / "load.json"
         self._plan.save(plan_path)
-        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, PLAN_VARIABLE: str(plan_path), "PYTHONPATH": os.pathsep.join(paths)}
-        self._process = spawn(self._command(), self.log_path, env=environment)
+        self._process = spawn(self._command(), self.log_path, env=locust_environment(plan_path))
         deadline_s = time.monotonic() + START_S_MAX
         while (start_ns := self._plan.start_ns()) is None:
             self._refuse_failure()
@@ -89,11 +87,7 @@ class LoadGenerator:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _command(self) -> list[str]:
-        command = [
-            sys.executable, "-m", "locust", "--locustfile", str(_LOCUSTFILE), "--headless", "--only-summary",
-            "--host", self._plan.api_url, "--csv", str(self._folder / "locust"), "--exit-code-on-error", "0",
-            "--stop-timeout", f"{END_S_MAX:g}",
-        ]  # fmt: skip
+        command = locust_command(_LOCUSTFILE, self._plan.api_url, self._folder)
         return command if self._workers == 1 else [*command, "--processes", str(self._workers)]
 
     def _refuse_failure(self) -> None:
@@ -102,3 +96,18 @@ class LoadGenerator:
             lines = self.log_path.read_text(errors="replace").strip().splitlines()
             last = lines[-1] if lines else "it said nothing"
             raise OperationalError(f"the load generator ended with {code}: {last}; see {self.log_path}")
+
+
+def locust_command(locustfile: Path, target: str, folder: Path) -> list[str]:
+    """Return the command that runs Locust without a web page, its statistics going to `folder`."""
+    return [
+        sys.executable, "-m", "locust", "--locustfile", str(locustfile), "--headless", "--only-summary",
+        "--host", target, "--csv", str(folder / "locust"), "--exit-code-on-error", "0",
+        "--stop-timeout", f"{END_S_MAX:g}",
+    ]  # fmt: skip
+
+
+def locust_environment(plan_path: Path) -> dict[str, str]:
+    """Return the environment of Locust's processes: they find the plan and our modules."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, PLAN_VARIABLE: str(plan_path), "PYTHONPATH": os.pathsep.join(paths)}

@@ -18,6 +18,7 @@ from loadtest.plan import LoadPlan
 from loadtest.recorder import Recorder
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.player import Player, Report
+from loadtest.users.reactor import Reactor
 from loadtest.users.screening import FetchReport, Watching
 from loadtest.users.viewer import Viewer
 from reference_impl.domain.errors import OperationalError
@@ -37,13 +38,16 @@ class Crowd:
         What the conductor ordered.
     worker : int
         The worker's number.
+    reactor : Reactor
+        Serves players' connections.
     """
 
-    def __init__(self, plan: LoadPlan, worker: int) -> None:
+    def __init__(self, plan: LoadPlan, worker: int, reactor: Reactor) -> None:
         start_ns = plan.start_ns()
         if start_ns is None:
             raise OperationalError(f"worker {worker}: the load's start is not announced")
         self.playing = 0
+        self.reactor = reactor
         self._closed = False
         self._plan = plan
         self._start_ns = start_ns
@@ -80,7 +84,7 @@ class Crowd:
             arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max
         )
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
-        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, report)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, report, self.reactor)
 
     def _viewer(self, arrival: Arrival, arrives_ns: int, report: FetchReport) -> Viewer:
         watching = Watching(

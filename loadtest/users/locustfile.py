@@ -18,12 +18,15 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape
 from loadtest.users.crowd import Crowd
+from loadtest.users.hub import HubReactor
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
 
 _REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}
 
 _NICENESS = -10
+GC_OBJECTS = 50_000
+"""Objects between two collections: a full one over thousands of players delays whoever is due."""
 
 _state: dict[str, Crowd] = {}
 
@@ -72,7 +75,7 @@ class PersonUser(User):
 def _crowd(environment: Environment) -> Crowd:
     if "crowd" not in _state:
         runner = environment.runner
-        crowd = Crowd(load_plan(), runner.worker_index if isinstance(runner, WorkerRunner) else 0)
+        crowd = Crowd(load_plan(), runner.worker_index if isinstance(runner, WorkerRunner) else 0, HubReactor())
         _state["crowd"] = crowd
         gevent.spawn(crowd.watch)
     return _state["crowd"]
@@ -83,6 +86,7 @@ def _keep_time() -> None:
     with contextlib.suppress(PermissionError):  # the lag is recorded, and judged, either way
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     gc.freeze()  # what is loaded by now stays: collections need not look at it
+    gc.set_threshold(GC_OBJECTS, 20, 100)
 
 
 def _open(environment: Environment, **_: Any) -> None:

@@ -1,19 +1,20 @@
 """A player's life: log in, connect, play, reconnect, leave. Carries out what :class:`PlayerScript` decides.
 
-Everything blocks, one greenlet a player. Waiting for messages and waiting for the next bet's intended start are one
-wait on the socket, so nothing a player waits for can delay a bet, except the process itself: that delay is in the
-records, between due and invoke.
+The way in and back blocks, in a greenlet of the player's own. Play itself does not: the worker's reactor calls
+:meth:`Player.step` when something arrived or a bet is due. What delays a bet is the process alone, and that delay is in
+the records, between due and invoke.
 """
 
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
 from loadtest.recorder import Push, Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
+from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
@@ -63,6 +64,8 @@ class Player:
         When the player stops trying to connect.
     report : Report
         Told of each operation's end.
+    reactor : Reactor
+        Serves the open connection.
     sleep : callable
         Waits for so many seconds.
     """
@@ -73,7 +76,11 @@ class Player:
     arrives_ns: int
     leaves_ns: int
     report: Report
+    reactor: Reactor
     sleep: Callable[[float], None] = time.sleep
+    _link: PlayerLink = field(init=False)
+    _code: int = _NORMAL
+    _done: bool = False
     _token: str = ""
     _connections: int = 0
     _avoid: str = ""
@@ -161,27 +168,40 @@ class Player:
 
     def _play(self, link: PlayerLink, seat: Seat) -> bool:
         """Play until the connection ends (False) or the player leaves (True)."""
-        code, done = _BROKEN, False
+        self._link, self._code, self._done = link, _NORMAL, False
         try:
-            while not done:
-                now_ns = time.monotonic_ns()
-                self._send_due(link, now_ns)
-                if self.script.overdue(now_ns):
-                    break
-                done = self.script.finished(now_ns)
-                if not done:
-                    self._take(link.receive((self.script.wake_ns(now_ns) - now_ns) / NS_PER_S))
-            code = _NORMAL
-        except ConnectionLostError as lost:
-            code = lost.code
-        except RemoteProtocolError as error:
-            self.script.complaints.append(f"player {seat.account}: {error}")
-            self._pass_complaints_on()
+            self.reactor.attend(self)
+        except BaseException:
+            self._code = _BROKEN
+            raise
         finally:
             link.close()
-            self.recorder.session_ended(seat, time.monotonic_ns(), code)
+            self.recorder.session_ended(seat, time.monotonic_ns(), self._code)
             self.script.disconnected()
-        return done
+        return self._done
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open connection."""
+        return self._link.fileno()
+
+    def step(self, now_ns: int, *, readable: bool) -> int | None:
+        """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
+        try:
+            if readable:
+                self._take(self._link.receive(0.0))
+            self._send_due(self._link, now_ns)
+        except ConnectionLostError as lost:
+            self._code = lost.code
+            return None
+        except RemoteProtocolError as error:
+            self.script.complaints.append(f"player {self.script.arrival.player}: {error}")
+            self._pass_complaints_on()
+            self._code = _BROKEN
+            return None
+        self._done = self.script.finished(now_ns)
+        if self._done or self.script.overdue(now_ns):
+            return None
+        return self.script.wake_ns(now_ns)
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):

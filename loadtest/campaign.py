@@ -36,6 +36,7 @@ from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
+from reports.junit import write_error_junit
 from reports.run import Run, manifest_base, write_run
 from sim.scenario import Campaign, Scenario, people
 
@@ -254,6 +255,7 @@ def _clock_offsets(clocks: list[tuple[int, int]]) -> dict[str, Any]:
 def _leave_note(campaign: Campaign, folder: Path, measurement: _Measurement, reason: str) -> None:
     run = _write(campaign, folder, measurement, reason, {})
     write_summary(run, error_summary(reason))
+    write_error_junit(run, reason)
 
 
 def _link_latest(out: Path, folder: Path) -> None:

@@ -56,12 +56,9 @@ def terminal_table(run: Run, twin: Run | None = None) -> str:
     judgement = judge(run)
     lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}", ""]
     lines += [f"  {check.status:8} {name:24} {check.message}" for name, check in judgement.checks.items()]
-    lines += [
-        f"  {_held(slo.ok):8} {slo.name:24} {_number(slo.value)} {slo.unit}, limit {slo.limit:g} {slo.unit}"
-        for slo in judgement.slos
-    ]
-    health = judgement.generator
-    lines += [f"  {'ok' if health.ok else 'invalid':8} {'load generator':24} {health.message}", ""]
+    lines += [f"  {'ok' if slo.ok else 'broken':8} {slo.text:44} {slo.said}" for slo in judgement.slos]
+    lines += [f"  {'ok' if limit.ok else 'invalid':8} {limit.text:44} {limit.said}" for limit in judgement.health]
+    lines.append("")
     scope = "bets of even rounds" if twin and twin.manifest["label"] == "fit" else "bets"
     lines += [f"  {scope:24} {'measured':>12} {'simulated':>12} {'off by':>8} {'floor':>8}"]
     lines += [f"  {r.name:24} {r.measured:>12} {r.simulated:>12} {r.off:>8} {r.floor:>8}" for r in _rows(run, twin)]
@@ -127,10 +124,6 @@ def _video_rows(run: Run, twin: Run | None) -> list[tuple[str, str, str]]:
 
 def _share(side: dict[str, Any]) -> str:
     return f"{100 * side['rejected_share']:.2f}"
-
-
-def _held(held: bool) -> str:  # noqa: FBT001 - a value to be named, not a switch
-    return "ok" if held else "broken"
 
 
 def _number(value: float | None) -> str:

@@ -13,11 +13,14 @@ from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
 from sim.observations import Observations
 from sim.random_streams import Stream
-from sim.scenario import Fault, Scenario
+from sim.scenario import BETTING_KINDS, Fault, Kind, Pace, Scenario, StormKind
 from sim.server import after
 
 ASK_AGAIN_NS = 100 * NS_PER_MS
 """How long a fault that is aimed at a cut-off waits before it looks again for one."""
+
+
+_UNKNOWN_KINDS = frozenset(Kind) - BETTING_KINDS - {Kind.VIEWER}
 
 
 class Victim(NamedTuple):
@@ -44,7 +47,12 @@ def streaming(scenario: Scenario) -> frozenset[str]:
 def not_modelled(scenario: Scenario) -> list[str]:
     """Return what a scenario asks for and the model does not have, for people."""
     known = modelled(scenario)
-    return [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    faults = [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    crowds = [f"{crowd.count} of kind {crowd.kind}" for crowd in scenario.crowds if crowd.kind in _UNKNOWN_KINDS]
+    storms = [f"{s.kind} at {s.at_s:g} s" for s in scenario.storms if s.kind is StormKind.EXIT_TO_LOBBY]
+    styles = [scenario.betting, *(crowd.betting for crowd in scenario.crowds if crowd.betting)]
+    closed = ["a closed pace of betting"] if any(style.pace is Pace.CLOSED for style in styles) else []
+    return faults + crowds + storms + closed
 
 
 class Faults:

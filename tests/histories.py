@@ -74,10 +74,16 @@ def make_manifest(shape: Shape, kind: str = "measured", **facts) -> dict:
         scenario["surges"] = [{"table": 1, "at_s": shape.surge_at_s, "within_s": 8.0, "factor": factor}]
     campaign = {
         "name": "demo", "description": "Two tables, a surge and a killed gateway.", "scenario": scenario,
-        "slo": {"bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0}, "skippable": [],
+        "slo": ["bet.p99_ms <= 250", "bet.unknown_share <= 0"], "health": {"lag_p99_ms_max": 50.0}, "skippable": [],
     }  # fmt: skip
     end_ns = LOAD_START_NS + round(shape.load_s * S)
-    facts = {"load_start_ns": LOAD_START_NS, "load_end_ns": end_ns, "started_unix_ns": 1_790_000_000 * S, **facts}
+    facts = {
+        "clock_offsets": {"error_ns": 0},
+        "load_start_ns": LOAD_START_NS,
+        "load_end_ns": end_ns,
+        "started_unix_ns": 1_790_000_000 * S,
+        **facts,
+    }
     return manifest_base(kind=kind, name="demo", campaign=campaign, seed=shape.seed, **facts)
 
 

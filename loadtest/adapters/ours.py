@@ -139,6 +139,10 @@ class LiveTable(TargetAdapter):
         with self._client() as client:
             return str(client.post("/v1/login", body)["token"])
 
+    def lobby(self) -> None:
+        """Read the lobby."""
+        self._tables()
+
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Return a gateway and a ticket for it."""
         with self._client() as client:

@@ -163,11 +163,13 @@ class PlainPlayer(User):
                 self.todo.put(op)
 
 
-@events.test_start.add_listener
 def _begin(**_: Any) -> None:
     PLAN.announce_start(time.monotonic_ns())
 
 
-@events.quitting.add_listener
 def _end(**_: Any) -> None:
     RECORDER.close()
+
+
+events.test_start.add_listener(_begin)  # type: ignore[no-untyped-call]
+events.quitting.add_listener(_end)  # type: ignore[no-untyped-call]

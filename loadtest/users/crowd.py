@@ -1,6 +1,6 @@
 """What the users of one load worker share: the plan, the clocks, the recorder, and the queue of people.
 
-Players and viewers are claimed in the order of their arrival by whichever worker has a user to spare: each claim
+People are claimed in the order of their arrival by whichever worker has a user to spare: each claim
 appends one byte to a shared file, and the byte's position is the person's place in that order. However Locust spreads
 its users over workers, everybody is played exactly once.
 """
@@ -8,22 +8,38 @@ its users over workers, everybody is played exactly once.
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from loadtest.adapters.base import Target
 from loadtest.adapters.loading import load_adapter
 from loadtest.clock import HostClock, ServerClock
 from loadtest.plan import LoadPlan
 from loadtest.recorder import Recorder
+from loadtest.users.adversary import AdversaryScript
 from loadtest.users.bettor import PlayerScript
-from loadtest.users.player import Player, Report
+from loadtest.users.browser import BrowserScript
+from loadtest.users.player import Player
 from loadtest.users.reactor import Reactor
-from loadtest.users.screening import FetchReport, Watching
+from loadtest.users.screening import Watching
 from loadtest.users.viewer import Viewer
 from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.records import FetchKind, OpKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.scenario import Arrival, arrivals, people, viewer_arrivals
+from sim.scenario import Arrival, Kind, people
+
+SCRIPTS: Final[dict[Kind, type[PlayerScript]]] = {
+    Kind.BETTOR: PlayerScript,
+    Kind.HIGH_ROLLER: PlayerScript,
+    Kind.LOBBY_BROWSER: BrowserScript,
+    Kind.ADVERSARY: AdversaryScript,
+}
+"""What everybody does who does not only watch."""
+
+KindReport = Callable[[Kind, OpKind | FetchKind, float, str], None]
+"""Told of each operation's and fetch's end: whose, what, milliseconds, and what went wrong or an empty text."""
 
 LAG_PROBE_NS = 10 * NS_PER_MS
 HEALTH_NS = NS_PER_S
@@ -40,9 +56,13 @@ class Crowd:
         The worker's number.
     reactor : Reactor
         Serves players' connections.
+    kinds : collection of Kind
+        Whom to play; nobody else comes.
     """
 
-    def __init__(self, plan: LoadPlan, worker: int, reactor: Reactor) -> None:
+    def __init__(
+        self, plan: LoadPlan, worker: int, reactor: Reactor, kinds: Collection[Kind] = frozenset(Kind)
+    ) -> None:
         start_ns = plan.start_ns()
         if start_ns is None:
             raise OperationalError(f"worker {worker}: the load's start is not announced")
@@ -51,11 +71,11 @@ class Crowd:
         self._closed = False
         self._plan = plan
         self._start_ns = start_ns
-        self._arrivals = people(plan.scenario)
-        self._players = len(arrivals(plan.scenario))
+        self._arrivals = [arrival for arrival in people(plan.scenario) if arrival.kind in kinds]
         firsts: dict[int, int] = {}
-        for viewer in viewer_arrivals(plan.scenario):
-            firsts.setdefault(viewer.table, viewer.player)
+        for arrival in self._arrivals:
+            if arrival.kind is Kind.VIEWER:
+                firsts.setdefault(arrival.table, arrival.player)
         self._keep_clips = set(firsts.values())
         self._clock = HostClock()
         self._server_clock = ServerClock()
@@ -65,31 +85,32 @@ class Crowd:
             Path(plan.record_dir) / "claims", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
 
-    def next_person(self, report: Report, report_fetch: FetchReport) -> Player | Viewer | None:
-        """Return the next player or viewer whom nobody plays yet, or None."""
+    def next_person(self, report: KindReport) -> Player | Viewer | None:
+        """Return the next person whom nobody plays yet, or None."""
         os.write(self._claims, b"*")
         place = os.lseek(self._claims, 0, os.SEEK_CUR) - 1
         if place >= len(self._arrivals):
             return None
         arrival = self._arrivals[place]
         arrives_ns = self._start_ns + round(arrival.at_s * NS_PER_S)
-        if arrival.player > self._players:
-            return self._viewer(arrival, arrives_ns, report_fetch)
+        if arrival.kind is Kind.VIEWER:
+            return self._viewer(arrival, arrives_ns, report)
         return self._player(arrival, arrives_ns, report)
 
-    def _player(self, arrival: Arrival, arrives_ns: int, report: Report) -> Player:
+    def _player(self, arrival: Arrival, arrives_ns: int, report: KindReport) -> Player:
         plan = self._plan
         load_end_ns = plan.end_ns(self._start_ns)
-        script = PlayerScript(
+        script = SCRIPTS[arrival.kind](
             arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max
         )
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
-        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, report, self.reactor)
+        told = partial(report, arrival.kind)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor)
 
-    def _viewer(self, arrival: Arrival, arrives_ns: int, report: FetchReport) -> Viewer:
+    def _viewer(self, arrival: Arrival, arrives_ns: int, report: KindReport) -> Viewer:
         watching = Watching(
             arrival, self._plan.scenario.viewing, self._recorder, self._clock, self._plan.end_ns(self._start_ns),
-            report, keeps_clips=arrival.player in self._keep_clips,
+            partial(report, arrival.kind), keeps_clips=arrival.player in self._keep_clips,
         )  # fmt: skip
         return Viewer(watching, self._adapter, arrives_ns)
 

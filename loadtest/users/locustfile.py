@@ -2,27 +2,32 @@
 
 Locust starts and counts users, shows them and writes its statistics. When a bet is due, what is recorded and when a
 user leaves is decided elsewhere; response times count from the intended start.
+
+Every kind of user is a tag, so ``--tags viewer`` lets only viewers come, and the first word of what they do in Locust's
+statistics: ``high-roller bet``, ``viewer part``.
 """
 
 import contextlib
 import gc
 import os
+from collections.abc import Callable
 from typing import Any
 
 import gevent
-from locust import User, constant, events, task
+from locust import User, constant, events, tag
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtest.plan import load_plan
-from loadtest.shapes import ArrivalShape
+from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
 from loadtest.users.hub import HubReactor
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
+from sim.scenario import Kind
 
-_REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}
+_REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}  # whatever else happens is a GET
 
 _NICENESS = -10
 GC_OBJECTS = 50_000
@@ -38,15 +43,14 @@ class Arrivals(ArrivalShape):
 
 
 class PersonUser(User):
-    """One player or viewer, from arrival to leaving."""
+    """One person, from arrival to leaving. Whom tags leave out does not come."""
 
     wait_time = constant(0)
 
-    @task
     def live(self) -> None:
         """Play one person's whole life."""
         crowd = _crowd(self.environment)
-        person = crowd.next_person(self._report, self._report_fetch)
+        person = crowd.next_person(self._report)
         if person is not None:
             crowd.playing += 1
             try:
@@ -55,16 +59,10 @@ class PersonUser(User):
                 crowd.playing -= 1
         raise StopUser
 
-    def _report(self, kind: OpKind, response_ms: float, problem: str) -> None:
-        self._fire(_REQUEST_TYPE[kind], kind.name.lower(), response_ms, problem)
-
-    def _report_fetch(self, kind: FetchKind, response_ms: float, problem: str) -> None:
-        self._fire("GET", kind.name.lower(), response_ms, problem)
-
-    def _fire(self, request_type: str, name: str, response_ms: float, problem: str) -> None:
+    def _report(self, user: Kind, kind: OpKind | FetchKind, response_ms: float, problem: str) -> None:
         self.environment.events.request.fire(
-            request_type=request_type,
-            name=name,
+            request_type=_REQUEST_TYPE.get(kind, "GET") if isinstance(kind, OpKind) else "GET",
+            name=f"{user} {kind.name.lower()}",
             response_time=response_ms,
             response_length=0,
             exception=OperationalError(problem) if problem else None,
@@ -72,10 +70,22 @@ class PersonUser(User):
         )
 
 
+def _task_of(kind: Kind) -> Callable[[PersonUser], None]:
+    @tag(str(kind))
+    def live(user: PersonUser) -> None:
+        user.live()
+
+    return live
+
+
+PersonUser.tasks = [_task_of(kind) for kind in Kind]
+
+
 def _crowd(environment: Environment) -> Crowd:
     if "crowd" not in _state:
         runner = environment.runner
-        crowd = Crowd(load_plan(), runner.worker_index if isinstance(runner, WorkerRunner) else 0, HubReactor())
+        worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+        crowd = Crowd(load_plan(), worker, HubReactor(), wanted_kinds(environment))
         _state["crowd"] = crowd
         gevent.spawn(crowd.watch)
     return _state["crowd"]

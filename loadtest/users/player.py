@@ -1,5 +1,7 @@
 """A player's life: log in, connect, play, reconnect, leave. Carries out what :class:`PlayerScript` decides.
 
+Whoever else sits at a table or looks at the lobby is another script carried out by the same player.
+
 The way in and back blocks, in a greenlet of the player's own. Play itself does not: the worker's reactor calls
 :meth:`Player.step` when something arrived or a bet is due. What delays a bet is the process alone, and that delay is in
 the records, between due and invoke.
@@ -17,6 +19,7 @@ from loadtest.users.bettor import PlayerScript
 from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.ids import table_of
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
@@ -81,6 +84,7 @@ class Player:
     _link: PlayerLink = field(init=False)
     _code: int = _NORMAL
     _done: bool = False
+    _listening: bool = True
     _token: str = ""
     _connections: int = 0
     _avoid: str = ""
@@ -92,12 +96,12 @@ class Player:
         try:
             if not self._log_in(due_ns):
                 return
-            link, seat = self._sit_down(time.monotonic_ns())
+            link, seat = self._enter(time.monotonic_ns())
             while link is not None and seat is not None and not self._play(link, seat):
                 lost_ns = time.monotonic_ns()
                 # a gateway that dies sends all its players off at once: spread them before they return
                 self.sleep(random.random() * RECONNECT_S_MAX)
-                link, seat = self._sit_down(lost_ns)
+                link, seat = self._enter(lost_ns)
         finally:
             for op in self.script.unanswered:
                 self.report(op.kind, 0.0, "no answer: the outcome is unknown")
@@ -112,6 +116,20 @@ class Player:
         if not self._try_for(op, log_in):
             return False
         self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+        return True
+
+    def _enter(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
+        """Look round the lobby as long as the script wants, then sit down."""
+        for look_ns in self.script.lobby_looks(due_ns):
+            self._sleep_until(look_ns)
+            op = self.script.new_operation(OpKind.LOBBY, look_ns)
+            if self._try_for(op, self._look):
+                self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+            due_ns = time.monotonic_ns()
+        return self._sit_down(due_ns)
+
+    def _look(self) -> bool:
+        self.adapter.lobby()
         return True
 
     def _sit_down(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
@@ -168,7 +186,7 @@ class Player:
 
     def _play(self, link: PlayerLink, seat: Seat) -> bool:
         """Play until the connection ends (False) or the player leaves (True)."""
-        self._link, self._code, self._done = link, _NORMAL, False
+        self._link, self._code, self._done, self._listening = link, _NORMAL, False, True
         try:
             self.reactor.attend(self)
         except BaseException:
@@ -184,10 +202,15 @@ class Player:
         """Return the descriptor of the open connection."""
         return self._link.fileno()
 
+    @property
+    def listening(self) -> bool:
+        """Whether the player reads what arrives."""
+        return self._listening
+
     def step(self, now_ns: int, *, readable: bool) -> int | None:
         """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
         try:
-            if readable:
+            if readable and self._listening:
                 self._take(self._link.receive(0.0))
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:
@@ -198,10 +221,15 @@ class Player:
             self._pass_complaints_on()
             self._code = _BROKEN
             return None
-        self._done = self.script.finished(now_ns)
-        if self._done or self.script.overdue(now_ns):
+        if self.script.overdue(now_ns):
             return None
-        return self.script.wake_ns(now_ns)
+        self._done = self.script.finished(now_ns)
+        if self._done:
+            return None
+        deaf_until_ns = self.script.deaf_until_ns(now_ns)
+        self._listening = deaf_until_ns <= now_ns
+        wake_ns = self.script.wake_ns(now_ns)
+        return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
@@ -242,10 +270,9 @@ class Player:
         )  # fmt: skip
 
     def _record_payment(self, paid: Paid, arrived: Arrived) -> None:
-        arrival = self.script.arrival
         self.recorder.push(
-            arrival.player,
-            Push(PushKind.PAID, arrival.table, 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
+            self.script.arrival.player,
+            Push(PushKind.PAID, table_of(paid.round), 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
         )
 
     def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:

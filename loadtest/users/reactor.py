@@ -1,8 +1,8 @@
 """One loop for all players' sockets of a worker: it reads what arrived and lets each player do what is due.
 
 A greenlet a player costs a switch, a timer and a watcher for every message. Here the kernel says which of thousands of
-sockets have something (epoll), and one greenlet serves them in turn. What is *due* goes first, again after every few
-reads: an answer that waits in the kernel bears its arrival stamp and loses nothing by waiting, a bet that waits is late.
+sockets have something (epoll), and one loop serves them in turn. What is *due* goes first, again after every few reads:
+an answer that waits in the kernel bears its arrival stamp and loses nothing by waiting, a bet that waits is late.
 
 Whoever is served must never block: links receive with timeout 0 and send without waiting.
 """
@@ -23,11 +23,16 @@ READS_A_TURN = 32
 IDLE_S_MAX = 1.0
 WAIT_S_MIN = 1e-6
 
+
 class Guest(Protocol):
     """Whoever has a socket and a schedule."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether it reads what arrives; it is asked after each step."""
 
     def step(self, now_ns: int, *, readable: bool) -> int | None:
         """Take what arrived if there is something, do what is due; return when there is more to do, None at the end."""
@@ -36,12 +41,13 @@ class Guest(Protocol):
 class _Place:
     """A guest, when it is to be woken, and how its stay ended."""
 
-    __slots__ = ("error", "fd", "guest", "over", "wake_ns")
+    __slots__ = ("error", "fd", "guest", "listening", "over", "wake_ns")
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.fd = guest.fileno()
         self.wake_ns = 0
+        self.listening = True
         self.over = threading.Event()
         self.error: BaseException | None = None
 
@@ -97,6 +103,8 @@ class Reactor:
         while not self._closed:
             self._epoll.poll(wait_s, 1)
             wait_s = self.turn()
+        self._epoll.close()
+        os.close(self._doorbell)
 
     def close(self) -> None:
         """End :meth:`run`; guests that are still there stay where they are."""
@@ -126,7 +134,11 @@ class Reactor:
             place.error, wake_ns = error, None
         if wake_ns is None:
             self._leave(place)
-        elif wake_ns != place.wake_ns:
+            return
+        if place.listening != place.guest.listening:
+            place.listening = place.guest.listening
+            self._epoll.modify(place.fd, select.EPOLLIN if place.listening else 0)
+        if wake_ns != place.wake_ns:
             place.wake_ns = wake_ns
             self._entries += 1
             heapq.heappush(self._agenda, (wake_ns, self._entries, place))

@@ -82,6 +82,12 @@ class PlayersToOpen(Struct, forbid_unknown_fields=True):
     players: Annotated[list[PlayerToOpen], Meta(max_length=PLAYERS_A_CALL_MAX)]
 
 
+class Reason(Struct, forbid_unknown_fields=True):
+    """Why the operator does something; it is kept with what was done."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class TableInLobby(Struct):
     """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
 

@@ -1,5 +1,6 @@
 """What the handlers of the API share."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from litestar.exceptions import NotAuthorizedException
 from nats.aio.client import Client
 
 from reference_impl.accounts.players import Players
+from reference_impl.accounts.sessions import Sessions
 from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.bets import TableLimits
@@ -50,6 +52,7 @@ class Services:
 
     config: ApiConfig
     players: Players
+    sessions: Sessions
     placer: Placer
     lobby: Lobby
     bus: Client
@@ -59,6 +62,14 @@ def services(state: State) -> Services:
     """Return what the application was made with."""
     known: Services = state["services"]
     return known
+
+
+async def signed_in(request: Request[Any, Any, State], known: Services) -> tuple[int, str]:
+    """Return the player who asks and the player's session, or refuse the request."""
+    who = await known.sessions.of(bearer(request), int(time.time()))
+    if who is None:
+        raise NotAuthorizedException("the session has ended; log in again")
+    return who
 
 
 def bearer(request: Request[Any, Any, State]) -> str:

@@ -14,6 +14,8 @@ subject                     request                                      reply
 ``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
+``sessions.ended``          :class:`EndedSince`                          :class:`EndedSessions`
+``joined``                  :class:`Joined`                              published by gateways
 ==========================  ===========================================  =========================
 """
 
@@ -307,3 +309,24 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     egress_bytes: int
     hit_share: float
     lag_ms: float
+
+
+class EndedSince(Struct, array_like=True, frozen=True):
+    """Ask which log-in sessions ended after an instant."""
+
+    unix_ms: int
+
+
+class EndedSessions(Struct, array_like=True, frozen=True):
+    """Sessions that ended, oldest first, and the instant to ask from the next time."""
+
+    sessions: list[str]
+    until_unix_ms: int
+
+
+class Joined(Struct, array_like=True, frozen=True):
+    """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed."""
+
+    player: int
+    gateway: str
+    issued_unix_ns: int

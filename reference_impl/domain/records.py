@@ -23,6 +23,7 @@ class OpKind(IntEnum):
     BET = 1
     LOGIN = 2
     CONNECT = 3
+    LOBBY = 4
 
 
 class Outcome(IntEnum):

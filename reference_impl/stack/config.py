@@ -47,6 +47,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Where services append their records; empty means below the data.
     password_cost : PasswordCost
         Argon2id cost of players' passwords.
+    idle_s : float
+        A player who does nothing for so long logs in again.
     """
 
     tables: Count = 2
@@ -63,6 +65,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     data_dir: str = ""
     record_dir: str = ""
     password_cost: PasswordCost = PasswordCost()
+    idle_s: Annotated[float, Meta(gt=0.0)] = 1800.0
 
     def __post_init__(self) -> None:
         if self.dsns and len(self.dsns) != self.shards:
@@ -98,6 +101,11 @@ class Wiring(Struct, frozen=True, kw_only=True):
     playback_secret: bytes
     ingest_key: str
     admin_token: str
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Where the pages are served from, by either name of the loopback."""
+        return tuple(f"http://{host}:{self.api_port}" for host in ("127.0.0.1", "localhost"))
 
     def save(self, path: Path) -> None:
         """Write it for children to read, and nobody else."""

@@ -1,6 +1,6 @@
 // The page: which view is on, who is logged in.
 
-import { ApiError, lobby, logIn, rules } from "./api.js";
+import { ApiError, lobby, logIn, logOut, rules } from "./api.js";
 import { LobbyView } from "./lobby.js";
 import { TableView } from "./table.js";
 
@@ -69,6 +69,9 @@ async function route() {
   open = new LobbyView(view, known);
 }
 
-$("log-out").addEventListener("click", forget);
+$("log-out").addEventListener("click", () => {
+  logOut(token()).catch(() => {}); // the session ends by itself when it is idle
+  forget();
+});
 addEventListener("hashchange", route);
 route();

@@ -54,6 +54,7 @@ export class TableView {
     this.#layout = new Layout(this.#$("layout"), rules, (selection) => this.#bet(selection));
     this.#layout.open = false;
     this.#chips();
+    this.#again();
     this.#tiers();
     this.#listen(tell);
     this.#timers = [setInterval(() => this.#draw(), DRAW_MS), setInterval(() => this.#facts(), FACTS_MS)];
@@ -81,6 +82,7 @@ export class TableView {
     });
     on("state", (event) => this.#event(event));
     on("bet", () => this.#drawBets());
+    on("kept", () => this.#speak("Too late to take the bet back"));
     on("balance", (answer) => this.#balance(answer));
     on("paid", (paid) => this.#gate.at(this.#results.get(paid.round)?.atMs ?? this.#seat.clock.nowMs(), () => this.#paid(paid)));
   }
@@ -126,6 +128,24 @@ export class TableView {
       label.dataset.minor = minor;
       this.#$("chips").append(label);
     }
+  }
+
+  #again() {
+    const standing = (round) =>
+      [...this.#seat.bets.values()].filter((bet) => bet.round === round && bet.state === "accepted" && !bet.undoing);
+    const whileOpen = (id, work) =>
+      this.#$(id).addEventListener("click", () => (this.#open() ? work() : this.#speak("Bets are closed")));
+    const placeAll = (bets) => bets.forEach((bet) => this.#seat.bet(bet.selection, bet.amount_minor));
+    whileOpen("undo", () => {
+      const last = standing(this.#shownRound).at(-1);
+      if (last) this.#seat.undo(last);
+      else this.#speak("There is no bet to take back");
+    });
+    whileOpen("double", () => placeAll(standing(this.#shownRound)));
+    whileOpen("repeat", () => {
+      const rounds = [...this.#seat.bets.values()].map((bet) => bet.round).filter((round) => round < this.#shownRound);
+      placeAll(standing(Math.max(...rounds)));
+    });
   }
 
   #bet(selection) {
@@ -267,7 +287,7 @@ export class TableView {
     const bySelection = new Map();
     let stakedMinor = 0;
     for (const bet of current) {
-      if (bet.state === "rejected") continue;
+      if (bet.state === "rejected" || bet.state === "undone") continue;
       stakedMinor += bet.amount_minor;
       const stake = bySelection.get(bet.selection) ?? { minor: 0, state: "accepted" };
       stake.minor += bet.amount_minor;
@@ -298,7 +318,7 @@ export class TableView {
       row.children[2].textContent = text;
       row.classList.toggle("past", bet.round !== this.#shownRound);
     }
-    const settled = mine.filter((bet) => bet.state === "accepted" || bet.state === "rejected");
+    const settled = mine.filter((bet) => !bet.undoing && ["accepted", "rejected", "undone"].includes(bet.state));
     for (const bet of settled.slice(0, Math.max(0, mine.length - BETS_MAX))) {
       this.#drawnBets.get(bet.id)?.remove();
       this.#drawnBets.delete(bet.id);
@@ -308,6 +328,8 @@ export class TableView {
 
   // A bet's state in one word for the style sheet and a few for people.
   #stateOf(bet) {
+    if (bet.undoing) return ["unknown", "being taken back"];
+    if (bet.state === "undone") return ["returned", "taken back"];
     if (bet.state === "sent") return ["sent", "sent"];
     if (bet.state === "unknown") return ["unknown", "being resolved"];
     if (bet.state === "rejected") return ["rejected", reasonFor(bet.status, this.#rules.statuses)];

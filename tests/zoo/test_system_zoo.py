@@ -23,6 +23,7 @@ CAMPAIGN = """
 # Bets come in two bursts, so that batches are full, and right at the cut-off, so that some are late.
 name = "zoo"
 simulate = false
+slo = ["bet.p99_ms <= 5000", "bet.unknown_share <= 0"]
 [scenario]
 players_per_table = 12
 ramp_s = 0.5
@@ -40,9 +41,9 @@ bets_per_round_mean = 4.0
 repeat_share = 0.5
 repeat_mean_s = 0.05
 late_mean_s = 0.02
-[slo]
-bet_p99_ms_max = 5000.0
-generator_lag_p99_ms_max = 1000.0
+[health]
+lag_p99_ms_max = 1000.0
+timer_lag_p95_ms_max = 1000.0
 """
 
 

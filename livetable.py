@@ -5,15 +5,19 @@ Exit codes: 0 pass, 1 error (usage errors too), 2 an SLO was broken, 3 inconsist
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from reference_impl.domain.errors import LabError
+from reports.limits import EFFECT_MIN
 
 EXIT_ERROR = 1
 EXIT_INCONSISTENT = 3
 RUNS = Path("runs")
+COMPARE_PAGE = "compare.html"
+TREND_PAGE = "trend.html"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -100,6 +104,27 @@ def campaign_run(file: Path, out: Path) -> None:
     sys.exit(result.exit_code)
 
 
+@campaign.command("ab")
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("candidate", type=click.Path(path_type=Path))
+@click.option("--runs", type=click.IntRange(1, 100), default=6, show_default=True, help="Runs of each file.")
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path) -> None:
+    r"""Run two campaign files in turn (A B, B A, …) and compare the second with the first.
+
+    The exit code is that of `compare`.
+
+    \b
+    Example:
+      livetable campaign ab before.toml after.toml --runs 6
+    """
+    from loadtest.ab import run_in_turn  # noqa: PLC0415
+    from loadtest.config import load_campaign  # noqa: PLC0415
+
+    first, second = run_in_turn(load_campaign(baseline), load_campaign(candidate), runs, out)
+    _compare(second, first, (), EFFECT_MIN, out / COMPARE_PAGE, as_json=False)
+
+
 @campaign.command("validate")
 @click.argument("file", type=click.Path(path_type=Path))
 def campaign_validate(file: Path) -> None:
@@ -169,6 +194,110 @@ def report(run: Path, figures: Path | None) -> None:
             (figures / f"{picture.key}.svg").write_text(stand_alone(picture.svg), encoding="utf-8")
 
 
+class _ManyAgainst(click.Command):
+    """A command whose ``--against`` takes all that follows, up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values."""
+        spread: list[str] = []
+        against = False
+        for word in args:
+            option = word.startswith("-")
+            against = word == "--against" if option else against
+            spread += [] if word == "--against" else ["--against", word] if against else [word]
+        return super().parse_args(ctx, spread)
+
+
+_FIGURE_OPTION = click.option(
+    "--figure", "figures", multiple=True, help="Such as 'bet[table=1].p99_ms'; repeat it. The fewer, the more is shown."
+)
+_EFFECT_OPTION = click.option(
+    "--effect", type=click.FloatRange(0.0, 10.0), default=EFFECT_MIN, show_default=True,
+    help="Changes of a smaller share do not matter.",
+)  # fmt: skip
+_JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+
+
+@cli.command(cls=_ManyAgainst)
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--against", "baseline", multiple=True, required=True, type=click.Path(path_type=Path), metavar="RUN...",
+    help="The runs of the baseline.",
+)  # fmt: skip
+@_FIGURE_OPTION
+@_EFFECT_OPTION
+@click.option("--page", type=click.Path(path_type=Path), default=RUNS / COMPARE_PAGE, show_default=True)
+@_JSON_OPTION
+def compare(
+    runs: tuple[Path, ...],
+    baseline: tuple[Path, ...],
+    figures: tuple[str, ...],
+    effect: float,
+    page: Path,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    r"""Compare runs with a baseline; the run is the unit, so six or more a side, run in turn, make sense.
+
+    Exit codes: 0 nothing is worse, 2 something is, 4 so few runs that nothing can be concluded, 1 error.
+
+    \b
+    Example:
+      livetable compare runs/*-after --against runs/*-before
+    """
+    _compare(runs, baseline, figures, effect, page, as_json=as_json)
+
+
+def _compare(
+    runs: Sequence[Path], baseline: Sequence[Path], figures: Sequence[str], effect: float, page: Path, *, as_json: bool
+) -> None:
+    import msgspec  # noqa: PLC0415
+
+    from reports.cohort_page import contrast_text, write_contrast_page  # noqa: PLC0415
+    from reports.contrast import contrast  # noqa: PLC0415
+
+    found = contrast(runs, baseline, figures, effect)
+    click.echo(contrast_text(found))
+    names = {side: [path.resolve().name for path in paths] for side, paths in (("Runs", runs), ("Baseline", baseline))}
+    click.echo(f"page: {write_contrast_page(found, page, names)}")
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    sys.exit(found.exit_code)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_FIGURE_OPTION
+@_EFFECT_OPTION
+@click.option("--page", type=click.Path(path_type=Path), default=RUNS / TREND_PAGE, show_default=True)
+@_JSON_OPTION
+def trend(
+    runs: tuple[Path, ...],
+    figures: tuple[str, ...],
+    effect: float,
+    page: Path,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:
+    r"""Find where the level of a figure changed in a sequence of runs, taken in order of their start.
+
+    Exit codes: 0 no newest level is worse, 2 one is, 4 so few runs that nothing can be concluded, 1 error.
+
+    \b
+    Example:
+      livetable trend runs/*-nightly --figure bet.p99_ms
+    """
+    import msgspec  # noqa: PLC0415
+
+    from reports.cohort_page import trend_text, write_trend_page  # noqa: PLC0415
+    from reports.trend import trend as follow  # noqa: PLC0415
+
+    found = follow(runs, figures, effect)
+    click.echo(trend_text(found))
+    click.echo(f"page: {write_trend_page(found, page)}")
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    sys.exit(found.exit_code)
+
+
 @cli.group()
 def audit() -> None:
     """Prove that the books are what they were."""
@@ -199,6 +328,33 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
         if verified.more_findings:
             click.echo(f"  and {verified.more_findings:,} more")
     sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
+
+
+@audit.command("replay")
+@click.argument("round_name", metavar="ROUND")
+@click.option(
+    "--trail",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the audit role.",
+)
+@click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="Hold it against this shard; repeat it.")
+@click.option("--json", "as_json", is_flag=True, help="Everything that is known of the round, as JSON.")
+def audit_replay(round_name: str, trail: Path, dsns: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
+    r"""Rebuild a round from the trail alone. ROUND is table:number, as in 1:17. Exit code 3 if it contradicts anything.
+
+    \b
+    Example:
+      livetable audit replay 1:17 --trail data/audit --dsn postgresql://… --dsn postgresql://…
+    """
+    import msgspec  # noqa: PLC0415
+
+    from reference_impl.stack.replay import describe, held_against, parse_round, replay  # noqa: PLC0415
+
+    told, entries = replay(trail, parse_round(round_name))
+    asyncio.run(held_against(told, entries, dsns))
+    click.echo(msgspec.json.format(msgspec.json.encode(told)).decode() if as_json else describe(told))
+    sys.exit(EXIT_INCONSISTENT if told.findings else 0)
 
 
 @cli.command()

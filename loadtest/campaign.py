@@ -38,6 +38,7 @@ from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.junit import write_error_junit
 from reports.run import Run, manifest_base, write_run
+from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
@@ -236,6 +237,8 @@ def _write(
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,
         exit_reason=exit_reason,
+        people=numbers_by_kind(campaign.scenario),
+        pace=pace_of(campaign.scenario),
     )
     return write_run(folder, manifest, tables)
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from reference_impl.domain.errors import ConfigError
 from reports.checks import run_checks
@@ -17,6 +17,7 @@ from reports.health import health_of
 from reports.latency import operation_figures
 from reports.run import Run, write_json
 from reports.slo import LimitResult, slo_results
+from reports.users import adversary_gain, user_figures
 from reports.video import video_summary
 
 EXIT_CODES: Final = {"pass": 0, "error": 1, "slo": 2, "consistency": 3, "invalid": 4}
@@ -75,7 +76,13 @@ def summarise(run: Run, judgement: Judgement) -> dict[str, Any]:
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    return {**operation_figures(run.ops), "video": video_summary(run)}
+    gain = adversary_gain(run)
+    return {
+        **operation_figures(run.ops),
+        "users": user_figures(run),
+        "adversary": to_builtins(gain) if gain else None,
+        "video": video_summary(run),
+    }
 
 
 def error_summary(reason: str) -> dict[str, Any]:

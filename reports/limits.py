@@ -62,6 +62,9 @@ GROUPS: Final[dict[str, Group]] = {
 """All groups. ``round.close`` is from the cut-off to the last shard's close, ``round.settle`` from the result to the
 last payout, ``fault.recovery`` from the fault to the process being ready again."""
 
+EFFECT_MIN: Final = 0.1
+"""A difference below this share of the value does not matter to anybody, however sure it is."""
+
 DEFAULT_SLOS: Final = ("bet.p99_ms <= 250", "bet.unknown_share <= 0")
 
 _PERCENTILE: Final = re.compile(r"(?:^|(?<=_))p(\d{1,2}(?:\.\d{1,3})?|100)(?=_ms$)")

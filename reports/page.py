@@ -15,6 +15,7 @@ from reports.judgement import Judgement, judge
 from reports.latency import PERCENTILES, operation_figures
 from reports.run import Run
 from reports.sentences import log_ratio_percent
+from reports.users import adversary_gain, user_figures
 from reports.video import video_summary
 
 REPORT: Final = "report.html"
@@ -59,6 +60,7 @@ def terminal_table(run: Run, twin: Run | None = None) -> str:
     lines += [f"  {'ok' if slo.ok else 'broken':8} {slo.text:44} {slo.said}" for slo in judgement.slos]
     lines += [f"  {'ok' if limit.ok else 'invalid':8} {limit.text:44} {limit.said}" for limit in judgement.health]
     lines.append("")
+    lines += [f"  {remark}\n" for remark in _remarks(run, twin)]
     scope = "bets of even rounds" if twin and twin.manifest["label"] == "fit" else "bets"
     lines += [f"  {scope:24} {'measured':>12} {'simulated':>12} {'off by':>8} {'floor':>8}"]
     lines += [f"  {r.name:24} {r.measured:>12} {r.simulated:>12} {r.off:>8} {r.floor:>8}" for r in _rows(run, twin)]
@@ -78,10 +80,23 @@ def _content(run: Run, twin: Run | None, judgement: Judgement) -> dict[str, Any]
         "checks": [(name, CHECKS[name].question, check) for name, check in judgement.checks.items()],
         "rows": _rows(run, twin),
         "video": _video_rows(run, twin),
-        "operations": operation_figures(run.ops),
+        "operations": [("all", operation_figures(run.ops)), *user_figures(run).items()],
+        "remarks": _remarks(run, twin),
         "pictures": pictures(run, twin),
         "number": _number,
     }
+
+
+def _remarks(run: Run, twin: Run | None) -> list[str]:
+    """Return what must be known before the figures are read."""
+    gain, pace = adversary_gain(run), run.manifest.get("pace", "open")
+    remarks = [gain.sentence[0].upper() + gain.sentence[1:] + "."] if gain else []
+    if pace != "open":
+        which = "Closed model" if pace == "closed" else "Partly a closed model"
+        remarks.append(f"{which}: the next bet waits for the last answer, so latencies forgive a slow system.")
+    if twin and (left_out := twin.manifest.get("not_modelled")):
+        remarks.append(f"The simulation leaves out: {', '.join(left_out)}.")
+    return remarks
 
 
 def _rows(run: Run, twin: Run | None) -> list[Row]:

@@ -39,6 +39,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "exit_reason": "finished",
     "twin": None,
     "label": "",
+    "people": {},
+    "pace": "open",
 }
 
 
@@ -194,9 +196,10 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         Seed of the scenario.
     **facts
         Any of: cpu_affinity, clock_offsets, capabilities, started_unix_ns, load_start_ns, load_end_ns (in the Run's
-        ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label. `capabilities` maps what
-        the target could record ("ledger", "rounds", "stages", "pushes", "video") to a bool; checks that need what is
-        not there are skipped.
+        ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label, people (each kind of
+        user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed).
+        `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "video") to a bool;
+        checks that need what is not there are skipped.
         ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
 
     Raises

@@ -68,12 +68,13 @@ def bets(run: Run) -> pd.DataFrame:
 
 
 def bands(run: Run) -> list[Band]:
-    """Return surges and faults in order of time; a fault lasts until the process was back."""
+    """Return surges, storms and faults in order of time; a fault lasts until the process was back."""
     scenario = run.manifest["campaign"].get("scenario", {})
     found = [
         Band("surge", f"surge at table {s['table']}", float(s["at_s"]), float(s["at_s"] + s["within_s"]))
         for s in scenario.get("surges", ())
     ]
+    found += [Band("surge", f"{s['kind']} storm", s["at_s"], s["at_s"] + 1.0) for s in scenario.get("storms", ())]
     for fault in run.faults.itertuples():
         start_s, back_s = seconds(run, [fault.t_ns, fault.recovered_ns])
         found.append(Band("fault", f"{fault.kind} {fault.target}", start_s, max(back_s, start_s)))

@@ -22,8 +22,9 @@ from sim.gateway import Gateway
 from sim.kernels import Int64s
 from sim.observations import Observations, PlacementSeen, SessionSeen
 from sim.operations import Attempt, Op, TableNews, operation_ref
+from sim.people import betting_of, late_s, storms_of
 from sim.random_streams import Stream
-from sim.scenario import Arrival, Scenario, StormKind, arrivals, betting_of, late_s, storms_of
+from sim.scenario import Arrival, Scenario, StormKind, arrivals
 from sim.server import after
 
 _ATTEMPT_SHIFT = 26

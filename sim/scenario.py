@@ -17,7 +17,6 @@ from reference_impl.domain.game_round import Timing
 from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.processes import Process, Uniform
-from sim.random_streams import Stream, uniform
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -309,33 +308,6 @@ def people(scenario: Scenario) -> list[Arrival]:
     """Return everybody in the order in which they come."""
     everybody = arrivals(scenario) + viewer_arrivals(scenario) + other_arrivals(scenario)
     return sorted(everybody, key=lambda arrival: (arrival.at_s, arrival.player))
-
-
-def betting_of(scenario: Scenario, arrival: Arrival) -> Betting:
-    """Return how a person bets."""
-    own = scenario.crowds[arrival.crowd].betting if arrival.crowd >= 0 else None
-    return own or (HIGH_ROLLING if arrival.kind is Kind.HIGH_ROLLER else scenario.betting)
-
-
-def late_s(scenario: Scenario, player: int) -> float:
-    """Return by how much a player's screen and countdown are behind the table."""
-    clients, stream = scenario.clients, int(Stream.LATENESS)
-    if uniform(scenario.seed, stream, player, 0) >= clients.late_share:
-        return 0.0
-    return uniform(scenario.seed, stream, player, 1) * clients.late_ms_max / 1000
-
-
-def storms_of(scenario: Scenario, arrival: Arrival) -> list[Storm]:
-    """Return the storms that a player takes part in, in order of time. Whoever has not come yet misses a storm."""
-    stream = int(Stream.STORM)
-    taken = [
-        storm
-        for number, storm in enumerate(scenario.storms)
-        if storm.table in {0, arrival.table}
-        and storm.at_s > arrival.at_s
-        and uniform(scenario.seed, stream, arrival.player, number) < storm.share
-    ]
-    return sorted(taken, key=lambda storm: storm.at_s)
 
 
 def _crowds(scenario: Scenario, kinds: frozenset[Kind], first: int) -> Iterator[Arrival]:

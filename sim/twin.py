@@ -18,6 +18,7 @@ from sim.calibrate import fit
 from sim.faults import not_modelled
 from sim.model import FirstRound, Starts, load_start_ns, simulate
 from sim.parameters import Model, save_model
+from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign
 
 MODEL_FILE = "model.json"
@@ -93,6 +94,8 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         load_end_ns=begin_ns + round(scenario.load_s * NS_PER_S),
         capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True},
         label=label,
+        people=numbers_by_kind(scenario),
+        pace=pace_of(scenario),
     )
     run = write_run(out_dir, {**manifest, "not_modelled": not_modelled(scenario)}, tables)
     save_model(model, run.path / MODEL_FILE)

@@ -119,6 +119,10 @@ class TargetAdapter(ABC):
         """Say where to connect; ``avoid`` names a gateway that just failed, or is empty. Here: always the target."""
         return Placement("target", 0, self.target.url, token)
 
+    def lobby(self) -> None:
+        """Read the lobby, as somebody does who looks for a table. Here: there is none."""
+        raise OperationalError(f"{self.target.url} has no lobby")
+
     def place_viewer(self, token: str, table: int, avoid: str) -> EdgePlacement:  # noqa: ARG002 - as above
         """Say which edge to watch a table through; ``avoid`` names one that just failed, or is empty."""
         raise OperationalError(f"{self.target.url} has no video")

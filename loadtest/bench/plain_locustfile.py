@@ -153,9 +153,13 @@ class PlainPlayer(User):
             return
         self.round = event["round"]
         player, table = self.arrival.player, self.arrival.table
-        opens_ns = event["opens_at_unix_ns"] - self.ahead_ns
+        opens_ns, heard_ns = event["opens_at_unix_ns"] - self.ahead_ns, time.monotonic_ns()
         for bet in planned_bets(PLAN.scenario, player, round_no_of(event["round"])):
             due_ns = opens_ns + bet.offset_ns
+            if due_ns < heard_ns:
+                if event["phase"] != Phase.BETS_OPEN:
+                    continue
+                due_ns = heard_ns
             if due_ns < min(self.end_ns, event["closes_at_unix_ns"] - self.ahead_ns):
                 ref = operation_id(PLAN.nonce, player, next(self.numbers))
                 op = Operation(ref, OpKind.BET, player, player, table, due_ns, event["round"], event["window"])

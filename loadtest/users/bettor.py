@@ -41,7 +41,8 @@ from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.arrivals import DRAWS_PER_ROUND, PlannedBet, may_send, planned_bets, think_ns
-from sim.scenario import Arrival, Pace, Scenario, Storm, StormKind, betting_of, late_s, storms_of
+from sim.people import betting_of, late_s, storms_of
+from sim.scenario import Arrival, Pace, Scenario, Storm, StormKind
 
 OVERLOADED_TRIES_MAX = 5
 OVERLOADED_PAUSE_MS = 200
@@ -134,6 +135,7 @@ class PlayerScript:
             self._complain(f"welcome at version {welcome.version} after version {self._version}")
         self._version, self._balance = welcome.version, welcome.balance_minor
         self._again = [(now_ns, op) for op in self._waiting.values()]
+        self._storms = [(at_ns, storm) for at_ns, storm in self._storms if at_ns > now_ns]  # the others were missed
         if welcome.state is not None:
             self.table_event(welcome.state.event, now_ns)
 

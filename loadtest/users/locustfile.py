@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from locust import User, constant, events, tag
+from locust import User, constant, events, stats, tag
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.histogram import install
 from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
@@ -110,5 +111,6 @@ def _close(**_: Any) -> None:
         crowd.close()
 
 
+install(stats)
 events.test_start.add_listener(_open)  # type: ignore[no-untyped-call]
 events.quitting.add_listener(_close)  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +48,7 @@ class History:
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        scenario = run.manifest["campaign"].get("scenario", {})
-        viewers = int(scenario.get("viewers_per_table", 0)) * int(scenario.get("tables", 0))
+        viewers = _viewers(run.manifest["campaign"].get("scenario", {}))
         return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), viewers)
 
     @cached_property
@@ -101,6 +101,14 @@ class History:
     def window_rows(self, entries: pd.DataFrame) -> Integers:
         """Return, for each entry or operation, the row of its round and window in :attr:`rounds`, or -1."""
         return positions(window_key(self.rounds), window_key(entries))
+
+
+def _viewers(scenario: Mapping[str, Any]) -> int:
+    """Return how many viewers a scenario has."""
+    tables = int(scenario.get("tables", 0))
+    crowds = [crowd for crowd in scenario.get("crowds", ()) if crowd["kind"] == "viewer"]
+    joined = sum(crowd["count"] * (1 if crowd["table"] else tables) for crowd in crowds)
+    return int(scenario.get("viewers_per_table", 0)) * tables + int(joined)
 
 
 def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:

@@ -16,8 +16,10 @@ from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.outcome import seeded_outcome
 from reference_impl.domain.games.roulette import GROSS, POCKETS
+from reference_impl.domain.ids import round_no_of
 from reference_impl.domain.protocol import FRAME_BYTES_MAX, CloseCode
 from reference_impl.stack.config import StackConfig
+from reference_impl.stack.replay import describe, held_against, parse_round, replay
 from reference_impl.stack.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -315,6 +317,37 @@ async def test_the_audit_trail_recomputes_and_equals_the_ledger(stack: Stack, pl
         for line in lines:
             head = follow(head, line)
             assert head is not None
+
+
+async def test_a_round_is_rebuilt_from_the_trail_alone_and_equals_the_ledger(stack: Stack, player: Player) -> None:
+    event = await player.next_open()
+    kept, late = player.bet(event, selection=36, amount_minor=300), player.bet(event, amount_minor=500)
+    undo(player, late)
+    await undone(player, late)
+    await player.phase(Phase.SETTLED, event["round"] - 1)
+    await asyncio.sleep(1.0)
+    told, entries = replay(stack.audit_dir, parse_round(f"1:{round_no_of(event['round'])}"))
+    await held_against(told, entries, stack.dsns)
+    assert told.findings == []
+    mine = {bet.id: bet for bet in told.bets if bet.player == player.number}
+    assert (mine[kept["id"]].end, mine[late["id"]].end) == ("settle", "cancel")
+    assert mine[kept["id"]].payout_minor == GROSS[36, told.decision["outcome"]] * 300
+    phases = [Phase(news["event"]["phase"]) for news in told.events]
+    assert phases[0] == Phase.BETS_OPEN
+    assert phases[-1] == Phase.SETTLED
+    assert "0 contradictions" in describe(told)
+
+
+async def test_a_row_that_only_the_ledger_has_is_named(stack: Stack, player: Player) -> None:
+    event = await player.next_open()
+    bet = player.bet(event)
+    await player.phase(Phase.SETTLED, event["round"] - 1)
+    await asyncio.sleep(1.0)
+    told, entries = replay(stack.audit_dir, event["round"])
+    lost = {shard: [entry for entry in kept if entry.ref != bet["id"]] for shard, kept in entries.items()}
+    await held_against(told, lost, stack.dsns)
+    assert len(told.findings) == 2
+    assert all("only the ledger has entry" in finding and bet["id"] in finding for finding in told.findings)
 
 
 async def test_every_round_ends_and_nothing_is_owed_when_the_rounds_are_finished(stack: Stack) -> None:

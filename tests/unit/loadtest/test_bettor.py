@@ -15,7 +15,8 @@ from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.arrivals import CLICK_NS_MAX, planned_bets
-from sim.scenario import Arrival, Betting, Clients, Kind, Pace, Scenario, Storm, StormKind, late_s
+from sim.people import late_s
+from sim.scenario import Arrival, Betting, Clients, Kind, Pace, Scenario, Storm, StormKind
 
 UNIX_NS = 1_700_000_000 * NS_PER_S  # the server's clock when ours shows 0
 SCENARIO = Scenario(betting=Betting(participation=1.0, bets_per_round_mean=3.0), load_s=60.0)
@@ -141,6 +142,13 @@ def test_storm_breaks_the_connection_of_those_it_takes_once() -> None:
     assert script.wake_ns(NS_PER_S) == 2 * NS_PER_S
     assert [script.overdue(second * NS_PER_S) for second in (1, 2, 3)] == [False, True, False]
     assert script.lobby_looks(3 * NS_PER_S) == []
+
+
+def test_storm_passes_those_by_who_have_no_connection_when_it_comes() -> None:
+    scenario = structs.replace(SCENARIO, storms=(Storm(kind=StormKind.RECONNECT, at_s=2.0),))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(now_ns=3 * NS_PER_S), 0, 1, 3 * NS_PER_S)
+    assert not script.overdue(3 * NS_PER_S)
 
 
 def test_player_who_exits_looks_round_the_lobby_and_plays_at_the_next_table() -> None:

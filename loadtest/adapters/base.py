@@ -112,9 +112,6 @@ class TargetAdapter(ABC):
     def connect(self, url: str) -> PlayerLink:
         """Open a connection to where a placement points; no session is open yet."""
 
-    def lobby(self) -> None:  # noqa: B027 - a target may have none
-        """Read the lobby, as somebody does who looks for a table. Here: there is none."""
-
     def place(self, token: str, table: int, avoid: str) -> Placement:  # noqa: ARG002 - what overriders need
         """Say where to connect; ``avoid`` names a gateway that just failed, or is empty. Here: always the target."""
         return Placement("target", 0, self.target.url, token)

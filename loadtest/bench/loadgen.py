@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loadtest.bench.house import PHASES
 from loadtest.bench.result import Result, summarise
 from loadtest.generator import locust_command, locust_environment
 from loadtest.plan import LoadPlan
@@ -29,16 +30,19 @@ from reference_impl.stack.processes import end, free_port, spawn
 from reports.convert import read_records
 from sim.scenario import Betting, Scenario
 
-PLAYERS = 1000
+PLAYERS = 2000
 MANY = 5000
 RAMP_S = 4.0
-LEG_S = 12.0
+ROUNDS = 2
+"""Whole rounds that a leg is measured over, so that both sides' windows hold the same phases."""
 MANY_RAMP_S = 20.0
-MANY_S = 25.0
+MANY_ROUNDS = 4
 MARGIN_S = 1.0
+DRAIN_S = 3.0
 START_S_MAX = 60.0
-END_S_MAX = 15.0
+END_S_MAX = 5.0
 
+ROUND_S = sum(lasts_s for _, lasts_s in PHASES)
 _HERE = Path(__file__).parent
 _OURS = _HERE.parent / "users" / "locustfile.py"
 _PEER = _HERE / "plain_locustfile.py"
@@ -68,13 +72,13 @@ async def measure(n: int, progress: Progress) -> Result:
     ours: list[Leg] = []
     peer: list[Leg] = []
     for number in range(n):
-        ours.append(await asyncio.to_thread(leg, _OURS, PLAYERS, RAMP_S, LEG_S))
-        peer.append(await asyncio.to_thread(leg, _PEER, PLAYERS, RAMP_S, LEG_S))
+        ours.append(await asyncio.to_thread(leg, _OURS, PLAYERS, RAMP_S, ROUNDS))
+        peer.append(await asyncio.to_thread(leg, _PEER, PLAYERS, RAMP_S, ROUNDS))
         progress.say(
             f"{number + 1}/{n}: ours {ours[-1].per_cpu_s:,.0f} operations per CPU-s, plain {peer[-1].per_cpu_s:,.0f}"
         )
     progress.say(f"{MANY:,} sockets")
-    many = await asyncio.to_thread(leg, _OURS, MANY, MANY_RAMP_S, MANY_S)
+    many = await asyncio.to_thread(leg, _OURS, MANY, MANY_RAMP_S, MANY_ROUNDS)
     detail = {"ours": _said(ours[-1]), "peer": _said(peer[-1]), f"sockets_{MANY}": _said(many)}
     return summarise(
         "loadgen", "operations per CPU-s", [one.per_cpu_s for one in ours], [one.per_cpu_s for one in peer],
@@ -82,8 +86,8 @@ async def measure(n: int, progress: Progress) -> Result:
     )  # fmt: skip
 
 
-def leg(locustfile: Path, players: int, ramp_s: float, load_s: float) -> Leg:
-    """Drive a fresh house with a generator.
+def leg(locustfile: Path, players: int, ramp_s: float, rounds: int) -> Leg:
+    """Drive a fresh house with a generator, over so many whole rounds after the ramp.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def leg(locustfile: Path, players: int, ramp_s: float, load_s: float) -> Leg:
         If the generator does not begin, or ends with a failure.
     """
     with tempfile.TemporaryDirectory(prefix="livetable-loadgen-") as name:
-        folder = Path(name)
+        folder, load_s = Path(name), ramp_s + 2 * MARGIN_S + rounds * ROUND_S
         port = free_port()
         house = spawn([sys.executable, "-m", "loadtest.bench.house", str(port)], folder / "house.log")
         plan = LoadPlan(
@@ -103,10 +107,10 @@ def leg(locustfile: Path, players: int, ramp_s: float, load_s: float) -> Leg:
         shape = [] if locustfile == _OURS else ["--users", str(players), "--spawn-rate", str(players)]
         command = [*locust_command(locustfile, plan.api_url, folder), *shape]
         if shape:
-            command += ["--run-time", f"{load_s + 3:g}s"]
+            command += ["--run-time", f"{load_s + DRAIN_S:g}s"]
         generator = spawn(command, folder / "locust.log", env=locust_environment(folder / "load.json"))
         try:
-            return _watch(plan, generator.pid, folder, ramp_s, load_s)
+            return _watch(plan, generator.pid, folder, rounds)
         finally:
             end([(generator, signal.SIGTERM), (house, signal.SIGTERM)], END_S_MAX)
 
@@ -114,23 +118,21 @@ def leg(locustfile: Path, players: int, ramp_s: float, load_s: float) -> Leg:
 def _scenario(players: int, ramp_s: float, load_s: float) -> Scenario:
     timing = Timing(window_ms=3000, closing_soon_ms=1000, dealing_ms=500, pause_ms=300)
     betting = Betting(participation=0.9, bets_per_round_mean=3.0, timing=BetTiming())
-    return Scenario(
-        tables=1, players_per_table=players, ramp_s=ramp_s, load_s=ramp_s + load_s, timing=timing, betting=betting
-    )
+    return Scenario(tables=1, players_per_table=players, ramp_s=ramp_s, load_s=load_s, timing=timing, betting=betting)
 
 
-def _watch(plan: LoadPlan, pid: int, folder: Path, ramp_s: float, load_s: float) -> Leg:
+def _watch(plan: LoadPlan, pid: int, folder: Path, rounds: int) -> Leg:
     deadline_s = time.monotonic() + START_S_MAX
     while (start_ns := plan.start_ns()) is None:
         if time.monotonic() > deadline_s or not Path(f"/proc/{pid}").exists():
             raise OperationalError(f"the generator did not begin: {_last_words(folder)}")
         time.sleep(0.05)
-    from_ns = start_ns + round((ramp_s + MARGIN_S) * NS_PER_S)
+    from_ns = start_ns + round((plan.scenario.ramp_s + MARGIN_S) * NS_PER_S)
     _sleep_until(from_ns)
     before_s, from_ns = _cpu_s(pid), time.monotonic_ns()
-    _sleep_until(start_ns + round((ramp_s + load_s - MARGIN_S) * NS_PER_S))
+    _sleep_until(from_ns + round(rounds * ROUND_S * NS_PER_S))
     cpu_s, until_ns, rss_mib = _cpu_s(pid) - before_s, time.monotonic_ns(), _rss_mib(pid)
-    _sleep_until(until_ns + round(4 * MARGIN_S * NS_PER_S))
+    _sleep_until(until_ns + round((MARGIN_S + DRAIN_S) * NS_PER_S))
     return _leg(folder, from_ns, until_ns, cpu_s, rss_mib)
 
 

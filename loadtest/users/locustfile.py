@@ -7,9 +7,6 @@ Every kind of user is a tag, so ``--tags viewer`` lets only viewers come, and th
 statistics: ``high-roller bet``, ``viewer part``.
 """
 
-import contextlib
-import gc
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -24,15 +21,12 @@ from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
 from loadtest.users.hub import HubReactor
+from loadtest.users.punctuality import keep_time
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
 from sim.scenario import Kind
 
 _REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}  # whatever else happens is a GET
-
-_NICENESS = -10
-GC_OBJECTS = 50_000
-"""Objects between two collections: a full one over thousands of players delays whoever is due."""
 
 _state: dict[str, Crowd] = {}
 
@@ -92,16 +86,8 @@ def _crowd(environment: Environment) -> Crowd:
     return _state["crowd"]
 
 
-def _keep_time() -> None:
-    """Run before the system under test where the two share a machine: a late generator measures itself."""
-    with contextlib.suppress(PermissionError):  # the lag is recorded, and judged, either way
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-    gc.freeze()  # what is loaded by now stays: collections need not look at it
-    gc.set_threshold(GC_OBJECTS, 20, 100)
-
-
 def _open(environment: Environment, **_: Any) -> None:
-    _keep_time()
+    keep_time()
     if not isinstance(environment.runner, MasterRunner):
         _crowd(environment)
 

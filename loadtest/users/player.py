@@ -210,7 +210,7 @@ class Player:
     def step(self, now_ns: int, *, readable: bool) -> int | None:
         """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
         try:
-            if readable and self._listening:
+            if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
                 self._take(self._link.receive(0.0))
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:

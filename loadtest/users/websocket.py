@@ -263,7 +263,7 @@ class WebSocket:
         if self._end_code is not None:
             raise ConnectionLostError(self._end_code)
         if self._unsent:
-            self._flush()
+            del self._unsent[: self._hand_over(self._unsent)]
         if self._surplus:
             data, self._surplus, stamp = self._surplus, b"", 0
         else:
@@ -305,17 +305,19 @@ class WebSocket:
         return messages
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:
-        self._unsent += encode_frame(opcode, payload, self._mask)
-        if len(self._unsent) > UNSENT_BYTES_MAX:
-            raise ConnectionLostError(1006)
-        self._flush()
+        frame = encode_frame(opcode, payload, self._mask)
+        sent = 0 if self._unsent else self._hand_over(frame)
+        if sent < len(frame):
+            self._unsent += frame[sent:]
+            if len(self._unsent) > UNSENT_BYTES_MAX:
+                raise ConnectionLostError(1006)
 
-    def _flush(self) -> None:
-        """Hand over what the kernel takes; a server that does not read makes nobody wait."""
+    def _hand_over(self, data: bytes | bytearray) -> int:
+        """Return how many bytes the kernel takes now; a server that does not read makes nobody wait."""
         try:
-            del self._unsent[: self._sock.send(self._unsent)]
+            return self._sock.send(data)
         except BlockingIOError:
-            return
+            return 0
         except OSError:
             raise ConnectionLostError(1006) from None
 

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,16 +32,19 @@ from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
 from reference_impl.domain.errors import LabError, OperationalError
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.stack.audit_export import export_trail
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.junit import write_error_junit
+from reports.orders import first_deposits
 from reports.run import Run, manifest_base, write_run
 from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
+CAPABILITIES = ("ledger", "rounds", "stages", "pushes", "messages", "orders", "audit", "seeds", "video")
 WATCH_S = 0.25
 
 
@@ -162,6 +165,7 @@ async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Me
     shown.say("finishing the rounds in play")
     await stack.finish_rounds()
     await asyncio.to_thread(operator.export_ledger, folder / "export")
+    await export_trail(stack.audit_dir, stack.dsns, folder / "export")
 
 
 async def _drive(
@@ -214,6 +218,7 @@ def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run
     middle = pairs[len(pairs) // 2]
     tables = convert(folder / "records", folder / "export", campaign.scenario.shards, middle)
     tables["faults"] = fault_rows(measurement.struck, measurement.events)
+    tables["orders"] = first_deposits(range(1, len(people(campaign.scenario)) + 1), campaign.scenario.deposit_minor)
     tables["glass"] = read_clips(folder / "records", middle)
     run = _write(campaign, folder, measurement, "finished", tables)
     for raw in ("records", "export"):
@@ -232,7 +237,8 @@ def _write(
         seed=campaign.scenario.seed,
         cpu_affinity=measurement.cpu_affinity,
         clock_offsets=_clock_offsets(measurement.clocks),
-        capabilities=dict.fromkeys(("ledger", "rounds", "stages", "pushes", "video"), True),
+        capabilities=dict.fromkeys(CAPABILITIES, True),
+        limits=asdict(StackConfig().limits),
         started_unix_ns=measurement.started_unix_ns,
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,

@@ -16,9 +16,10 @@ import msgspec
 from msgspec import inspect, structs
 
 from loadtest.config_crowds import betting_problems, crowd_problems, with_replays
-from loadtest.config_keys import refuse_unknown
+from loadtest.config_keys import nearest, refuse_unknown
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
+from reports.checks.exercised import PATHS
 from reports.limits import parse_slos
 from sim.scenario import Campaign, Scenario
 
@@ -120,6 +121,7 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from _range_problems(campaign.scenario)
     yield from crowd_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from _expectation_problems(campaign.expect)
 
 
 def _range_problems(scenario: Scenario) -> Iterator[str]:
@@ -158,3 +160,9 @@ def _event_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{where}.target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
         if fault.at_s >= scenario.load_s:
             yield f"{where}.at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
+
+
+def _expectation_problems(expect: tuple[str, ...]) -> Iterator[str]:
+    for index, name in enumerate(expect):
+        if name not in PATHS:
+            yield f"expect[{index}] = {name!r}: there is no such path{nearest(name, PATHS)}"

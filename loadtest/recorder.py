@@ -40,15 +40,24 @@ class Returned(NamedTuple):
 
 
 class Push(NamedTuple):
-    """A message that came unasked."""
+    """A message that came unasked, or a bet that a payment names; fields as in its record."""
 
-    kind: PushKind
+    session: int
+    connection: int
     table: int
     epoch: int
+    kind: PushKind
     seq: int
     round_id: int
     phase: int
     outcome: int
+    commitment: int
+    seed: int
+    op: bytes
+    amount_minor: int
+    balance_minor: int
+    version: int
+    media_ns: int
     kernel_ns: int
     app_ns: int
 
@@ -144,12 +153,9 @@ class Recorder:
         self._write(op, OpEvent.INVOKE, now_ns, Returned(Outcome.REFUSED, 0))
         self._write(op, OpEvent.RETURN, 0, Returned(Outcome.REFUSED, now_ns))
 
-    def push(self, session: int, push: Push) -> None:
+    def push(self, push: Push) -> None:
         """Record a message that came unasked."""
-        self._pushes.append(
-            session, push.table, push.epoch, int(push.kind), push.seq, push.round_id,
-            push.phase, push.outcome, 0, push.kernel_ns, push.app_ns,
-        )  # fmt: skip
+        self._pushes.append(*push)
 
     def session_ended(self, seat: Seat, closed_ns: int, close_code: int) -> None:
         """Record a connection that ended."""

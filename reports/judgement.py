@@ -5,13 +5,13 @@ limit comes last. The limits are those of the campaign in the Run's manifest.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct, to_builtins
 
 from reference_impl.domain.errors import ConfigError
-from reports.checks import run_checks
+from reports.checks import allowed_skips, run_checks
 from reports.checks.verdict import Verdict
 from reports.health import health_of
 from reports.latency import operation_figures
@@ -42,7 +42,7 @@ def verdict(
     checks: Mapping[str, Verdict],
     slos: Iterable[LimitResult],
     health: Iterable[LimitResult],
-    skippable: Sequence[str] = (),
+    skippable: Collection[str] = (),
 ) -> str:
     """Return ``pass``, ``slo``, ``consistency`` or ``invalid``; a broken rule before an invalid Run before a limit."""
     statuses = {check.status for check in checks.values()}
@@ -57,7 +57,7 @@ def verdict(
 def judge(run: Run) -> Judgement:
     """Check a Run, write ``checks.json`` and ``summary.json`` beside it, and return the judgement."""
     checks, slos, health = run_checks(run), slo_results(run), health_of(run)
-    said = verdict(checks, slos, health, run.manifest["campaign"].get("skippable", ()))
+    said = verdict(checks, slos, health, allowed_skips(run))
     judgement = Judgement(said, checks, slos, health)
     write_summary(run, summarise(run, judgement))
     return judgement

@@ -33,6 +33,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "cpu_affinity": {},
     "clock_offsets": {},
     "capabilities": {},
+    "limits": {},
+    "not_modelled": [],
     "started_unix_ns": 0,
     "load_start_ns": 0,
     "load_end_ns": 0,
@@ -93,6 +95,16 @@ class Run:
     def accounts(self) -> pd.DataFrame:
         """Balances when the ledger was exported."""
         return self.table("accounts")
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """What an operator asked of the ledger."""
+        return self.table("orders")
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """The journal as the audit trail tells it."""
+        return self.table("audit")
 
     @property
     def nodes(self) -> pd.DataFrame:
@@ -195,11 +207,12 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
     seed : int
         Seed of the scenario.
     **facts
-        Any of: cpu_affinity, clock_offsets, capabilities, started_unix_ns, load_start_ns, load_end_ns (in the Run's
-        ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label, people (each kind of
-        user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed).
-        `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "video") to a bool;
-        checks that need what is not there are skipped.
+        Any of: cpu_affinity, clock_offsets, capabilities, limits, not_modelled, started_unix_ns, load_start_ns,
+        load_end_ns (in the Run's ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label,
+        people (each kind of user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed).
+        `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
+        "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
+        the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.
         ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
 
     Raises

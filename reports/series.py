@@ -13,7 +13,8 @@ from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from reports.checks.history import History, kind_of_account, positions
+from reports.checks.history import History, kind_of_account
+from reports.checks.ordering import positions
 from reports.latency import answered, latency_ms, of_kind
 from reports.run import Run
 

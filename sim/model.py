@@ -102,7 +102,7 @@ class Simulation:
         self._starts = starts
         self._model = model
         self._env = env = simpy.Environment()
-        self._seen = seen = Observations()
+        self._seen = seen = Observations(deposit_minor=scenario.deposit_minor)
         self._draws = draws = Draws(env, scenario.seed, model)
         self._load_start_ns = load_start_ns(starts)
         self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
@@ -130,6 +130,7 @@ class Simulation:
         for account, shard in self._players.accounts():
             wallet = self._shards[shard]
             wallet.ledger.deposit(wallet.new_ref(), account, self._scenario.deposit_minor)
+            self._seen.depositors.append(account)
         for table in self._tables:
             self._env.process(self._begin(table))
         self._players.start()

@@ -129,6 +129,10 @@ class Players:
         self._down_ns[players] = in_order
         return in_order
 
+    def connections(self, players: Int64s) -> Int64s:
+        """Return the numbers of the players' connections."""
+        return np.array([self._players[number].connection for number in players.tolist()], dtype=np.int64)
+
     def heard(self, players: Int64s, at_ns: Int64s, news: TableNews) -> None:
         """Plan these players' bets of a window that they have heard of."""
         fresh = np.array([self._players[number].round_id < news.round_id for number in players.tolist()])

@@ -340,6 +340,8 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Locust worker processes.
     skippable : tuple of str
         Checks that may be skipped without making the verdict invalid.
+    expect : tuple of str
+        Rare paths that must have been taken, or the run proves too little: see :mod:`reports.checks.exercised`.
     simulate : bool
         Whether the twin is fitted and run afterwards.
     """
@@ -351,4 +353,5 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     health: HealthLimits = HealthLimits()
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
     simulate: bool = True

@@ -21,6 +21,9 @@ from sim.parameters import Model, save_model
 from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign
 
+NOT_SIMULATED = ("messages", "audit", "seeds")
+"""What a simulated Run cannot tell: amounts in messages, the audit trail, and seeds and heads of outcomes."""
+
 MODEL_FILE = "model.json"
 """The parameters that a simulated Run was made with, beside its tables."""
 
@@ -92,11 +95,15 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         seed=scenario.seed,
         load_start_ns=begin_ns,
         load_end_ns=begin_ns + round(scenario.load_s * NS_PER_S),
-        capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True},
+        capabilities={
+            **dict.fromkeys(("ledger", "rounds", "stages", "pushes", "orders"), True),
+            **dict.fromkeys(NOT_SIMULATED, False),
+        },
+        not_modelled=not_modelled(scenario),
         label=label,
         people=numbers_by_kind(scenario),
         pace=pace_of(scenario),
     )
-    run = write_run(out_dir, {**manifest, "not_modelled": not_modelled(scenario)}, tables)
+    run = write_run(out_dir, manifest, tables)
     save_model(model, run.path / MODEL_FILE)
     return run

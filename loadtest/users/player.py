@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
-from loadtest.recorder import Push, Recorder, Returned, Seat
+from loadtest.pushed import pushes_of
+from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
-from reference_impl.domain.ids import table_of
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
-from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
 TRIES_MAX = 60
@@ -242,38 +242,23 @@ class Player:
         self.script.missed = 0
 
     def _take(self, came: list[Arrived]) -> None:
+        arrival = self.script.arrival
         for arrived in came:
             message = arrived.message
+            for push in pushes_of(arrived, arrival.player, self._connections, arrival.table):
+                self.recorder.push(push)
             if isinstance(message, BetAnswer):
                 ended = self.script.answered(message, arrived.app_ns, arrived.kernel_ns)
                 if ended is not None:
                     self._end(*ended)
             elif isinstance(message, TableNews):
                 self.script.table_event(message.state.event, arrived.kernel_ns or arrived.app_ns)
-                self._record_table_event(message, arrived)
             elif isinstance(message, Paid):
                 self.script.paid(message)
-                self._record_payment(message, arrived)
             elif isinstance(message, Problem):
                 self.script.complaints.append(f"player {self.script.arrival.player}: {message.message}")
         if self.script.complaints:
             self._pass_complaints_on()
-
-    def _record_table_event(self, news: TableNews, arrived: Arrived) -> None:
-        state, event = news.state, news.state.event
-        self.recorder.push(
-            self.script.arrival.player,
-            Push(
-                PushKind.TABLE, state.table, state.epoch, state.seq, event.round, event.phase, event.outcome,
-                arrived.kernel_ns, arrived.app_ns,
-            ),
-        )  # fmt: skip
-
-    def _record_payment(self, paid: Paid, arrived: Arrived) -> None:
-        self.recorder.push(
-            self.script.arrival.player,
-            Push(PushKind.PAID, table_of(paid.round), 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
-        )
 
     def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:
         self.recorder.returned(op, returned)

@@ -14,6 +14,7 @@ from reference_impl.accounts.sessions import Sessions
 from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.seamless import Conventions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,12 @@ class ApiConfig:
         Where interactive video is; empty if the system has no video.
     admin_token : str
         What administration asks for.
+    dsns : list of str
+        The shards' databases: the seamless wallet keeps there which transaction ids were used.
+    seamless_secrets : dict of str to str
+        Each game provider's secret.
+    conventions : Conventions
+        How the seamless wallet behaves where providers disagree.
     """
 
     port: int
@@ -44,6 +51,9 @@ class ApiConfig:
     playback_secret: bytes
     live_url: str
     admin_token: str
+    dsns: list[str]
+    seamless_secrets: dict[str, str]
+    conventions: Conventions
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,15 @@ class CorrectBets(Struct, tag=True, frozen=True):
     payouts: list[int]
 
 
+class SettleBets(Struct, tag=True, frozen=True):
+    """Settle single bets of a round that no dealer decides, each for its own gross payout."""
+
+    round_id: int
+    refs: list[bytes]
+    accounts: list[int]
+    payouts: list[int]
+
+
 class GetBalance(Struct, tag=True, frozen=True):
     """Ask for a player's balance."""
 
@@ -179,6 +188,7 @@ ControlRequest: TypeAlias = (
     | MoveCash
     | CancelBets
     | CorrectBets
+    | SettleBets
     | GetBalance
     | GetUnfinished
 )

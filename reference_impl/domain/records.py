@@ -40,6 +40,8 @@ class PushKind(IntEnum):
 
     TABLE = 1
     PAID = 2
+    WELCOME = 3
+    LOBBY = 4
 
 
 class FetchKind(IntEnum):
@@ -116,11 +118,19 @@ STAGES = Layout(
 PUSHES = Layout(
     "pushes",
     (
-        ("session", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"), ("round", "q"),
-        ("phase", "i"), ("outcome", "i"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+        ("session", "i"), ("connection", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"),
+        ("round", "q"), ("phase", "i"), ("outcome", "i"), ("commitment", "q"), ("seed", "q"), ("op", "16s"),
+        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
     ),
 )  # fmt: skip
-"""A message that a client received unasked."""
+"""A message that a client received unasked: one record, but for payments, which are one record a bet. ``commitment``
+and ``seed`` are prints of 63 bits (:func:`print_of`)."""
+
+
+def print_of(digest: bytes) -> int:
+    """Return the first 63 bits of a digest: what records keep of it. No digest is 0."""
+    return int.from_bytes(digest[:8], "big") >> 1
+
 
 PHASES = Layout(
     "phases",

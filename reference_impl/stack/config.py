@@ -15,7 +15,11 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.money import Currency
+from reference_impl.domain.seamless import Conventions
 from reference_impl.streaming.config import VideoConfig
+
+SECRETS_VARIABLE = "LIVETABLE_SEAMLESS_SECRETS"
+"""Environment variable with the secret of each game provider: a JSON object. Without it nobody may call."""
 
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -49,6 +53,9 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Argon2id cost of players' passwords.
     idle_s : float
         A player who does nothing for so long logs in again.
+    seamless : Conventions
+        How the seamless wallet behaves where providers disagree. Who may call it is told by the environment alone
+        (:data:`SECRETS_VARIABLE`), since a configuration is kept with every run.
     """
 
     tables: Count = 2
@@ -66,6 +73,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     record_dir: str = ""
     password_cost: PasswordCost = PasswordCost()
     idle_s: Annotated[float, Meta(gt=0.0)] = 1800.0
+    seamless: Conventions = Conventions()
 
     def __post_init__(self) -> None:
         if self.dsns and len(self.dsns) != self.shards:
@@ -101,6 +109,7 @@ class Wiring(Struct, frozen=True, kw_only=True):
     playback_secret: bytes
     ingest_key: str
     admin_token: str
+    seamless_secrets: dict[str, str]
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -138,6 +147,7 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         playback_secret=secrets.token_bytes(32),
         ingest_key=secrets.token_urlsafe(24),
         admin_token=secrets.token_urlsafe(24),
+        seamless_secrets=_parse_secrets(os.environ.get(SECRETS_VARIABLE, "")),
     )
 
 
@@ -157,3 +167,10 @@ def _video_plan(config: StackConfig) -> list[str]:
     edges = [f"edge-{number}" for number in range(config.edges)]
     studios = [f"studio-{table}" for table in range(1, config.tables + 1)]
     return ["origin", *edges, *studios]
+
+
+def _parse_secrets(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except msgspec.MsgspecError:  # says nothing of the text, which is secret
+        raise ConfigError(f'{SECRETS_VARIABLE}: must be a JSON object such as {{"provider": "secret"}}') from None

@@ -73,6 +73,11 @@ class Stack:
         return self._known.admin_token
 
     @property
+    def seamless_providers(self) -> list[str]:
+        """The game providers that may call the seamless wallet."""
+        return list(self._known.seamless_secrets)
+
+    @property
     def dsns(self) -> list[str]:
         """The shards' databases."""
         return self._known.dsns

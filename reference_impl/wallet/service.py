@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
+from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.games.roulette import payouts_minor
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
@@ -147,6 +148,29 @@ async def _correct_bets(db: Database, ask: m.CorrectBets) -> m.ControlReply:
     return _answers(await one_row(db, "SELECT * FROM correct($1, $2, $3, $4)", *columns))
 
 
+async def _settle_bets(db: Database, ask: m.SettleBets) -> m.ControlReply:
+    status = await db.fetchval("SELECT settle($1, $2, $3, $4)", ask.round_id, ask.refs, ask.accounts, ask.payouts)
+    # What ended a bet never changes again, so that it may be read after the call.
+    ends = await db.fetch(
+        "SELECT j.kind, j.balance_after, j.version, j.seq FROM unnest($1::uuid[], $2::bigint[])"
+        " WITH ORDINALITY AS t (ref, account, ord)"
+        " LEFT JOIN journal j ON j.account = t.account AND j.ref = t.ref AND j.slot = 1 ORDER BY ord",
+        ask.refs, ask.accounts,
+    )  # fmt: skip
+    cancelled = [end["kind"] == EntryKind.CANCEL for end in ends]
+    answers = [
+        Status.CANCELLED if gone and code == Status.CONFLICT else code
+        for code, gone in zip(status, cancelled, strict=True)
+    ]
+    known = [end if code == Status.ACCEPTED else None for code, end in zip(answers, ends, strict=True)]
+    return m.Answers(
+        answers,
+        [end["balance_after"] if end else 0 for end in known],
+        [end["version"] if end else 0 for end in known],
+        [end["seq"] if end else 0 for end in known],
+    )
+
+
 async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:
     row = await db.fetchrow("SELECT balance, version, currency FROM account WHERE id = $1", ask.account)
     return m.Balance(row["balance"], row["version"], row["currency"], True) if row else m.Balance(0, 0, 0, False)
@@ -171,6 +195,7 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.MoveCash: _move_cash,
     m.CancelBets: _cancel_bets,
     m.CorrectBets: _correct_bets,
+    m.SettleBets: _settle_bets,
 }
 """Requests that pass through the writer, one step at a time."""
 

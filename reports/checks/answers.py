@@ -5,7 +5,8 @@ import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
-from reports.checks.history import History, positions, repeated, taken
+from reports.checks.history import History, taken
+from reports.checks.ordering import positions, repeated
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
 
 _ASKED = ("account", "round", "window", "selection", "amount")
@@ -42,7 +43,7 @@ def acknowledged_is_durable(history: History) -> Verdict:
     phantom = positions(history.bets["op"].to_numpy(), history.placed["op"].to_numpy()) < 0
     broken = first_broken(
         (
-            Rule("an operation id that is used twice", history.ops, repeated(history.ops["op"])),
+            Rule("an operation id that is used twice", history.ops, repeated(history.ops["op"].to_numpy())),
             Rule("a bet acknowledged to its player that the ledger does not have", both, said_ok & ~found),
             Rule(
                 "a bet acknowledged that the ledger rejected",
@@ -68,7 +69,7 @@ def unknowns_resolved(history: History) -> Verdict:
     if history.ledger.empty:
         return unknown("there is no final ledger export to resolve unknown bets with", **counts)
     broken = first_broken(
-        [Rule("a bet that is in the ledger twice", history.placed, repeated(history.placed["op"]))], **counts
+        [Rule("a bet that is in the ledger twice", history.placed, repeated(history.placed["op"].to_numpy()))], **counts
     )
     if broken:
         return broken

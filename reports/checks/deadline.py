@@ -10,7 +10,8 @@ import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
-from reports.checks.history import History, positions, taken
+from reports.checks.history import History, by_shard, taken
+from reports.checks.ordering import positions
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
 
 _FOREVER_NS = np.iinfo(np.int64).max
@@ -26,12 +27,16 @@ def no_late_bet(history: History) -> Verdict:
     bets = _stamped_accepted(history)
     late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
+    overdue = (bets["accept_until_ns"] > 0) & (
+        bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
+    )
     broken = first_broken(
         (
             Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
             Rule("a bet accepted before its window opened", entries, (opened > 0) & (seq < opened)),
             Rule("an accepted bet that its gateway received after the cut-off", bets, late),
             Rule("a bet committed after dealing had begun", bets, dealt),
+            Rule("a bet that its shard took later than it may by its own clock", bets, overdue),
         ),
         **counts,
     )
@@ -90,27 +95,22 @@ def _entries_with_windows(history: History) -> pd.DataFrame:
     entries = history.accepted[["shard", "seq", "op", "account", "round", "window", "amount"]].copy()
     row = history.window_rows(entries)
     for name in ("opened_seq", "closed_seq"):
-        entries[name] = _by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
+        entries[name] = by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
     return entries
-
-
-def _by_shard(lists: pd.Series, rows: np.ndarray, shards: np.ndarray) -> np.ndarray:
-    width = max((len(values) for values in lists), default=0)
-    if not width:
-        return np.zeros(len(rows), dtype=np.int64)
-    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
-    known = (rows >= 0) & (shards < width)
-    return np.where(known, matrix[rows, np.minimum(shards, width - 1)], 0)
 
 
 def _stamped_accepted(history: History) -> pd.DataFrame:
     bets = history.bets
     in_ledger = positions(history.accepted["op"].to_numpy(), bets["op"].to_numpy()) >= 0
     accepted = in_ledger | (bets["outcome"] == int(Outcome.OK))
-    columns = ["op", "session", "gateway", "table", "round", "window", "seq", "received_ns", "committed_ns"]
+    columns = [
+        "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
+        "committed_ns",
+    ]  # fmt: skip
     stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
     rows = bets.loc[stamped, columns].reset_index(drop=True)
     row = history.window_rows(rows)
     for name in ("closes_ns", "informative_ns"):
         rows[name] = taken(history.rounds, name, row)
+    rows["accept_until_ns"] = by_shard(history.rounds["accept_until_ns"], row, rows["shard"].to_numpy())
     return rows

@@ -1,23 +1,112 @@
 """A Run's tables as the checks look at them, with the joins that several checks share."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.bets import EntryKind, Slot, Status, TableLimits
 from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.ledger import DIRECTION
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.units import NS_PER_S
+from reports.checks.ordering import Integers, Mask, group_starts, positions, running_max, stable_order
 from reports.columns import TABLES
 from reports.run import Run
 
-Integers = npt.NDArray[np.int64]
+_STREAMING = ("edge", "origin", "studio")
+_FOREVER_NS = np.iinfo(np.int64).max
+
+FAULT_ECHO_NS = 2 * NS_PER_S
+"""How long after a process is back others may still be busy finding it: until then events may be missed."""
 
 _SIGN = np.array([DIRECTION.get(EntryKind(k), 0) if k else 0 for k in range(max(EntryKind) + 1)], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a Run was to be, beside what it is.
+
+    Parameters
+    ----------
+    viewers : int
+        How many viewers were to watch.
+    expect : tuple of str
+        Rare paths that were to be taken (:data:`reports.checks.exercised.PATHS`).
+    faults : tuple of (kind, target)
+        What was to be broken.
+    limits : TableLimits or None
+        The tables' limits; None if nobody knows them.
+    """
+
+    viewers: int = 0
+    expect: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+    limits: TableLimits | None = None
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "Terms":
+        """Return the terms that a Run's manifest holds; faults that a simulation leaves out are none of them."""
+        campaign = manifest["campaign"]
+        scenario = campaign.get("scenario", {})
+        left_out = set(manifest.get("not_modelled", ()))
+        faults = tuple(
+            (fault["kind"], fault["target"])
+            for fault in scenario.get("faults", ())
+            if f"{fault['kind']} of {fault['target']} at {fault['at_s']:g} s" not in left_out
+        )
+        viewers = _viewers(scenario)
+        limits = manifest.get("limits")
+        return cls(viewers, tuple(campaign.get("expect", ())), faults, TableLimits(**limits) if limits else None)
+
+
+class Chain:
+    """The players' journal entries, account by account, each after the one that it follows.
+
+    Attributes
+    ----------
+    rows : array of int
+        Rows of :attr:`History.ledger`.
+    starts : array of bool
+        Where an account begins.
+    """
+
+    def __init__(self, ledger: pd.DataFrame) -> None:
+        own = np.flatnonzero(is_player(ledger["account"].to_numpy()))
+        # accounts of two shards never share a number, but a broken ledger may say otherwise
+        key = ledger["account"].to_numpy()[own] << 10 | ledger["shard"].to_numpy()[own]
+        order = stable_order(key)
+        self.rows: Integers = own[order]
+        self.starts: Mask = group_starts(key[order])
+        self._ledger = ledger
+
+    def of(self, column: str) -> Integers:
+        """Return a column in the chain's order."""
+        values: Integers = self._ledger[column].to_numpy()[self.rows].astype(np.int64, copy=False)
+        return values
+
+    @cached_property
+    def place(self) -> Integers:
+        """For each row of the ledger its place in the chain, or -1 if it is no player's."""
+        place = np.full(len(self._ledger), -1, dtype=np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        return place
+
+    def before(self, values: Integers) -> Integers:
+        """Return each value's predecessor within its account, 0 for the first."""
+        shifted = np.zeros_like(values)
+        shifted[1:] = values[:-1]
+        shifted[self.starts] = 0
+        return shifted
+
+    def at_version(self, accounts: Integers, versions: Integers) -> Integers:
+        """Return the places of the entries that brought accounts to versions, or -1 if none did."""
+        group = positions(self.of("account")[self.starts], accounts)
+        places = positions((np.cumsum(self.starts) - 1) << 40 | self.of("version"), group << 40 | versions)
+        return np.where(group >= 0, places, -1)
 
 
 class History:
@@ -29,18 +118,21 @@ class History:
         Tables of a Run, all of :data:`reports.columns.TABLES`.
     clock_error_ns : int
         How far instants that were converted from the wall clock may be off.
-    viewers : int
-        How many viewers were to watch.
+    terms : Terms
+        What was to happen.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, viewers: int = 0) -> None:
+    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, terms: Terms = Terms()) -> None:
         self.ops = tables["ops"]
         self.pushes = tables["pushes"]
         self.accounts = tables["accounts"]
         self.faults = tables["faults"]
         self.rounds = tables["rounds"]
         self.video = tables["video"]
-        self.viewers = viewers
+        self.orders = tables["orders"]
+        self.audit = tables["audit"]
+        self.sessions = tables["sessions"]
+        self.terms = terms
         self._ledger = tables["ledger"]
         self.clock_error_ns = clock_error_ns
 
@@ -48,8 +140,7 @@ class History:
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        viewers = _viewers(run.manifest["campaign"].get("scenario", {}))
-        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), viewers)
+        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), Terms.of(run.manifest))
 
     @cached_property
     def bets(self) -> pd.DataFrame:
@@ -60,7 +151,7 @@ class History:
     def ledger(self) -> pd.DataFrame:
         """The journal in order of shard and sequence number, with ``moved``: each entry's effect on its account."""
         rows = self._ledger
-        order = np.lexsort((rows["seq"].to_numpy(), rows["shard"].to_numpy()))
+        order = stable_order(rows["shard"].to_numpy().astype(np.int64) << 48 | rows["seq"].to_numpy())
         if np.any(np.diff(order) != 1):
             rows = rows.iloc[order]
         rows = rows.reset_index(drop=True)
@@ -72,6 +163,28 @@ class History:
     def placed(self) -> pd.DataFrame:
         """The journal's bets, rejected ones too."""
         return rows_where(self.ledger, self.ledger["kind"] == int(EntryKind.BET))
+
+    @cached_property
+    def ledger_row_of_bet(self) -> Integers:
+        """For each of :attr:`bets` the row of its entry in :attr:`ledger`, or -1."""
+        rows = np.flatnonzero(self.ledger["kind"].to_numpy() == int(EntryKind.BET))
+        return np.where(self.entry_of_bet >= 0, rows[self.entry_of_bet], -1) if len(rows) else self.entry_of_bet
+
+    @cached_property
+    def result_known_ns(self) -> Integers:
+        """For each place of :attr:`chain` when the latest result was announced whose payouts the balance holds."""
+        chain, rounds = self.chain, self.rounds
+        # an instant of 0 means that no result was announced, and ranks first
+        instants = np.unique(np.append(rounds["result_ns"].to_numpy(), 0))
+        rank = np.searchsorted(instants, rounds["result_ns"].to_numpy())
+        paid = (chain.of("kind") == int(EntryKind.SETTLE)) & (chain.of("moved") != 0)
+        rows = np.flatnonzero(paid)
+        ranks = np.zeros(len(paid), dtype=np.int64)
+        round_row = self.round_rows(chain.of("round")[rows])
+        known = round_row >= 0
+        ranks[rows[known]] = rank[round_row[known]]
+        latest: Integers = instants[running_max(ranks, chain.starts)]
+        return latest
 
     @cached_property
     def accepted(self) -> pd.DataFrame:
@@ -89,6 +202,11 @@ class History:
         return positions(self.placed["op"].to_numpy(), self.bets["op"].to_numpy())
 
     @cached_property
+    def chain(self) -> Chain:
+        """The players' entries, account by account."""
+        return Chain(self.ledger)
+
+    @cached_property
     def legs(self) -> pd.DataFrame:
         """Both sides of every movement of money, in journal order: shard, seq, account, change."""
         rows = self.ledger[self.ledger["moved"].to_numpy() != 0]
@@ -97,6 +215,31 @@ class History:
             for account, change in (("account", rows["moved"]), ("counter", -rows["moved"]))
         ]
         return pd.concat(sides).sort_index(kind="stable").reset_index(drop=True)
+
+    def account_of(self, sessions: Integers) -> Integers:
+        """Return the accounts that sessions play with, -1 where none is known."""
+        numbers = self.ops["session"].to_numpy(dtype=np.int64)
+        size = max(int(numbers.max(initial=0)), int(sessions.max(initial=0))) + 1
+        account = np.full(size, -1, dtype=np.int64)
+        account[numbers] = self.ops["account"].to_numpy()
+        return account[sessions]
+
+    def round_rows(self, rounds: Integers) -> Integers:
+        """Return the first row in :attr:`rounds` of each round, or -1."""
+        return positions(self.rounds["round"].to_numpy(), rounds)
+
+    def of_round(self, column: str, rounds: Integers) -> Integers:
+        """Return a column of :attr:`rounds` for each round, 0 where it is not known."""
+        return taken(self.rounds, column, self.round_rows(rounds))
+
+    def disturbed(self, from_ns: Integers, to_ns: Integers) -> Mask:
+        """Tell which spans of time touch a fault, or what it leaves behind. The video's faults disturb no message."""
+        hit = np.zeros(len(from_ns), dtype=bool)
+        faults = self.faults[~self.faults["target"].str.startswith(_STREAMING)]
+        for struck_ns, recovered_ns in faults[["t_ns", "recovered_ns"]].to_numpy(dtype=np.int64):
+            until_ns = recovered_ns + FAULT_ECHO_NS if recovered_ns else _FOREVER_NS
+            hit |= (from_ns <= until_ns) & (to_ns >= struck_ns)
+        return hit
 
     def window_rows(self, entries: pd.DataFrame) -> Integers:
         """Return, for each entry or operation, the row of its round and window in :attr:`rounds`, or -1."""
@@ -128,20 +271,10 @@ def kind_of_account(accounts: Integers) -> Integers:
     return accounts >> 56
 
 
-def is_player(accounts: Integers) -> npt.NDArray[np.bool_]:
+def is_player(accounts: Integers) -> Mask:
     """Tell which accounts are players'."""
-    players: npt.NDArray[np.bool_] = kind_of_account(accounts) == int(AccountKind.PLAYER)
+    players: Mask = kind_of_account(accounts) == int(AccountKind.PLAYER)
     return players
-
-
-def positions(keys: Integers, wanted: Integers) -> Integers:
-    """Return the first position of each wanted value in `keys`, or -1."""
-    if not len(keys):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    order = np.argsort(keys, kind="stable")
-    ranked = keys[order]
-    at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
-    return np.where(ranked[at] == wanted, order[at], -1)
 
 
 def taken(frame: pd.DataFrame, column: str, rows: Integers) -> Integers:
@@ -152,6 +285,16 @@ def taken(frame: pd.DataFrame, column: str, rows: Integers) -> Integers:
     return np.where(rows >= 0, values[rows], 0).astype(np.int64)
 
 
-def repeated(values: pd.Series) -> npt.NDArray[np.bool_]:
-    """Tell which rows repeat a value of an earlier row."""
-    return values.duplicated().to_numpy()
+def opened_seq(history: History, entries: pd.DataFrame) -> Integers:
+    """Return the journal number of the open entry of each entry's window in its shard, 0 if there is none."""
+    return by_shard(history.rounds["opened_seqs"], history.window_rows(entries), entries["shard"].to_numpy())
+
+
+def by_shard(lists: pd.Series, rows: Integers, shards: Integers) -> Integers:
+    """Return the element of each row's list that belongs to a shard, 0 where either is not known."""
+    width = max((len(values) for values in lists), default=0)
+    if not width:
+        return np.zeros(len(rows), dtype=np.int64)
+    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
+    known = (rows >= 0) & (shards >= 0) & (shards < width)
+    return np.where(known, matrix[rows, np.clip(shards, 0, width - 1)], 0)

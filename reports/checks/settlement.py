@@ -6,12 +6,15 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import GROSS, POCKETS, SPOTS
+from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.records import PushKind
-from reports.checks.history import History, positions, repeated, taken
+from reports.checks.history import History, taken
+from reports.checks.odds import NUMBERS, table_of_returns
+from reports.checks.ordering import positions, repeated
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
 
 _OUTCOME, _VOID = "outcome", "void"
+_RETURNS = table_of_returns([spot.name for spot in SPOTS])
 
 
 def settled_once(history: History) -> Verdict:
@@ -25,7 +28,7 @@ def settled_once(history: History) -> Verdict:
     endless = ~bets["ended"]
     broken = first_broken(
         (
-            Rule("a bet that ended twice", ends, repeated(ends["op"])),
+            Rule("a bet that ended twice", ends, repeated(ends["op"].to_numpy())),
             Rule("an end without an accepted bet of that player and round", ends, ~ends["matched"]),
             Rule("an end of the wrong kind for its round's decision", ends, known & _wrong_kind(ends)),
             Rule("a payout that is not what the outcome pays", ends, known & (ends["amount"] != ends["expected"])),
@@ -66,10 +69,10 @@ def _ends(history: History) -> pd.DataFrame:
 
 
 def _payouts(ends: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return what each bet is owed: the game's payout for its round's outcome, or its stake back."""
+    """Return what each bet is owed: what the published odds pay for its round's outcome, or its stake back."""
     selection, outcome, stake = (ends[name].to_numpy() for name in ("bet_selection", "outcome", "bet_amount"))
-    on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < POCKETS)
-    gross = GROSS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
+    on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < NUMBERS)
+    gross = _RETURNS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
     pays = np.where(on_layout, gross * stake, -1)
     return np.where((ends["kind"] == int(EntryKind.SETTLE)).to_numpy(), pays, stake)
 
@@ -95,7 +98,7 @@ def _decision_rules(history: History) -> tuple[Rule, ...]:
     recorded = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
     differs = (recorded >= 0) & (decided["selection"].to_numpy() != recorded)
     return (
-        Rule("a round that was decided twice", decided, repeated(decided["round"])),
+        Rule("a round that was decided twice", decided, repeated(decided["round"].to_numpy())),
         Rule("a decision that differs from the round's outcome", decided.assign(outcome=recorded), differs),
     )
 

@@ -29,6 +29,9 @@ def build(node: Node) -> list[Role]:
         playback_secret=wiring.playback_secret,
         live_url=f"ws://127.0.0.1:{wiring.live_port}" if config.edges else "",
         admin_token=wiring.admin_token,
+        dsns=wiring.dsns,
+        seamless_secrets=wiring.seamless_secrets,
+        conventions=config.seamless,
     )
     store = Store(wiring.dsns[0])
     players = Players(store, config.password_cost)

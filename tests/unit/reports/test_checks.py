@@ -4,18 +4,23 @@ import json
 
 import numpy as np
 import pandas as pd
+import planted
 import pytest
 from histories import MS, Shape, make_tables, write_history
 
-from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.bets import EntryKind, Slot, Status, TableLimits
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.records import FetchKind, OpKind, Outcome
 from reports.checks import CHECKS, History, run_checks
+from reports.checks.history import Terms
 from reports.run import frame_of, update_manifest
+
+LIMITS = TableLimits(stake_minor_min=1, stake_minor_max=100_000, n_selections=len(SPOTS))
 
 
 def verdict_of(name, tables):
-    return CHECKS[name].function(History(tables))
+    return CHECKS[name].function(History(tables, terms=Terms(limits=LIMITS)))
 
 
 def nth(tables, which, n=5):
@@ -414,6 +419,7 @@ PLANTED = [
     ("answers_agree", serve_a_later_bet_first),
     ("answers_agree", answer_an_older_version),
     ("answers_agree", answer_two_balances_of_a_version),
+    *planted.PLANTED,
 ]
 
 
@@ -434,7 +440,7 @@ def test_a_planted_violation_is_illegal_with_its_witness(name, plant, tables):
 
 
 def test_every_check_has_a_planted_violation():
-    assert {name for name, _ in PLANTED} == set(CHECKS)
+    assert {name for name, _ in PLANTED} | {"exercised"} == set(CHECKS)
 
 
 @pytest.mark.parametrize("name", [name for name in CHECKS if "ledger" in CHECKS[name].needs])
@@ -560,13 +566,13 @@ def test_an_announced_part_that_a_new_origin_has_forgotten_is_excused(tables):
 
 def test_a_viewer_who_saw_nothing_leaves_the_video_unknown(tables):
     tables["video"] = tables["video"][tables["video"]["viewer"] != tables["video"]["viewer"].min()]
-    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=6))).status == "unknown"
 
 
 def test_without_viewers_there_is_no_video_to_judge(tables):
     tables["video"] = frame_of("video", {})
-    assert CHECKS["video_advances"].function(History(tables, viewers=0)).status == "ok"
-    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=0))).status == "ok"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=6))).status == "unknown"
 
 
 def test_parts_that_do_not_say_when_they_were_filmed_leave_the_video_unknown(tables):

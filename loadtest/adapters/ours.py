@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from loadtest.adapters.http import JsonClient
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
 from loadtest.users.websocket import ConnectionLostError, WebSocket
-from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.errors import ConfigError, OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.money import Currency
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, TableNews, Welcome
 from reference_impl.stack.ledger_export import export_ledger
@@ -127,7 +127,10 @@ class OurLink:
 class LiveTable(TargetAdapter):
     """The reference implementation, as players and its operator reach it."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"ledger", "video"})
+    @property
+    def offers(self) -> frozenset[str]:
+        """Video, and the ledger if its databases are named."""
+        return frozenset({"ledger", "video"}) if self.target.dsns else frozenset({"video"})
 
     def __init__(self, target: Target, clock: HostClock) -> None:
         super().__init__(target, clock)
@@ -174,6 +177,8 @@ class LiveTable(TargetAdapter):
 
     def provision(self, players: int, deposit_minor: int) -> None:
         """Create players 1 to ``players``; repeating it changes nothing."""
+        if not self.target.admin_token:
+            raise ConfigError(f"{self.target.url}: no admin token; put it into LIVETABLE_ADMIN_TOKEN")
         with self._client(PROVISION_S_MAX) as client:
             for first in range(1, players + 1, PLAYERS_A_CALL):
                 numbers = range(first, min(first + PLAYERS_A_CALL, players + 1))

@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import msgspec
 import websocket
 from gevent.queue import Empty, SimpleQueue
 from locust import User, constant, events, task
 from locust.exception import StopUser
 
+from loadtest.adapters.base import Arrived
 from loadtest.operations import Operation, operation_id
 from loadtest.plan import load_plan
-from loadtest.recorder import Push, Recorder, Returned, Seat
+from loadtest.pushed import pushes_of
+from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.punctuality import keep_time
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of
-from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.protocol import BetAnswer, ServerMessage, TableNews
+from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_S
 from sim.arrivals import planned_bets
 from sim.scenario import people
@@ -34,6 +39,7 @@ RECORDER = Recorder(Path(PLAN.record_dir), 0)
 PEOPLE = iter(people(PLAN.scenario))
 ANSWER_NS_MAX = round(PLAN.scenario.answer_s_max * NS_PER_S)
 IDLE_S = 1.0
+DECODE = msgspec.json.Decoder(ServerMessage).decode
 
 
 class PlainPlayer(User):
@@ -65,15 +71,15 @@ class PlainPlayer(User):
         """Open the session and send lost bets again."""
         self.socket = websocket.create_connection(PLAN.api_url, timeout=5)
         self.socket.send(json.dumps({"t": "hello", "ticket": str(self.arrival.player)}))
-        welcome = json.loads(self.socket.recv())
+        welcome = DECODE(self.socket.recv())
         self.socket.settimeout(None)
         player = self.arrival.player
         self.seat = Seat(player, 1, 0, self.arrival.table, player, time.monotonic_ns())
-        self.ahead_ns = welcome["server_unix_ns"] - time.monotonic_ns()
+        self.ahead_ns = welcome.server_unix_ns - time.monotonic_ns()
         for op in self.waiting.values():
             self.put(op)
-        if welcome["state"]:
-            self.table_event(welcome["state"]["event"])
+        if welcome.state is not None:
+            self.table_event(welcome.state.event)
 
     def send(self, reader: gevent.Greenlet) -> None:
         """Send each bet at its time; return when the connection is broken, silent, or no longer needed."""
@@ -114,33 +120,24 @@ class PlainPlayer(User):
             except (OSError, websocket.WebSocketException):
                 return
             now_ns = time.monotonic_ns()
-            message = json.loads(text)
-            kind = message["t"]
-            if kind == "answer":
+            message = DECODE(text)
+            if isinstance(message, BetAnswer):
                 self.answered(message, now_ns)
-            elif kind == "table":
-                state, event = message["state"], message["state"]["event"]
-                self.table_event(event)
-                push = Push(
-                    PushKind.TABLE, state["table"], state["epoch"], state["seq"], event["round"], event["phase"],
-                    event.get("outcome", -1), 0, now_ns,
-                )  # fmt: skip
-                RECORDER.push(self.arrival.player, push)
-            elif kind == "paid":
-                push = Push(PushKind.PAID, self.arrival.table, 0, 0, message["round"], 0, -1, 0, now_ns)
-                RECORDER.push(self.arrival.player, push)
+            elif isinstance(message, TableNews):
+                self.table_event(message.state.event)
+            for push in pushes_of(Arrived(message, 0, now_ns), self.arrival.player, 1, self.arrival.table):
+                RECORDER.push(push)
 
-    def answered(self, message: dict[str, Any], now_ns: int) -> None:
+    def answered(self, message: BetAnswer, now_ns: int) -> None:
         """Journal an answer."""
-        op = self.waiting.pop(message["id"], None)
+        op = self.waiting.pop(message.id, None)
         if op is None:
             return
-        outcome = Outcome.OK if message["status"] == 1 else Outcome.REJECTED
+        outcome = Outcome.OK if message.status == 1 else Outcome.REJECTED
         RECORDER.returned(
             op,
             Returned(
-                outcome, now_ns, 0, message["status"], message["balance_minor"], message["version"],
-                message["shard"], message["seq"],
+                outcome, now_ns, 0, message.status, message.balance_minor, message.version, message.shard, message.seq,
             ),
         )  # fmt: skip
         self.environment.events.request.fire(
@@ -148,22 +145,22 @@ class PlainPlayer(User):
             context={},
         )  # fmt: skip
 
-    def table_event(self, event: dict[str, Any]) -> None:
+    def table_event(self, event: TableEvent) -> None:
         """Plan the bets of a window that opens."""
-        if event["phase"] not in {Phase.BETS_OPEN, Phase.CLOSING_SOON} or event["round"] <= self.round:
+        if event.phase not in {Phase.BETS_OPEN, Phase.CLOSING_SOON} or event.round <= self.round:
             return
-        self.round = event["round"]
+        self.round = event.round
         player, table = self.arrival.player, self.arrival.table
-        opens_ns, heard_ns = event["opens_at_unix_ns"] - self.ahead_ns, time.monotonic_ns()
-        for bet in planned_bets(PLAN.scenario, player, round_no_of(event["round"])):
+        opens_ns, heard_ns = event.opens_at_unix_ns - self.ahead_ns, time.monotonic_ns()
+        for bet in planned_bets(PLAN.scenario, player, round_no_of(event.round)):
             due_ns = opens_ns + bet.offset_ns
             if due_ns < heard_ns:
-                if event["phase"] != Phase.BETS_OPEN:
+                if event.phase != Phase.BETS_OPEN:
                     continue
                 due_ns = heard_ns
-            if due_ns < min(self.end_ns, event["closes_at_unix_ns"] - self.ahead_ns):
+            if due_ns < min(self.end_ns, event.closes_at_unix_ns - self.ahead_ns):
                 ref = operation_id(PLAN.nonce, player, next(self.numbers))
-                op = Operation(ref, OpKind.BET, player, player, table, due_ns, event["round"], event["window"])
+                op = Operation(ref, OpKind.BET, player, player, table, due_ns, event.round, event.window)
                 op.selection, op.amount_minor = bet.selection, bet.amount_minor
                 self.todo.put(op)
 

@@ -41,13 +41,15 @@ from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.junit import write_error_junit
 from reports.orders import first_deposits
-from reports.run import Run, manifest_base, write_run
+from reports.run import Run, empty_table, manifest_base, write_run
 from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
 CAPABILITIES = ("ledger", "rounds", "stages", "pushes", "messages", "orders", "audit", "seeds", "video")
 WATCH_S = 0.25
+_TABLES_OF = {"ledger": ("ledger", "accounts"), "rounds": ("rounds",), "orders": ("orders",)}
+"""Tables that are left empty without a capability, rather than half full."""
 
 
 class CampaignResult(NamedTuple):
@@ -286,6 +288,9 @@ def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run
     tables["faults"] = fault_rows(measurement.struck, measurement.events)
     tables["orders"] = first_deposits(range(1, len(people(campaign.scenario)) + 1), campaign.scenario.deposit_minor)
     tables["glass"] = read_clips(folder / "records", middle)
+    for capability, names in _TABLES_OF.items():
+        if capability not in measurement.capabilities:
+            tables |= {name: empty_table(name) for name in names}
     run = _write(campaign, folder, measurement, "finished", tables)
     for raw in ("records", "export"):
         shutil.rmtree(folder / raw)

@@ -60,7 +60,11 @@ def _lag_p99_ms(run: Run, _rows: pd.DataFrame) -> float | None:
     sent = bets[bets["invoke_ns"] > 0]
     if sent.empty:
         return None
-    return round(float(np.percentile(sent["invoke_ns"] - sent["due_ns"], 99)) / NS_PER_MS, 2)
+    opened = run.sessions.set_index(["session", "connection"])["opened_ns"]
+    seated_ns = opened[~opened.index.duplicated()].reindex(pd.MultiIndex.from_frame(sent[["session", "connection"]]))
+    # a bet that was clicked before its player was connected again waited for the system, not for the generator
+    ready_ns = np.maximum(sent["due_ns"], np.minimum(seated_ns.fillna(0).to_numpy(), sent["invoke_ns"]))
+    return round(float(np.percentile(sent["invoke_ns"] - ready_ns, 99)) / NS_PER_MS, 2)
 
 
 def _missed_share(_run: Run, rows: pd.DataFrame) -> float | None:

@@ -133,7 +133,9 @@ class Crowd:
             if now_ns >= health_ns and not self._closed:
                 usage = resource.getrusage(resource.RUSAGE_SELF)
                 cpu_ns = round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
-                self._recorder.health(now_ns, self.playing, lag_ns_max, cpu_ns)
+                offset_ns = self._server_clock.ahead_of(time.time_ns(), now_ns) if self._server_clock.known else 0
+                error_ns = self._server_clock.error_ns
+                self._recorder.health(now_ns, self.playing, lag_ns_max, cpu_ns, offset_ns, error_ns)
                 self._clock.sample()
                 lag_ns_max, health_ns = 0, max(health_ns + HEALTH_NS, now_ns)
 

@@ -87,6 +87,7 @@ class Player:
     _listening: bool = True
     _token: str = ""
     _connections: int = 0
+    _seated_ns: int = 0
     _avoid: str = ""
 
     def run(self) -> None:
@@ -149,7 +150,7 @@ class Player:
         if not self._try_for(op, connect) or link is None:
             return None, None
         self._connections += 1
-        now_ns = time.monotonic_ns()
+        self._seated_ns = now_ns = time.monotonic_ns()
         self._end(op, Returned(Outcome.OK, now_ns, came[0].kernel_ns))
         seat = Seat(op.session, self._connections, op.gateway, op.table, op.account, now_ns)
         self._take(came)
@@ -157,11 +158,13 @@ class Player:
 
     def _open_session(self, placement: Placement, op: Operation) -> tuple[PlayerLink, list[Arrived]]:
         link = self.adapter.connect(placement.url)
+        asked_ns = time.monotonic_ns()
         try:
             welcome, came = link.greet(placement.ticket, HANDSHAKE_S_MAX)
         except BaseException:
             link.close()
             raise
+        self.script.clock.trip((came[0].kernel_ns or came[0].app_ns) - asked_ns)
         self.script.connected(welcome, op.gateway, op.connection, came[0].kernel_ns or came[0].app_ns)
         return link, came
 
@@ -233,7 +236,11 @@ class Player:
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
-            self.recorder.invoke(op, time.monotonic_ns())
+            invoke_ns = time.monotonic_ns()
+            if op.attempt == 1:
+                lag_ns = invoke_ns - max(op.due_ns, self._seated_ns)
+                self.recorder.start_lag_ns_max = max(self.recorder.start_lag_ns_max, lag_ns)
+            self.recorder.invoke(op, invoke_ns)
             link.send_bet(op)
         for op in self.script.given_up:
             self.recorder.refused(op, now_ns)

@@ -1,6 +1,10 @@
 """Campaigns against a system that was started elsewhere."""
 
+import asyncio
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -36,6 +40,8 @@ dealing_ms = 500
 pause_ms = 300
 """
 
+KILLED_AFTER_BYTES = 2_000
+
 LEDGER = ("acknowledged_is_durable", "unknowns_resolved", "conservation", "account_chains", "non_negative")
 
 
@@ -64,3 +70,39 @@ async def test_campaign_drives_a_system_started_elsewhere_and_says_what_it_canno
 
     kept = [file for file in (tmp_path / "runs").rglob("*") if file.is_file()]
     assert not [file for file in kept if token.encode() in file.read_bytes()], "the admin token was written down"
+
+
+def kill_the_writer_of(out: Path, name: str) -> None:
+    """Send SIGKILL to whoever has a record file open, once it holds something."""
+    deadline_s = time.monotonic() + 60
+    while not any(file.stat().st_size > KILLED_AFTER_BYTES for file in out.glob(f"*/records/{name}")):
+        assert time.monotonic() < deadline_s, "the worker recorded nothing"
+        time.sleep(0.02)
+    (file,) = out.glob(f"*/records/{name}")
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            found = entry.resolve() == file
+        except OSError:  # it was closed while we looked
+            continue
+        if found:
+            os.kill(int(entry.parts[2]), signal.SIGKILL)
+
+
+async def test_records_of_a_killed_worker_are_in_the_run_and_the_verdict_says_that_one_fell_silent(
+    tmp_path: Path,
+) -> None:
+    campaign = replace(parse_campaign(CAMPAIGN), workers=2)
+    config = StackConfig(tables=1, gateways=1, shards=1, edges=0, timing=campaign.scenario.timing)
+    async with Stack(config) as stack:
+        there = Elsewhere(Target(stack.api_url, stack.admin_token, tuple(stack.dsns)))
+        running = asyncio.create_task(run_campaign(campaign, tmp_path, progress=False, elsewhere=there))
+        await asyncio.to_thread(kill_the_writer_of, tmp_path, "ops-w1.bin")
+        result = await running
+
+    assert result.verdict == "invalid", result.message
+    run = open_run(result.run_path)
+    summary = json.loads((result.run_path / "summary.json").read_text())
+    assert any("silent" in str(line) for line in json.dumps(summary).split(",")), summary
+    assert set(run.generator["worker"]) == {0, 1}
+    checks = json.loads((result.run_path / "checks.json").read_text())
+    assert checks["acknowledged_is_durable"]["status"] == "ok", "what it sent is known, though it never saw the answer"

@@ -446,6 +446,20 @@ def wallet_kit(
     sys.exit(result.exit_code)
 
 
+@wallet.command("cases")
+def wallet_cases() -> None:
+    r"""List the kit's cases with what each of them asks.
+
+    \b
+    Example:
+      livetable wallet cases
+    """
+    from loadtest.kit.cases import CASES, question  # noqa: PLC0415
+
+    for name, case in CASES.items():
+        click.echo(f"{name}\n    {question(case)}")
+
+
 @wallet.command("load")
 @_url
 @_profile
@@ -540,7 +554,7 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    r"""Measure ours against a peer, alternating on this machine: `wallet`, `settle` or `stream`.
+    r"""Measure ours against a peer, alternating on this machine: `wallet`, `settle`, `stream` or `checks`.
 
     \b
     Example:
@@ -558,6 +572,32 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     )
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
+
+
+@cli.command()
+@click.option("--only", default="", help="Only bugs whose name contains this.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
+def zoo(only: str, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    r"""Seed known bugs into copies of the system and see whether the checks catch them.
+
+    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout.
+
+    \b
+    Example:
+      livetable zoo --only spoiler
+      livetable zoo --out reports/published/zoo --json
+    """
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from loadtest.zoo import headline, publish, run_zoo, score_json  # noqa: PLC0415
+
+    met = asyncio.run(run_zoo(only, Progress().say))
+    if out is not None:
+        publish(met, out, "livetable zoo" + (f" --only '{only}'" if only else ""))
+    click.echo(headline(met))
+    if as_json:
+        click.echo(score_json(met).decode())
+    sys.exit(0 if all(meeting.hit for meeting in met) else EXIT_INCONSISTENT)
 
 
 @cli.group()

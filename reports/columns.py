@@ -134,6 +134,8 @@ AUDIT = {
     "shard": Column("int16", "", "wallet shard"),
     "batch": Column("int64", "", "number in the shard's hash chain, in the order of the trail"),
     "linked": Column("int8", "", "1 if its hash covers its payload and the hash before it"),
+    "table": Column("int32", "", "table of a table event, 0 in other batches"),
+    "event": Column("int64", "", "number of a table event, 0 in other batches"),
     "seq": Column("int64", "", "place of the entry in the journal; 0: a batch without entries, such as a table event"),
     "op": Column("int64", "", "operation id"),
     "slot": Column("int8", "Slot", "first or terminal"),

@@ -60,11 +60,16 @@ def _lag_p99_ms(run: Run, _rows: pd.DataFrame) -> float | None:
     sent = bets[bets["invoke_ns"] > 0]
     if sent.empty:
         return None
-    opened = run.sessions.set_index(["session", "connection"])["opened_ns"]
-    seated_ns = opened[~opened.index.duplicated()].reindex(pd.MultiIndex.from_frame(sent[["session", "connection"]]))
-    # a bet that was clicked before its player was connected again waited for the system, not for the generator
-    ready_ns = np.maximum(sent["due_ns"], np.minimum(seated_ns.fillna(0).to_numpy(), sent["invoke_ns"]))
-    return round(float(np.percentile(sent["invoke_ns"] - ready_ns, 99)) / NS_PER_MS, 2)
+    lag_ns = sent["invoke_ns"] - np.maximum(sent["due_ns"], _connected_ns(run, sent))
+    return round(float(np.percentile(lag_ns, 99)) / NS_PER_MS, 2)
+
+
+def _connected_ns(run: Run, sent: pd.DataFrame) -> pd.Series:
+    """Return since when each bet's player was connected: what fell due before could not be sent by any generator."""
+    rows = sent[["session", "invoke_ns"]].sort_values("invoke_ns")
+    opened = run.sessions[["session", "opened_ns"]].sort_values("opened_ns")
+    found = pd.merge_asof(rows, opened, left_on="invoke_ns", right_on="opened_ns", by="session")["opened_ns"]
+    return found.fillna(0).astype(np.int64).set_axis(rows.index).reindex(sent.index)
 
 
 def _missed_share(_run: Run, rows: pd.DataFrame) -> float | None:

@@ -6,7 +6,7 @@ limit comes last. The limits are those of the campaign in the Run's manifest.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, to_builtins
 
@@ -25,9 +25,10 @@ SUMMARY: Final = "summary.json"
 
 
 class Judgement(Struct, frozen=True):
-    """Everything that is said about a Run."""
+    """Everything that is said about a Run; `because` names what decided the verdict."""
 
     verdict: str
+    because: list[str]
     checks: dict[str, Verdict]
     slos: list[LimitResult]
     health: list[LimitResult]
@@ -38,27 +39,42 @@ class Judgement(Struct, frozen=True):
         return EXIT_CODES[self.verdict]
 
 
-def verdict(
+class Decision(NamedTuple):
+    """A verdict and the names of the rules or limits that decided it; none if the Run passed."""
+
+    verdict: str
+    because: list[str]
+
+
+def decide(
     checks: Mapping[str, Verdict],
     slos: Iterable[LimitResult],
     health: Iterable[LimitResult],
     skippable: Collection[str] = (),
-) -> str:
-    """Return ``pass``, ``slo``, ``consistency`` or ``invalid``; a broken rule before an invalid Run before a limit."""
-    statuses = {check.status for check in checks.values()}
-    forbidden = any(check.status == "skipped" and name not in skippable for name, check in checks.items())
-    if "illegal" in statuses:
-        return "consistency"
-    if "unknown" in statuses or forbidden or not all(result.ok for result in health):
-        return "invalid"
-    return "pass" if all(result.ok for result in slos) else "slo"
+) -> Decision:
+    """Decide on ``pass``, ``slo``, ``consistency`` or ``invalid``.
+
+    A broken rule outweighs an invalid Run, and that a broken limit.
+    """
+    broken = [name for name, check in checks.items() if check.status == "illegal"]
+    undecided = [
+        name
+        for name, check in checks.items()
+        if check.status == "unknown" or (check.status == "skipped" and name not in skippable)
+    ]
+    undecided += [f"{limit.text} ({limit.said})" for limit in health if not limit.ok]
+    missed = [f"{limit.text} ({limit.said})" for limit in slos if not limit.ok]
+    for verdict, because in (("consistency", broken), ("invalid", undecided), ("slo", missed)):
+        if because:
+            return Decision(verdict, because)
+    return Decision("pass", [])
 
 
 def judge(run: Run) -> Judgement:
     """Check a Run, write ``checks.json`` and ``summary.json`` beside it, and return the judgement."""
     checks, slos, health = run_checks(run), slo_results(run), health_of(run)
-    said = verdict(checks, slos, health, allowed_skips(run))
-    judgement = Judgement(said, checks, slos, health)
+    said, because = decide(checks, slos, health, allowed_skips(run))
+    judgement = Judgement(said, because, checks, slos, health)
     write_summary(run, summarise(run, judgement))
     return judgement
 
@@ -67,6 +83,7 @@ def summarise(run: Run, judgement: Judgement) -> dict[str, Any]:
     """Return the content of ``summary.json``; ``simulated`` holds the twin's figures, or None."""
     return {
         "verdict": judgement.verdict,
+        "because": judgement.because,
         "checks": {name: check.status for name, check in judgement.checks.items()},
         "slos": _limits(judgement.slos),
         "health": _limits(judgement.health),

@@ -7,12 +7,12 @@ One suite each for rules, limits and the generator's health, and one case for ea
 import datetime as dt
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from reference_impl.domain.units import NS_PER_S
-from reports.checks import CHECKS
+from reports.checks import CHECKS, allowed_skips
 from reports.checks.verdict import Verdict
 from reports.judgement import Judgement
 from reports.run import Run
@@ -34,11 +34,10 @@ class Case(NamedTuple):
 
 def write_junit(run: Run, judgement: Judgement) -> Path:
     """Write ``junit.xml`` beside a judged Run and return its path."""
-    skippable = run.manifest["campaign"].get("skippable", ())
     return _write(
         run,
         {
-            "checks": _checks(judgement.checks, skippable),
+            "checks": _checks(judgement.checks, allowed_skips(run)),
             "slo": [_limit(limit, "failure") for limit in judgement.slos],
             "health": [_limit(limit, "error") for limit in judgement.health],
         },
@@ -50,7 +49,7 @@ def write_error_junit(run: Run, reason: str) -> Path:
     return _write(run, {"campaign": [Case("ran to its end", "error", reason)]})
 
 
-def _checks(checks: Mapping[str, Verdict], skippable: Sequence[str]) -> Iterable[Case]:
+def _checks(checks: Mapping[str, Verdict], skippable: Collection[str]) -> Iterable[Case]:
     for name, check in checks.items():
         tag = {"illegal": "failure", "unknown": "error", "skipped": "skipped"}.get(check.status, "")
         if tag == "skipped" and name not in skippable:

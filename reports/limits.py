@@ -6,7 +6,7 @@ An expression is ``GROUP[FILTERS].FIGURE OP NUMBER``::
     bet[table=1,from=20,to=40].rejected_share < 0.05
     video.latency_p95_ms <= 3000
 
-* GROUP says what happened: an operation of players (``bet``, ``login``, ``connect``), what viewers saw (``video``),
+* GROUP says what happened: an operation (``bet``, ``login``, ``connect``, ``lobby``), what viewers saw (``video``),
   ``round`` or ``fault``.
 * FILTERS keep a part of it: by table, gateway, shard or edge, and by time, in seconds of the load, end excluded.
 * FIGURE is one of :data:`GROUPS`; ``pN`` is any percentile, such as p50, p95 or p99.9.
@@ -45,7 +45,7 @@ class Group(NamedTuple):
 
 
 GROUPS: Final[dict[str, Group]] = {
-    **dict.fromkeys(("bet", "login", "connect"), Group(("table", "gateway", "shard", *_TIME), _OPERATION)),
+    **dict.fromkeys(("bet", "login", "connect", "lobby"), Group(("table", "gateway", "shard", *_TIME), _OPERATION)),
     "video": Group(
         ("table", "edge", *_TIME),
         (

@@ -93,7 +93,7 @@ _VIDEO_SPANS: Final[dict[str, Callable[[Run], Values]]] = {
     "latency": video.latency_ms, "delivery": video.delivery_ms, "glass": lambda run: video.glass_ms(run, "shown_ns"),
 }  # fmt: skip
 _GROUPS: Final[dict[str, Callable[[Run, Figure], Measured]]] = {
-    "bet": _operations, "login": _operations, "connect": _operations, "video": _video, "round": _rounds,
+    **dict.fromkeys(("bet", "login", "connect", "lobby"), _operations), "video": _video, "round": _rounds,
     "fault": _faults,
 }  # fmt: skip
 

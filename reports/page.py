@@ -55,7 +55,9 @@ def render_report(run: Run, twin: Run | None = None) -> Path:
 def terminal_table(run: Run, twin: Run | None = None) -> str:
     """Return a short table for the terminal, with the same verdict and figures as the page."""
     judgement = judge(run)
-    lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}", ""]
+    lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}"]
+    lines += [f"  decided by: {', '.join(judgement.because)}"] if judgement.because else []
+    lines.append("")
     lines += [f"  {check.status:8} {name:24} {check.message}" for name, check in judgement.checks.items()]
     lines += [f"  {'ok' if slo.ok else 'broken':8} {slo.text:44} {slo.said}" for slo in judgement.slos]
     lines += [f"  {'ok' if limit.ok else 'invalid':8} {limit.text:44} {limit.said}" for limit in judgement.health]

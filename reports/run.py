@@ -255,7 +255,9 @@ def frame_of(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
     if unknown := sorted(columns.keys() - spec.keys()):
         raise ConfigError(f"table {name} has no column {unknown[0]!r}")
     n = len(next(iter(columns.values()))) if columns else 0
-    return pd.DataFrame({key: _cast(name, key, column, columns.get(key), n) for key, column in spec.items()})
+    return pd.DataFrame(
+        {key: _cast(name, key, column, columns.get(key), n) for key, column in spec.items()}, copy=False
+    )
 
 
 def _spec(name: str) -> dict[str, Column]:

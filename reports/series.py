@@ -198,9 +198,9 @@ def _journal_instants(run: Run, history: History, legs: pd.DataFrame) -> npt.NDA
 
 
 def _bet_instants(history: History) -> pd.DataFrame:
-    rows = history.bets[["op", "committed_ns"]].merge(history.placed[["op", "shard", "seq"]], on="op")
+    rows = history.bets.frame("op", "committed_ns").merge(history.placed.frame("op", "shard", "seq"), on="op")
     rows = rows[(rows["committed_ns"] > 0)].rename(columns={"committed_ns": "t_ns"})
-    sent_once = history.bets.loc[history.bets["attempts"] == 1, "op"]
+    sent_once = history.bets["op"][history.bets["attempts"] == 1]
     return rows.loc[rows["op"].isin(sent_once), ["shard", "seq", "t_ns"]]
 
 

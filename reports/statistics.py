@@ -39,9 +39,6 @@ RELABELINGS_MAX: Final = 20_000
 SEGMENT_RUNS_MIN: Final = 3
 """A level that held for fewer runs is not told from chance."""
 
-TREND_RUNS_MIN: Final = 8
-"""With fewer runs not even the clearest step could pass the test."""
-
 _PERMUTATIONS: Final = 9_999
 _EQUAL: Final = 1e-9
 
@@ -178,6 +175,12 @@ def change_points(series: Values, alpha: float = ALPHA) -> list[int]:
             bounds.update(inner)
             parts += itertools.pairwise(inner)
     return _confirmed(series, sorted(bounds), alpha)[1:-1]
+
+
+def trend_runs_min(alpha: float = ALPHA) -> int:
+    """Return the least number of runs whose clearest step, in their middle, could pass the test."""
+    enough = (n for n in itertools.count(2 * SEGMENT_RUNS_MIN) if 2 / math.comb(n, n // 2) <= alpha)
+    return next(enough)
 
 
 def _confirmed(series: Values, bounds: list[int], alpha: float) -> list[int]:

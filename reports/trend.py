@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from reports.cohort import by_ratio, effect_min, figures_of, open_cohort, values_of
 from reports.limits import EFFECT_MIN, Figure
-from reports.statistics import ALPHA, TREND_RUNS_MIN, change_points
+from reports.statistics import ALPHA, change_points, trend_runs_min
 
 Values = npt.NDArray[np.float64]
 
@@ -94,13 +94,14 @@ def trend_of(
     """Look for change points in a table with a row for each run and a column for each figure."""
     known = [i for i in range(len(figures)) if len(values) and not np.isnan(values[:, i]).any()]
     alpha = ALPHA / max(len(known), 1)
-    enough = len(values) >= TREND_RUNS_MIN
+    needed = trend_runs_min(alpha)
+    enough = len(values) >= needed
     lines = [_line(figures[i], values[:, i], alpha if enough else 0.0, least_effect) for i in known]
     said = list(warnings)
     if missing := [str(figure) for i, figure in enumerate(figures) if i not in known]:
         said.append(f"not measured in every run: {', '.join(missing)}")
     if not enough:
-        few = f"{len(values)} runs: nothing can be concluded from fewer than {TREND_RUNS_MIN}"
+        few = f"{len(values)} runs: nothing can be concluded from fewer than {needed}, for {len(known)} figure(s)"
         return Trend(list(names), lines, said, few, 4)
     conclusion, code = _conclude(lines)
     return Trend(list(names), lines, said, conclusion, code)

@@ -14,7 +14,7 @@ from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of, shard_of
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import OpKind, Outcome
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels
 from sim.arrivals import DRAWS_PER_ROUND, may_send, rule_arguments
 from sim.draws import Draws
@@ -45,6 +45,7 @@ class _Player:
     round_id: int = 0
     unanswered: dict[bytes, Op] = field(default_factory=dict)
     waiting: list[Op] = field(default_factory=list)
+    aiming: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Players:
@@ -112,8 +113,10 @@ class Players:
             at_ns = self._load_start_ns + round(arrival.at_s * NS_PER_S)
             after(self._env, at_ns - int(self._env.now), self._arrive, arrival)
             for storm in storms_of(self._scenario, arrival):
-                if storm.kind is StormKind.RECONNECT:
-                    at_ns = self._load_start_ns + round(storm.at_s * NS_PER_S)
+                at_ns = self._load_start_ns + round(storm.at_s * NS_PER_S)
+                if storm.kind is StormKind.RECONNECT and storm.before_close_ms:
+                    self._players[arrival.player].aiming.append((at_ns, storm.before_close_ms * NS_PER_MS))
+                elif storm.kind is StormKind.RECONNECT:
                     after(self._env, at_ns - int(self._env.now), self._break_off, self._players[arrival.player])
 
     def leave(self) -> None:
@@ -139,6 +142,7 @@ class Players:
         players, at_ns = players[fresh], at_ns[fresh]
         for number in players.tolist():
             self._players[number].round_id = news.round_id
+            self._aim(self._players[number], news.closes_ns)
         for style in np.unique(self._style[players]).tolist():
             alike = self._style[players] == style
             self._plan(players[alike], at_ns[alike] + self._late_ns[players[alike]], news, style)
@@ -308,6 +312,13 @@ class Players:
         still = attempt.op.ref in player.unanswered and attempt.op.attempts == attempt.number
         if still and player.connection == attempt.connection:
             self._break_off(player)
+
+    def _aim(self, player: _Player, closes_ns: int) -> None:
+        """Let storms that wait for a cut-off strike before this one."""
+        for from_ns, before_ns in list(player.aiming):
+            if closes_ns - before_ns >= max(from_ns, int(self._env.now)):
+                player.aiming.remove((from_ns, before_ns))
+                after(self._env, closes_ns - before_ns - int(self._env.now), self._break_off, player)
 
     def _break_off(self, player: _Player) -> None:
         if player.gateway is not None and player.opened_ns:

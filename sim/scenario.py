@@ -126,6 +126,9 @@ class Storm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         the lobby, and sit down at the next table.
     at_s : float
         When.
+    before_close_ms : int
+        0 strikes at `at_s`; otherwise the storm waits, from `at_s` on, for the first moment that lies so long before
+        the cut-off of a player's table. So it can meet bets in flight.
     share : float
         Which share of the players.
     table : int
@@ -134,6 +137,7 @@ class Storm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: StormKind
     at_s: Seconds
+    before_close_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
     table: Count = 0
 

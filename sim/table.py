@@ -195,7 +195,7 @@ class Table:
             stakes = np.array([bet.amount for bet in bets], dtype=np.int64)
             payouts = payouts_minor(selections, stakes, outcome).tolist()
             rows = [(bet.ref, bet.account, payout) for bet, payout in zip(bets, payouts, strict=True)]
-            wallet.ledger.settle(known, rows, wallet.new_ref())
+            wallet.ledger.settle(known, rows)
         if bets:
             self._pay(known, np.unique(np.array([bet.account for bet in bets], dtype=np.int64)))
 

@@ -288,9 +288,7 @@ class _Story:
         bets = ledger.unsettled(row.round)
         selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
         pays = payouts_minor(selections, amounts, row.outcome)
-        ledger.settle(
-            row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)], _ref(4, row.round)
-        )
+        ledger.settle(row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)])
 
     def _ops(self) -> pd.DataFrame:
         bets = self.bets.copy()

@@ -100,6 +100,12 @@ def hear_a_replaced_dealer(tables):
     return {"session": 3, "epoch": 1}
 
 
+def skip_a_number(tables):
+    rows = {"shard": [0, 0], "batch": [900, 901], "linked": [1, 1], "table": [1, 1], "event": [1, 3]}
+    tables["audit"] = pd.concat([tables["audit"], frame_of("audit", rows)], ignore_index=True)
+    return {"table": 1, "event_before": 1, "event": 3}
+
+
 def tell_two_tales(tables):
     row = pushes_of(tables, PushKind.TABLE, session=3)[2]
     put(tables, "pushes", row, phase=int(Phase.CLOSING_SOON))
@@ -382,6 +388,7 @@ PLANTED = [
     ("events_complete", send_an_event_twice),
     ("events_complete", swap_two_events),
     ("events_complete", hear_a_replaced_dealer),
+    ("events_complete", skip_a_number),
     ("events_complete", tell_two_tales),
     ("told_truly", tell_another_payout),
     ("told_truly", pay_a_bet_without_end),

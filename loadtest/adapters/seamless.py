@@ -31,6 +31,7 @@ from reference_impl.domain.seamless_signature import Signer, signed_message
 from reference_impl.domain.units import NS_PER_MS
 
 REPLY_BYTES_MAX = 64 * 1024
+TOO_MANY_REQUESTS = 429
 RESOLVE_TRIES_MAX = 20
 RESOLVE_PAUSE_S = 0.1
 
@@ -59,7 +60,7 @@ class Seen(NamedTuple):
     @property
     def known(self) -> bool:
         """Whether the wallet said what became of the call; anything else is to be sent again."""
-        return 0 < self.status < 500
+        return 0 < self.status < 500 and self.status != TOO_MANY_REQUESTS
 
     def done(self, duplicate: Duplicate) -> bool:
         """Tell whether the call is carried out, now or before."""

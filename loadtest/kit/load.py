@@ -128,6 +128,8 @@ async def _wait(
     deadline_s = time.monotonic() + limit_s
     while not all(there(order) for order in orders):
         for process, order in zip(running, orders, strict=True):
+            if order.failed_file.exists():
+                raise OperationalError(order.failed_file.read_text(encoding="utf-8"))
             if process.poll() is not None and not there(order):
                 log = (Path(order.folder) / f"locust-{order.part}.log").read_text(errors="replace").strip()
                 last = log.splitlines()[-1] if log else "it said nothing"

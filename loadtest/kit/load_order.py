@@ -60,6 +60,11 @@ class LoadOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Path(self.folder) / "start"
 
     @property
+    def failed_file(self) -> Path:
+        """Holds why the part gave up."""
+        return Path(self.folder) / f"failed-{self.part}"
+
+    @property
     def result_file(self) -> Path:
         """The part's :class:`PartResult`."""
         return Path(self.folder) / f"result-{self.part}.json"

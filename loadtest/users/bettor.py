@@ -113,9 +113,9 @@ class PlayerScript:
         self._betting = betting_of(self.scenario, self.arrival)
         self._late_ns = round(late_s(self.scenario, self.arrival.player) * NS_PER_S)
         zero_ns = self.load_end_ns - round(self.scenario.load_s * NS_PER_S)
-        self._storms: list[tuple[int, Storm]] = [
-            (zero_ns + round(storm.at_s * NS_PER_S), storm) for storm in storms_of(self.scenario, self.arrival)
-        ]
+        storms = [(zero_ns + round(s.at_s * NS_PER_S), s) for s in storms_of(self.scenario, self.arrival)]
+        self._storms: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if not s.before_close_ms]
+        self._aiming: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if s.before_close_ms]
 
     @property
     def outstanding(self) -> int:
@@ -161,6 +161,7 @@ class PlayerScript:
             self._bets_of(round_no_of(event.round) + 1)
         if event.phase in _BETTING_PHASES and event.round > self._round and event.opens_at_unix_ns:
             self._round = event.round
+            self._aim(self.clock.to_monotonic(event.closes_at_unix_ns), heard_ns)
             self._begin(sorted(self._plan(event, heard_ns + self._late_ns), key=lambda op: op.due_ns))
 
     def take_due(self, now_ns: int) -> list[Operation]:
@@ -296,6 +297,14 @@ class PlayerScript:
                 op.round_id, op.window, op.closes_ns = event.round, event.window, closes_ns
                 op.selection, op.amount_minor = bet.selection, bet.amount_minor
                 yield op
+
+    def _aim(self, closes_ns: int, now_ns: int) -> None:
+        """Let storms that wait for a cut-off strike before this one, if they have waited long enough and it is far."""
+        for from_ns, storm in list(self._aiming):
+            at_ns = closes_ns - storm.before_close_ms * NS_PER_MS
+            if at_ns >= max(from_ns, now_ns):
+                self._aiming.remove((from_ns, storm))
+                self._storms = sorted([*self._storms, (at_ns, storm)], key=lambda due: due[0])
 
     def _begin(self, bets: list[Operation]) -> None:
         """Take over a round's bets; those of a closed pace, but for the first, wait for their turn."""

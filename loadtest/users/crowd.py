@@ -30,7 +30,7 @@ from reference_impl.domain.records import FetchKind, OpKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels
 from sim.arrivals import PlanRules, planned_bets
-from sim.scenario import Arrival, Kind, people
+from sim.scenario import Arrival, Kind, Scenario, people
 
 SCRIPTS: Final[dict[Kind, type[PlayerScript]]] = {
     Kind.BETTOR: PlayerScript,
@@ -45,6 +45,8 @@ COMPILED: Final = PlanRules(kernels.bets_count, kernels.planned_bet)
 
 KindReport = Callable[[Kind, OpKind | FetchKind, float, str], None]
 """Told of each operation's and fetch's end: whose, what, milliseconds, and what went wrong or an empty text."""
+
+planned_bets(Scenario(), 1, 1, rules=COMPILED)  # the machine code is there before a load begins
 
 LAG_PROBE_NS = 10 * NS_PER_MS
 HEALTH_NS = NS_PER_S
@@ -82,7 +84,6 @@ class Crowd:
             if arrival.kind is Kind.VIEWER:
                 firsts.setdefault(arrival.table, arrival.player)
         self._keep_clips = set(firsts.values())
-        planned_bets(plan.scenario, 1, 1, rules=COMPILED)  # loads the machine code before anybody waits for it
         self._clock = HostClock()
         self._server_clock = ServerClock()
         self._adapter = load_adapter(plan.adapter)(Target(plan.api_url), self._clock)

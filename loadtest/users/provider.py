@@ -7,8 +7,8 @@ same id, until it is known or the load has been over for :data:`RESOLVE_S_MAX`.
 
 import random
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import gevent
@@ -65,7 +65,7 @@ class Provider:
     def __post_init__(self) -> None:
         self._random = random.Random(self.order.seed * 1_000 + self.order.part)
         self._signer = signer_from_environment(self.order.profile)
-        self._clients: deque[SeamlessClient] = deque(maxlen=CONNECTIONS_MAX)
+        self._clients: list[SeamlessClient] = []
         self._records = {name: CallRecords() for name in ("debit", "credit", "cancel")}
         self._pool = Pool(OUTSTANDING_MAX)
         self._ids = 0
@@ -75,7 +75,8 @@ class Provider:
     def enter(self) -> None:
         """Bring the players in."""
         for token in self.order.tokens:
-            seen = self._client().resolve(Authenticate(token))
+            with self._client() as client:
+                seen = client.resolve(Authenticate(token))
             if not isinstance(seen.accepted, Authenticated):
                 raise OperationalError(f"the wallet refuses a test player's launch token: {seen} {seen.text}")
             told = seen.accepted
@@ -98,6 +99,11 @@ class Provider:
         self._pool.join()
         self._settle_books()
         return PartResult(self._records, self.missed, len(self._purses), self.complaints, self.unresolved)
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._clients:
+            self._clients.pop().close()
 
     def _round(self, due_ns: int, rng: random.Random) -> None:
         purse = rng.choice(self._purses)
@@ -127,9 +133,8 @@ class Provider:
         records.lag_us.append((time.monotonic_ns() - due_ns) // MICROSECOND_NS)
         twin = gevent.spawn(self._once, call) if rng.random() < self.order.twice_share else None
         if rng.random() < self.order.cut_share:
-            client = self._client()
-            client.cut(call, rng.uniform(0, CUT_S_MAX))
-            self._clients.append(client)
+            with self._client() as client:
+                client.cut(call, rng.uniform(0, CUT_S_MAX))
         seen = self._until_known(call)
         latency_us = (time.monotonic_ns() - due_ns) // MICROSECOND_NS
         if seen is None:
@@ -166,28 +171,37 @@ class Provider:
             time.sleep(RETRY_S)
 
     def _once(self, call: Debit | Credit | Cancel | Balance) -> Seen:
-        client = self._client()
-        try:
+        with self._client() as client:
             return client.call(call)
-        finally:
-            self._clients.append(client)
 
     def _settle_books(self) -> None:
         """Hold every balance to our books; a player with unknown outcomes may be told from nothing."""
         for purse in self._purses:
             player = purse.player
-            seen = self._client().resolve(Balance(player.id, player.currency))
+            with self._client() as client:
+                seen = client.resolve(Balance(player.id, player.currency))
             if not purse.unknown and seen.balance_minor != purse.expected_minor:
                 off = (seen.balance_minor or 0) - purse.expected_minor
                 self._complain(
                     f"balance of {player.id}: expected {purse.expected_minor}, got {seen} ({off:+d}) [{seen.request}]"
                 )
 
-    def _client(self) -> SeamlessClient:
-        if self._clients:
-            return self._clients.pop()
+    @contextmanager
+    def _client(self) -> Iterator[SeamlessClient]:
+        """Lend a connection that nobody uses, or a new one; at most :data:`CONNECTIONS_MAX` are kept."""
         profile = self.order.profile
-        return SeamlessClient(self.order.url, profile.provider, self._signer, profile.timeout_s)
+        client = (
+            self._clients.pop()
+            if self._clients
+            else SeamlessClient(self.order.url, profile.provider, self._signer, profile.timeout_s)
+        )
+        try:
+            yield client
+        finally:
+            if len(self._clients) < CONNECTIONS_MAX:
+                self._clients.append(client)
+            else:
+                client.close()
 
     def _id(self) -> str:
         self._ids += 1

@@ -6,6 +6,7 @@ it is told of; response times count from the intended start.
 
 import gc
 import time
+from pathlib import Path
 
 import msgspec
 from locust import User, constant, task
@@ -13,7 +14,7 @@ from locust.exception import StopUser
 
 from loadtest.kit.load_order import load_order
 from loadtest.users.provider import Provider
-from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.errors import LabError, OperationalError
 
 POLL_S = 0.02
 
@@ -28,15 +29,18 @@ class ProviderUser(User):
         """Play this part's rounds, write what was seen, and end Locust."""
         order = load_order()
         provider = Provider(order, self._report)
-        provider.enter()
-        gc.freeze()
-        order.ready_file.touch()
-        while not order.start_file.exists():
-            time.sleep(POLL_S)
-        result = provider.play(int(order.start_file.read_text(encoding="ascii")))
-        draft = order.result_file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(result))
-        draft.replace(order.result_file)
+        try:
+            provider.enter()
+            gc.freeze()
+            order.ready_file.touch()
+            while not order.start_file.exists():
+                time.sleep(POLL_S)
+            result = provider.play(int(order.start_file.read_text(encoding="ascii")))
+            _write(order.result_file, msgspec.json.encode(result))
+        except LabError as error:
+            _write(order.failed_file, str(error).encode())
+        finally:
+            provider.close()
         self.environment.runner.quit()
         raise StopUser
 
@@ -49,3 +53,10 @@ class ProviderUser(User):
             exception=OperationalError(problem) if problem else None,
             context={},
         )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file of which readers see all or nothing."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(data)
+    draft.replace(path)

@@ -21,7 +21,9 @@ from nats.aio.msg import Msg
 
 from reference_impl.accounts.players import Players
 from reference_impl.accounts.store import Store
+from reference_impl.domain.ids import AccountKind, account_id, account_number
 from reference_impl.domain.messages import EndedSessions, EndedSince
+from reference_impl.domain.money import Currency
 from reference_impl.domain.units import NS_PER_S
 
 TOKEN_S = 4 * 3600
@@ -43,9 +45,9 @@ _END_FORMER = """
 """
 _OPEN = "INSERT INTO accounts.session (id, player) VALUES ($1, $2)"
 _LIVE = """
-    SELECT player, seen_at < clock_timestamp() - make_interval(secs => $2) AS idle,
+    SELECT player, currency, seen_at < clock_timestamp() - make_interval(secs => $2) AS idle,
            seen_at < clock_timestamp() - make_interval(secs => $3) AS stale
-    FROM accounts.session WHERE id = $1 AND ended_at IS NULL
+    FROM accounts.session s JOIN accounts.player p ON p.id = s.player WHERE s.id = $1 AND ended_at IS NULL
 """
 _SEEN = "UPDATE accounts.session SET seen_at = clock_timestamp() WHERE id = $1 AND ended_at IS NULL"
 _END_IDLE = """
@@ -95,9 +97,9 @@ class Sessions:
         return jwt.encode({"alg": "HS256"}, claims, self._key)
 
     async def of(self, token: str, now_unix_s: int) -> tuple[int, str] | None:
-        """Return the player and the session of a token, or None if it is false, expired, revoked or idle for too long.
+        """Return the account and the session of a token, or None if it is false, expired, revoked or idle for too long.
 
-        Asking is a sign of life.
+        The account tells the player's currency; in euro the two are one number. Asking is a sign of life.
         """
         claims = self._claims(token, now_unix_s)
         if claims is None:
@@ -108,7 +110,7 @@ class Sessions:
             return None
         if row["stale"]:
             await self._store.pool.execute(_SEEN, session)
-        return int(row["player"]), session
+        return account_id(AccountKind.PLAYER, row["player"], Currency(row["currency"])), session
 
     async def end(self, player: int, why: str) -> bool:
         """End a player's session; False if there was none."""
@@ -183,7 +185,7 @@ class SessionKeeper:
     async def _notice(self, msg: Msg) -> None:
         wagers = msgspec.json.decode(msg.data, type=Wagers)
         if wagers.kind in WAGERS:
-            self._active.update(dict.fromkeys(wagers.account, time.time_ns()))
+            self._active.update(dict.fromkeys(map(account_number, wagers.account), time.time_ns()))
 
     async def _sweep(self) -> None:
         if self._active:

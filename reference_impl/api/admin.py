@@ -14,7 +14,7 @@ from reference_impl.api.messages import PlayersToOpen, PlayerToOpen, Reason
 from reference_impl.api.services import Services, bearer, services
 from reference_impl.bus import ask_wallet
 from reference_impl.domain.errors import OutcomeUnknownError
-from reference_impl.domain.ids import shard_of
+from reference_impl.domain.ids import AccountKind, account_id, shard_of
 from reference_impl.domain.messages import Done, OpenAccounts
 from reference_impl.domain.money import Currency
 
@@ -69,7 +69,8 @@ async def open_accounts(bus: Client, shards: int, players: list[PlayerToOpen]) -
         by_shard.setdefault((shard_of(player.id, shards), player.currency), []).append(player)
     for (shard, currency), mine in by_shard.items():
         refs = [hashlib.sha256(f"first deposit of {player.id}".encode()).digest()[:16] for player in mine]
-        request = OpenAccounts(refs, [p.id for p in mine], [p.deposit_minor for p in mine], currency)
+        accounts = [account_id(AccountKind.PLAYER, p.id, currency) for p in mine]
+        request = OpenAccounts(refs, accounts, [p.deposit_minor for p in mine], currency)
         reply = await ask_wallet(bus, shard, request, Done, timeout_s=OPEN_S_MAX)
         opened += reply.count if isinstance(reply, Done) else 0
     return opened

@@ -27,6 +27,7 @@ from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import RetryableError
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import RED, SPOTS
+from reference_impl.domain.ids import account_number
 from reference_impl.domain.playback import PLAYBACK_S_MAX, Playback, seal_playback
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 from reference_impl.domain.units import NS_PER_S
@@ -53,8 +54,8 @@ class PublicController(Controller):
     async def log_out(self, request: Request[Any, Any, State], state: State) -> None:
         """End the session; its token and its sockets are worth nothing any more."""
         known = services(state)
-        player, _ = await signed_in(request, known)
-        await known.sessions.end(player, "log-out")
+        account, _ = await signed_in(request, known)
+        await known.sessions.end(account_number(account), "log-out")
 
     @get("/lobby")
     async def lobby(self, state: State) -> TablesInLobby:

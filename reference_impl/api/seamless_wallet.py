@@ -24,7 +24,7 @@ from reference_impl.domain import messages as m
 from reference_impl.domain import seamless as s
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import OperationalError, OutcomeUnknownError
-from reference_impl.domain.ids import PLAYER_ID_MAX, TABLE_ID_MAX, round_id, shard_of
+from reference_impl.domain.ids import ACCOUNT_MAX, TABLE_ID_MAX, round_id, shard_of
 from reference_impl.domain.money import Currency
 from reference_impl.domain.seamless import Code, problem
 from reference_impl.domain.units import NS_PER_S
@@ -305,7 +305,7 @@ def _ref(key: Key, attempt: int) -> bytes:
 
 
 def _player(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= PLAYER_ID_MAX):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= ACCOUNT_MAX):
         raise _Refused(problem(Code.UNKNOWN_PLAYER, f"player {text!r} has no account"))
     return int(text)
 

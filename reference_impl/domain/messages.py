@@ -118,8 +118,32 @@ class AnnounceTable(Struct, tag=True, frozen=True):
     event: bytes
 
 
+class PlaceTogether(Struct, tag=True, frozen=True):
+    """Debit once what players collected in a window, at "no more bets announced": all new bets of a player, or none.
+
+    Until the answer the bets are pending and nobody's word. Columns as in :class:`BetBatch`.
+    """
+
+    refs: list[bytes]
+    accounts: list[int]
+    rounds: list[int]
+    windows: list[int]
+    selections: list[int]
+    amounts: list[int]
+    late: list[bool]
+
+
+class SettleBets(Struct, tag=True, frozen=True):
+    """Settle single bets of a round that no dealer decides, each for its own gross payout."""
+
+    round_id: int
+    refs: list[bytes]
+    accounts: list[int]
+    payouts: list[int]
+
+
 class OpenAccounts(Struct, tag=True, frozen=True):
-    """Open players' accounts with a first deposit each; repeating it changes nothing."""
+    """Open players' accounts with a first deposit each; repeating it changes nothing. All are in the one currency."""
 
     refs: list[bytes]
     accounts: list[int]
@@ -128,7 +152,10 @@ class OpenAccounts(Struct, tag=True, frozen=True):
 
 
 class MoveCash(Struct, tag=True, frozen=True):
-    """Deposit (kind 1, which opens an account) or withdraw (kind 2), in order; columns of equal length."""
+    """Deposit (kind 1, which opens an account) or withdraw (kind 2), in order; columns of equal length.
+
+    ``currency`` must be that of the accounts; 0 takes whatever theirs is.
+    """
 
     kinds: list[int]
     refs: list[bytes]
@@ -154,13 +181,51 @@ class CorrectBets(Struct, tag=True, frozen=True):
     payouts: list[int]
 
 
-class SettleBets(Struct, tag=True, frozen=True):
-    """Settle single bets of a round that no dealer decides, each for its own gross payout."""
+class SetLimits(Struct, tag=True, frozen=True):
+    """Set players' limits (``domain.limits.LimitKind``), in order; a looser one holds from ``loosen_at_unix_ns`` on."""
 
-    round_id: int
     refs: list[bytes]
     accounts: list[int]
-    payouts: list[int]
+    kinds: list[int]
+    amounts: list[int]
+    now_unix_ns: int
+    loosen_at_unix_ns: int
+
+
+class SendMoney(Struct, tag=True, frozen=True):
+    """Transfer money to other players of any shard, in order.
+
+    Accepted means that it left the sender and will arrive, or come back if it cannot; :class:`GetTransfer` tells which.
+    """
+
+    refs: list[bytes]
+    accounts: list[int]
+    to: list[int]
+    amounts: list[int]
+
+
+class ReceiveMoney(Struct, tag=True, frozen=True):
+    """What was sent arrives; the wallet of the sender's shard asks, as often as it takes."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    senders: list[int]
+    amounts: list[int]
+
+
+class EndTransfers(Struct, tag=True, frozen=True):
+    """The sender's shard learns that what it sent has arrived, or gives it back."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    arrived: list[bool]
+
+
+class GetTransfer(Struct, tag=True, frozen=True):
+    """Ask what became of a transfer; ``account`` is the sender's."""
+
+    ref: bytes
+    account: int
 
 
 class GetBalance(Struct, tag=True, frozen=True):
@@ -188,7 +253,13 @@ ControlRequest: TypeAlias = (
     | MoveCash
     | CancelBets
     | CorrectBets
+    | PlaceTogether
     | SettleBets
+    | SetLimits
+    | SendMoney
+    | ReceiveMoney
+    | EndTransfers
+    | GetTransfer
     | GetBalance
     | GetUnfinished
 )
@@ -239,6 +310,15 @@ class Answers(Struct, tag=True, frozen=True):
     seq: list[int]
 
 
+class Transfer(Struct, tag=True, frozen=True):
+    """A transfer as its sender's shard knows it: at most one of ``arrived`` and ``returned``; neither: on its way."""
+
+    known: bool
+    status: int = 0
+    arrived: bool = False
+    returned: bool = False
+
+
 class Unfinished(Struct, tag=True, frozen=True):
     """Rounds that still owe their end in this shard."""
 
@@ -252,7 +332,7 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balance | Unfinished | Refused
+ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):

@@ -26,6 +26,8 @@ class Row(NamedTuple):
     shard: int
     batch: int
     linked: int
+    table: int
+    event: int
     seq: int
     ref: str
     slot: int
@@ -82,12 +84,13 @@ def _rows(shard: int, lines: Sequence[Line]) -> Iterator[Row]:
         entries = list(entries_of(payload))
         yield from (_row(shard, line.batch, linked, entry) for entry in entries)
         if not entries:
-            yield _row(shard, line.batch, linked, _NO_ENTRY)
+            event = _row(shard, line.batch, linked, _NO_ENTRY)
+            yield event._replace(table=payload.get("table", 0), event=payload.get("seq", 0))
 
 
 def _row(shard: int, batch: int, linked: int, e: Entry) -> Row:
     return Row(
-        shard, batch, linked, e.seq, e.ref, e.slot, e.entry, e.status, e.account, e.counter, e.amount, e.balance,
+        shard, batch, linked, 0, 0, e.seq, e.ref, e.slot, e.entry, e.status, e.account, e.counter, e.amount, e.balance,
         e.version, e.round, e.win, e.selection,
     )  # fmt: skip
 

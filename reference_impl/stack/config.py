@@ -14,7 +14,6 @@ from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import SPOTS
-from reference_impl.domain.money import Currency
 from reference_impl.domain.seamless import Conventions
 from reference_impl.streaming.config import VideoConfig
 
@@ -94,7 +93,6 @@ class Wiring(Struct, frozen=True, kw_only=True):
     """
 
     config: StackConfig
-    currency: int
     dsns: list[str]
     nats_url: str
     record_dir: str
@@ -132,7 +130,6 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
     """Return the wiring of a system that is about to start, with fresh secrets and ports from `port`."""
     return Wiring(
         config=config,
-        currency=Currency.EUR,
         dsns=dsns,
         nats_url=nats_url,
         record_dir=config.record_dir or str(folder / "records"),

@@ -215,7 +215,7 @@ class Stack:
     async def _prepare_shards(self) -> None:
         for shard, dsn in enumerate(self.dsns):
             try:
-                await prepare_shard(dsn, shard, self._known.currency)
+                await prepare_shard(dsn, shard)
             except (OSError, asyncpg.PostgresError, ValueError) as error:
                 raise ConfigError(f"the database of shard {shard} cannot be used: {error}") from None
 

@@ -6,13 +6,12 @@ later attempt whose answer was the first one's.
 """
 
 import numpy as np
-import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
 from reports.checks.history import History, by_shard, taken
-from reports.checks.ordering import positions
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 _FOREVER_NS = np.iinfo(np.int64).max
 
@@ -46,8 +45,8 @@ def no_late_bet(history: History) -> Verdict:
     if counts["undecided"]:
         return unknown(f"{counts['undecided']:,} accepted bets are of a window without open and close entry", **counts)
     counts["stamped"] = len(bets)
-    margin = bets.loc[bets["closes_ns"] > 0, "closes_ns"] - bets["received_ns"]
-    nearest = f"; the last one came {margin.min() / 1e6:,.1f} ms before the cut-off" if len(margin.dropna()) else ""
+    margin_ns = (bets["closes_ns"] - bets["received_ns"])[bets["closes_ns"] > 0]
+    nearest = f"; the last one came {margin_ns.min() / 1e6:,.1f} ms before the cut-off" if len(margin_ns) else ""
     return ok(f"all {len(entries):,} accepted bets precede the close of their window{nearest}", **counts)
 
 
@@ -56,7 +55,7 @@ def no_early_rejection(history: History) -> Verdict:
     bets = history.bets
     refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(Status.WINDOW_CLOSED))
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
-    rows = bets.loc[refused, columns].reset_index(drop=True)
+    rows = bets.where(refused).frame(*columns)
     row = history.window_rows(rows)
     for name in ("opens_ns", "closes_ns"):
         rows[name] = taken(history.rounds, name, row)
@@ -91,26 +90,23 @@ def excused_windows(history: History) -> Mask:
     return excused
 
 
-def _entries_with_windows(history: History) -> pd.DataFrame:
-    entries = history.accepted[["shard", "seq", "op", "account", "round", "window", "amount"]].copy()
+def _entries_with_windows(history: History) -> View:
+    entries = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "amount")
     row = history.window_rows(entries)
-    for name in ("opened_seq", "closed_seq"):
-        entries[name] = by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
-    return entries
+    seqs = {name: by_shard(history.rounds[f"{name}s"], row, entries["shard"]) for name in ("opened_seq", "closed_seq")}
+    return entries.adding(**seqs)
 
 
-def _stamped_accepted(history: History) -> pd.DataFrame:
+def _stamped_accepted(history: History) -> View:
     bets = history.bets
-    in_ledger = positions(history.accepted["op"].to_numpy(), bets["op"].to_numpy()) >= 0
+    in_ledger = taken(history.placed, "status", history.entry_of_bet) == int(Status.ACCEPTED)
     accepted = in_ledger | (bets["outcome"] == int(Outcome.OK))
-    columns = [
+    rows = bets.where(
+        accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1),
         "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
         "committed_ns",
-    ]  # fmt: skip
-    stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
-    rows = bets.loc[stamped, columns].reset_index(drop=True)
+    )  # fmt: skip
     row = history.window_rows(rows)
-    for name in ("closes_ns", "informative_ns"):
-        rows[name] = taken(history.rounds, name, row)
-    rows["accept_until_ns"] = by_shard(history.rounds["accept_until_ns"], row, rows["shard"].to_numpy())
-    return rows
+    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "informative_ns")}
+    until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
+    return rows.adding(**instants, accept_until_ns=until_ns)

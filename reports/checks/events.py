@@ -1,5 +1,7 @@
 """Checks of what everybody is told: events without gaps, nothing too early, outcomes that anybody can recompute."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -11,11 +13,12 @@ from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, rows_where, taken
 from reports.checks.ordering import Integers, Mask, group_starts, positions, stable_order
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 SILENT_NS_MAX = 5 * NS_PER_S
 """An event that others had so long before a connection ended should have reached that connection too."""
 
-_SHOWN = ["session", "connection", "table", "epoch", "seq", "kind", "round", "phase", "outcome", "app_ns"]
+_SHOWN = ("session", "connection", "table", "epoch", "seq", "kind", "round", "phase", "outcome", "app_ns")
 
 
 def events_complete(history: History) -> Verdict:
@@ -23,26 +26,28 @@ def events_complete(history: History) -> Verdict:
 
     Notes
     -----
-    Numbers count within a table, whoever deals, so a gap that no session noticed by itself still shows as a jump in
-    each. A gap that touches a fault is excused and counted: whoever was between two connections heard nothing.
+    Numbers count within a table, whoever deals. A jump that touches a fault is excused and counted: whoever was between
+    two connections heard nothing. No fault excuses a number that the audit trail lacks: it hears of everything, sooner
+    or later.
     """
     events = _events(history)
-    kind, seq, app_ns = (events[name].to_numpy() for name in ("kind", "seq", "app_ns"))
-    first = group_starts(events["connection_key"].to_numpy())
-    before, before_ns = np.roll(seq, 1), np.roll(app_ns, 1)
-    welcome = kind == int(PushKind.WELCOME)
-    jumped = ~first & (seq > before + ~welcome)
+    seq, app_ns = events["seq"], events["app_ns"]
+    first = group_starts(events["connection_key"])
+    before = np.roll(seq, 1)
+    news = events["kind"] != int(PushKind.WELCOME)
+    step = seq - before - news
+    jumped = ~first & (step > 0)
     excused = np.zeros(len(events), dtype=bool)
-    excused[jumped] = history.disturbed(before_ns[jumped], app_ns[jumped])
-    back = ~first & ((seq < before) | ((seq == before) & ~welcome))
-    back |= ~first & (events["epoch"].to_numpy() < np.roll(events["epoch"].to_numpy(), 1))
+    excused[jumped] = history.disturbed(np.roll(app_ns, 1)[jumped], app_ns[jumped])
+    back = ~first & ((step < 0) | (events["epoch"] < np.roll(events["epoch"], 1)))
     missed = jumped & ~excused
-    shown = events.assign(seq_before=before) if missed.any() or back.any() else events
+    shown = events.adding(seq_before=before)
     counts = {"events": len(events), "excused": int(excused.sum())}
     broken = first_broken(
         (
             Rule("a table event that a connected player missed", shown, missed),
             Rule("a table event that came twice, out of order or from a dealer that was replaced", shown, back),
+            Rule("a number that is missing among a table's events in the audit trail", *_never_given(history)),
             Rule("two tales under one number of a table's events", *_contradictions(events)),
         ),
         **counts,
@@ -55,47 +60,58 @@ def events_complete(history: History) -> Verdict:
     return ok(f"{len(events):,} table events reached {int(first.sum()):,} connections without a gap", **counts)
 
 
-def _events(history: History) -> pd.DataFrame:
+def _events(history: History) -> View:
     """Return table events and what welcomes tell of the table, connection by connection, as they came."""
     pushes = history.pushes
-    wanted = np.isin(pushes["kind"].to_numpy(), (int(PushKind.TABLE), int(PushKind.WELCOME)))
-    rows = np.flatnonzero(wanted & (pushes["seq"].to_numpy() > 0))
+    kind = pushes["kind"].to_numpy()
+    wanted = ((kind == int(PushKind.TABLE)) | (kind == int(PushKind.WELCOME))) & (pushes["seq"].to_numpy() > 0)
+    rows = np.flatnonzero(wanted)
     rows = rows[stable_order(pushes["app_ns"].to_numpy()[rows])]
-    key = pushes["session"].to_numpy(dtype=np.int64)[rows] << 20 | pushes["connection"].to_numpy(dtype=np.int64)[rows]
+    key = pushes["session"].to_numpy()[rows].astype(np.int64) << 20 | pushes["connection"].to_numpy()[rows]
     order = stable_order(key)
-    return pushes.iloc[rows[order]][_SHOWN].reset_index(drop=True).assign(connection_key=key[order])
+    return View(pushes, rows[order], _SHOWN).adding(connection_key=key[order])
 
 
-def _contradictions(events: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
-    table = events["table"].to_numpy(dtype=np.int64)
-    key = table << 40 | events["seq"].to_numpy()
+def _never_given(history: History) -> tuple[pd.DataFrame, Mask]:
+    audit = history.audit
+    told = audit.loc[audit["event"].to_numpy() > 0, ["shard", "batch", "table", "event"]]
+    order = stable_order(told["table"].to_numpy(dtype=np.int64) << 40 | told["event"].to_numpy())
+    told = told.iloc[order].reset_index(drop=True)
+    number = told["event"].to_numpy()
+    before = np.where(group_starts(told["table"].to_numpy()), 0, np.roll(number, 1))
+    return told.assign(event_before=before), number != before + 1
+
+
+def _contradictions(events: View) -> tuple[View, Mask]:
+    key = events["table"].astype(np.int64) << 40 | events["seq"]
     order = stable_order(key)
     same = ~group_starts(key[order])
-    differs = np.zeros(len(events), dtype=bool)
-    for name in ("epoch", "round", "phase", "outcome"):
-        values = events[name].to_numpy()[order]
-        differs |= same & (values != np.roll(values, 1))
-    at = np.flatnonzero(differs)[:1]
-    return events.iloc[order[at]], differs[at]
+    # one number for all that an event says: a difference anywhere changes it
+    said = events["round"] * 64 + events["phase"]
+    said = (said * 1024 + events["epoch"]) * 64 + events["outcome"]
+    told = said[order]
+    return events.at(order), same & (told != np.roll(told, 1))
 
 
-def _silent(history: History, events: pd.DataFrame) -> int:
+def _silent(history: History, events: View) -> int:
     """Count connections that ended well and never got an event that others had long before they ended."""
-    if events.empty:
+    if not len(events):
         return 0
-    last = np.flatnonzero(np.append(group_starts(events["connection_key"].to_numpy())[1:], True))
+    key = events["connection_key"]
+    last = np.flatnonzero(np.append(group_starts(key)[1:], True))
     ended = history.sessions
-    key = ended["session"].to_numpy(dtype=np.int64) << 20 | ended["connection"].to_numpy(dtype=np.int64)
-    at = positions(key, events["connection_key"].to_numpy()[last])
-    closed_ns = taken(ended, "closed_ns", at)
-    table, seq, app_ns = (events[name].to_numpy() for name in ("table", "seq", "app_ns"))
+    known_key = ended["session"].to_numpy(dtype=np.int64) << 20 | ended["connection"].to_numpy(dtype=np.int64)
+    closed_ns = taken(ended, "closed_ns", positions(known_key, key[last]))
+    table, seq, app_ns = (events[name] for name in ("table", "seq", "app_ns"))
     silent = np.zeros(len(last), dtype=bool)
-    for number in np.unique(table):
-        own = table == number
+    order = stable_order(table)
+    bounds = [*np.flatnonzero(group_starts(table[order])), len(order)]
+    for begin, end in itertools.pairwise(bounds):
+        own = order[begin:end]
         newest, first_ns = _first_told(seq[own], app_ns[own])
         told = np.searchsorted(first_ns, closed_ns - SILENT_NS_MAX, side="right")
         known = np.where(told > 0, newest[np.maximum(told - 1, 0)], 0)
-        silent |= (table[last] == number) & (closed_ns > 0) & (seq[last] < known)
+        silent |= (table[last] == table[own[0]]) & (closed_ns > 0) & (seq[last] < known)
     silent[silent] = ~history.disturbed(app_ns[last][silent], closed_ns[silent])
     return int(silent.sum())
 
@@ -118,16 +134,15 @@ def spoilers(history: History) -> Verdict:
     and balances, in welcomes and in answers to bets. A page may still show too early what came in time: that depends
     on its picture and is the page's own test.
     """
-    told = history.pushes
-    phase, outcome, seed = (told[name].to_numpy() for name in ("phase", "outcome", "seed"))
-    kind = told["kind"].to_numpy()
-    event = np.isin(kind, (int(PushKind.TABLE), int(PushKind.WELCOME)))
+    told = View(history.pushes, None, (*_SHOWN, "seed"))
+    phase, outcome, seed, kind = (told[name] for name in ("phase", "outcome", "seed", "kind"))
+    event = (kind == int(PushKind.TABLE)) | (kind == int(PushKind.WELCOME))
     telling = (outcome >= 0) | (seed > 0) | (kind == int(PushKind.PAID))
-    rows = told[telling].reset_index(drop=True)
-    result_ns = history.of_round("result_ns", rows["round"].to_numpy())
-    early = (result_ns > 0) & (rows["app_ns"].to_numpy() + history.clock_error_ns < result_ns)
-    paid = rows["kind"].to_numpy() == int(PushKind.PAID)
-    rows = rows.assign(result_ns=result_ns)
+    rows = told.where(telling)
+    result_ns = history.of_round("result_ns", rows["round"])
+    early = (result_ns > 0) & (rows["app_ns"] + history.clock_error_ns < result_ns)
+    paid = rows["kind"] == int(PushKind.PAID)
+    rows = rows.adding(result_ns=result_ns)
     counts = {"messages": len(told), "telling": len(rows)}
     broken = first_broken(
         (
@@ -155,9 +170,9 @@ def _early_balances(history: History) -> tuple[Rule, ...]:
         return ()
     result_ns = history.result_known_ns
     pushes = history.pushes
-    told = pushes.loc[pushes["kind"].to_numpy() == int(PushKind.WELCOME), ["session", "version", "app_ns"]]
-    place = chain.at_version(history.account_of(told["session"].to_numpy()), told["version"].to_numpy())
-    bets = history.bets[["op", "session", "return_ns"]]
+    told = View(pushes).where(pushes["kind"].to_numpy() == int(PushKind.WELCOME), "session", "version", "app_ns")
+    place = chain.at_version(history.account_of(told["session"]), told["version"])
+    bets = history.bets.at(None, "op", "session", "return_ns")
     entry = history.ledger_row_of_bet
     bet_place = np.where(entry >= 0, chain.place[np.maximum(entry, 0)], -1)
     error_ns = history.clock_error_ns
@@ -167,11 +182,11 @@ def _early_balances(history: History) -> tuple[Rule, ...]:
         return known
 
     return (
-        Rule("a welcome whose balance holds a payout before its result", told, early(place, told["app_ns"].to_numpy())),
+        Rule("a welcome whose balance holds a payout before its result", told, early(place, told["app_ns"])),
         Rule(
             "an answer whose balance holds a payout before its result",
             bets,
-            early(bet_place, bets["return_ns"].to_numpy()),
+            early(bet_place, bets["return_ns"]),
         ),
     )
 
@@ -205,7 +220,7 @@ def outcomes_verified(history: History) -> Verdict:
     if broken:
         return broken
     bare = (told["commitment"] == 0) & (told["phase"] == int(Phase.BETS_OPEN))
-    counts["uncommitted"] = int(told.loc[bare, "round"].nunique())
+    counts["uncommitted"] = len(np.unique(told["round"][bare]))
     if counts["uncommitted"]:
         return unknown(f"{counts['uncommitted']:,} rounds opened without a commitment to a seed", **counts)
     return ok(f"all {len(decided):,} outcomes follow from their seeds and heads", **counts)
@@ -217,9 +232,10 @@ def _strange_head(named: str, closed: str) -> bool:
     return not named or not all(head in there for head in named.split(";"))
 
 
-def _promises(history: History, decided: pd.DataFrame, prints: Integers) -> pd.DataFrame:
+def _promises(history: History, decided: pd.DataFrame, prints: Integers) -> View:
     pushes = history.pushes
-    event = np.isin(pushes["kind"].to_numpy(), (int(PushKind.TABLE), int(PushKind.WELCOME)))
-    rows = pushes.loc[event, ["session", "table", "round", "phase", "commitment", "seed", "app_ns"]]
-    row = positions(decided["round"].to_numpy(), rows["round"].to_numpy())
-    return rows[row >= 0].assign(expected=prints[row[row >= 0]]).reset_index(drop=True)
+    kind = pushes["kind"].to_numpy()
+    event = (kind == int(PushKind.TABLE)) | (kind == int(PushKind.WELCOME))
+    told = View(pushes).where(event, "session", "table", "round", "phase", "commitment", "seed", "app_ns")
+    row = positions(decided["round"].to_numpy(), told["round"])
+    return told.where(row >= 0).adding(expected=prints[row[row >= 0]])

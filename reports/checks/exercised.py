@@ -40,7 +40,7 @@ def exercised(history: History) -> Verdict:
 
 def _refused(history: History, status: Status) -> int:
     bets = history.bets
-    refused = (bets["outcome"].to_numpy() == int(Outcome.REJECTED)) & (bets["status"].to_numpy() == int(status))
+    refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(status))
     return int(refused.sum())
 
 
@@ -53,7 +53,7 @@ def _reconnected(history: History) -> int:
 PATHS: Final[dict[str, Path]] = {
     "late-refused": Path("a bet refused as too late", lambda history: _refused(history, Status.WINDOW_CLOSED)),
     "funds-refused": Path("a bet refused for want of money", lambda h: _refused(h, Status.INSUFFICIENT_FUNDS)),
-    "bet-resent": Path("a bet sent again", lambda h: int(np.count_nonzero(h.bets["attempts"].to_numpy() > 1))),
+    "bet-resent": Path("a bet sent again", lambda h: int(np.count_nonzero(h.bets["attempts"] > 1))),
     "reconnected": Path("a player who came back", _reconnected),
     "round-voided": Path(
         "a voided round", lambda h: int(h.rounds.loc[h.rounds["decision"] == "void", "round"].nunique())

@@ -10,6 +10,7 @@ from reference_impl.domain.units import NS_PER_MS
 from reports.checks.history import History, opened_seq, taken
 from reports.checks.ordering import Integers, Mask, positions
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 DECILES = 10
 SAMPLE_MAX = 200_000
@@ -29,8 +30,7 @@ def fairness(history: History) -> Verdict:
     if history.ledger.empty:
         return unknown("there is no ledger export to find reasons in")
     bets = history.bets
-    refused = bets["outcome"].to_numpy() == int(Outcome.REJECTED)
-    rows = bets.loc[refused, [*_SHOWN, "attempts"]].reset_index(drop=True)
+    rows = bets.where(bets["outcome"] == int(Outcome.REJECTED)).frame(*_SHOWN, "attempts")
     status = rows["status"].to_numpy()
     once = rows["attempts"].to_numpy() == 1
     limits = history.terms.limits
@@ -88,10 +88,10 @@ def latency_deciles(history: History) -> pd.DataFrame:
         ``late_share`` (refused as too late). Empty if no bet has stamps.
     """
     bets = history.bets
-    stamped = (bets["attempts"].to_numpy() == 1) & (bets["received_ns"].to_numpy() > 0)
+    stamped = (bets["attempts"] == 1) & (bets["received_ns"] > 0)
     rows = np.flatnonzero(stamped)
     rows = rows[:: len(rows) // SAMPLE_MAX + 1]
-    own = bets[["session", "round", "window", "invoke_ns", "received_ns", "status"]].iloc[rows].reset_index(drop=True)
+    own = bets.at(rows).frame("session", "round", "window", "invoke_ns", "received_ns", "status")
     if len(own) < DECILES:
         return pd.DataFrame({"decile": [], "bets": [], "uplink_ms": [], "usable_ms": [], "late_share": []})
     uplink_ns = (own["received_ns"] - own["invoke_ns"]).to_numpy()
@@ -115,8 +115,8 @@ def _heard_ns(history: History, bets: pd.DataFrame) -> Integers:
     pushes = history.pushes
     event = np.isin(pushes["kind"].to_numpy(), (int(PushKind.TABLE), int(PushKind.WELCOME)))
     opening = event & (pushes["phase"].to_numpy() == int(Phase.BETS_OPEN))
-    news = pushes.loc[opening, ["session", "round", "app_ns"]]
-    key = [history.round_rows(frame["round"].to_numpy()) << 32 | frame["session"].to_numpy() for frame in (news, bets)]
+    news = View(pushes).where(opening)
+    key = [history.round_rows(np.asarray(rows["round"])) << 32 | np.asarray(rows["session"]) for rows in (news, bets)]
     at = positions(*key)
     opened_ns = taken(history.rounds, "opens_ns", history.window_rows(bets))
     return np.where(at >= 0, np.maximum(taken(news, "app_ns", at), opened_ns), opened_ns)

@@ -14,6 +14,7 @@ from reference_impl.domain.ledger import DIRECTION
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
 from reports.checks.ordering import Integers, Mask, group_starts, positions, running_max, stable_order
+from reports.checks.view import View
 from reports.columns import TABLES
 from reports.run import Run
 
@@ -104,9 +105,19 @@ class Chain:
 
     def at_version(self, accounts: Integers, versions: Integers) -> Integers:
         """Return the places of the entries that brought accounts to versions, or -1 if none did."""
-        group = positions(self.of("account")[self.starts], accounts)
-        places = positions((np.cumsum(self.starts) - 1) << 40 | self.of("version"), group << 40 | versions)
-        return np.where(group >= 0, places, -1)
+        version, moved = self.of("version"), np.flatnonzero(self.of("moved") != 0)
+        heads = np.flatnonzero(self.starts)
+        group = positions(self.of("account")[heads], accounts)
+        if not len(heads):
+            return group
+        # in a sound chain the n-th movement makes version n, and the entry at which an account starts may be version 0
+        nth = np.searchsorted(moved, heads)[group] + versions - 1
+        place = moved[np.clip(nth, 0, len(moved) - 1)] if len(moved) else heads[group]
+        place = np.where(versions == 0, heads[group], place)
+        fits = (group >= 0) & (version[place] == versions) & (self.of("account")[place] == accounts)
+        rest = np.flatnonzero(~fits & (group >= 0))
+        place[rest] = positions((np.cumsum(self.starts) - 1) << 40 | version, group[rest] << 40 | versions[rest])
+        return np.where(group >= 0, place, -1)
 
 
 class History:
@@ -143,9 +154,9 @@ class History:
         return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), Terms.of(run.manifest))
 
     @cached_property
-    def bets(self) -> pd.DataFrame:
+    def bets(self) -> View:
         """Operations that are bets."""
-        return rows_where(self.ops, self.ops["kind"] == int(OpKind.BET))
+        return View(self.ops).where(self.ops["kind"].to_numpy() == int(OpKind.BET))
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
@@ -160,9 +171,14 @@ class History:
         return rows.assign(moved=np.where(accepted, _SIGN[kind] * rows["amount"].to_numpy(), 0))
 
     @cached_property
-    def placed(self) -> pd.DataFrame:
+    def entries(self) -> View:
+        """All of :attr:`ledger`."""
+        return View(self.ledger)
+
+    @cached_property
+    def placed(self) -> View:
         """The journal's bets, rejected ones too."""
-        return rows_where(self.ledger, self.ledger["kind"] == int(EntryKind.BET))
+        return self.entries.where(self.ledger["kind"].to_numpy() == int(EntryKind.BET))
 
     @cached_property
     def ledger_row_of_bet(self) -> Integers:
@@ -187,19 +203,25 @@ class History:
         return latest
 
     @cached_property
-    def accepted(self) -> pd.DataFrame:
+    def accepted(self) -> View:
         """The journal's accepted bets."""
-        return rows_where(self.placed, self.placed["status"] == int(Status.ACCEPTED))
+        return self.placed.where(self.placed["status"] == int(Status.ACCEPTED))
 
     @cached_property
-    def terminals(self) -> pd.DataFrame:
+    def terminals(self) -> View:
         """The journal's terminal entries: what ended a bet."""
-        return rows_where(self.ledger, self.ledger["slot"] == int(Slot.TERMINAL))
+        of_transfers = self.ledger["kind"].isin((int(EntryKind.TRANSFER_END), int(EntryKind.TRANSFER_BACK))).to_numpy()
+        return self.entries.where((self.ledger["slot"].to_numpy() == int(Slot.TERMINAL)) & ~of_transfers)
 
     @cached_property
     def entry_of_bet(self) -> Integers:
         """For each of :attr:`bets` the row of its entry in :attr:`placed`, or -1."""
-        return positions(self.placed["op"].to_numpy(), self.bets["op"].to_numpy())
+        return positions(self.placed["op"], self.bets["op"])
+
+    @cached_property
+    def bet_of_end(self) -> Integers:
+        """For each of :attr:`terminals` the row of its bet in :attr:`accepted`, or -1."""
+        return positions(self.accepted["op"], self.terminals["op"])
 
     @cached_property
     def chain(self) -> Chain:
@@ -209,12 +231,12 @@ class History:
     @cached_property
     def legs(self) -> pd.DataFrame:
         """Both sides of every movement of money, in journal order: shard, seq, account, change."""
-        rows = self.ledger[self.ledger["moved"].to_numpy() != 0]
-        sides = [
-            pd.DataFrame({"shard": rows["shard"], "seq": rows["seq"], "account": rows[account], "change": change})
-            for account, change in (("account", rows["moved"]), ("counter", -rows["moved"]))
-        ]
-        return pd.concat(sides).sort_index(kind="stable").reset_index(drop=True)
+        rows = self.entries.where(self.ledger["moved"].to_numpy() != 0)
+        legs = {"shard": np.repeat(rows["shard"], 2), "seq": np.repeat(rows["seq"], 2)}
+        for name, sides in (("account", ("account", "counter")), ("change", ("moved", "moved"))):
+            legs[name] = np.stack([rows[side] for side in sides], axis=1).reshape(-1)
+        legs["change"][1::2] *= -1
+        return pd.DataFrame(legs, copy=False)
 
     def account_of(self, sessions: Integers) -> Integers:
         """Return the accounts that sessions play with, -1 where none is known."""
@@ -241,7 +263,7 @@ class History:
             hit |= (from_ns <= until_ns) & (to_ns >= struck_ns)
         return hit
 
-    def window_rows(self, entries: pd.DataFrame) -> Integers:
+    def window_rows(self, entries: pd.DataFrame | View) -> Integers:
         """Return, for each entry or operation, the row of its round and window in :attr:`rounds`, or -1."""
         return positions(window_key(self.rounds), window_key(entries))
 
@@ -260,9 +282,9 @@ def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
     return rows
 
 
-def window_key(frame: pd.DataFrame) -> Integers:
+def window_key(frame: pd.DataFrame | View) -> Integers:
     """Return one integer for round and window of each row."""
-    key: Integers = (frame["round"].to_numpy(dtype=np.int64) << 8) | frame["window"].to_numpy(dtype=np.int64)
+    key: Integers = (np.asarray(frame["round"], dtype=np.int64) << 8) | np.asarray(frame["window"], dtype=np.int64)
     return key
 
 
@@ -277,17 +299,20 @@ def is_player(accounts: Integers) -> Mask:
     return players
 
 
-def taken(frame: pd.DataFrame, column: str, rows: Integers) -> Integers:
+def taken(frame: pd.DataFrame | View, column: str, rows: Integers) -> Integers:
     """Return a column's values at `rows`, 0 where a row is -1."""
-    values = frame[column].to_numpy()
+    values = np.asarray(frame[column])
     if not len(values):
         return np.zeros(len(rows), dtype=np.int64)
-    return np.where(rows >= 0, values[rows], 0).astype(np.int64)
+    found = values[rows].astype(np.int64, copy=False)
+    if len(rows) and rows.min() < 0:
+        found[rows < 0] = 0
+    return found
 
 
-def opened_seq(history: History, entries: pd.DataFrame) -> Integers:
+def opened_seq(history: History, entries: pd.DataFrame | View) -> Integers:
     """Return the journal number of the open entry of each entry's window in its shard, 0 if there is none."""
-    return by_shard(history.rounds["opened_seqs"], history.window_rows(entries), entries["shard"].to_numpy())
+    return by_shard(history.rounds["opened_seqs"], history.window_rows(entries), np.asarray(entries["shard"]))
 
 
 def by_shard(lists: pd.Series, rows: Integers, shards: Integers) -> Integers:

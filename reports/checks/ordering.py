@@ -12,6 +12,9 @@ Mask = npt.NDArray[np.bool_]
 
 _BITS = 63
 
+FEW = 50
+"""With so many times fewer keys than values to look up, searching beats sorting both."""
+
 
 def stable_order(keys: Integers) -> Integers:
     """Return the positions that sort `keys`; equal keys keep their order."""
@@ -33,9 +36,20 @@ def stable_order(keys: Integers) -> Integers:
 
 def group_starts(ranked: Integers) -> Mask:
     """Tell which elements of a sorted array differ from the one before; the first one does."""
-    starts = np.ones(len(ranked), dtype=bool)
+    starts: Mask = np.ones(len(ranked), dtype=bool)
     np.not_equal(ranked[1:], ranked[:-1], out=starts[1:])
     return starts
+
+
+def group_by(*keys: Integers) -> tuple[Integers, Mask]:
+    """Return the positions that sort by the first key, then the second and so on, and which of them start a group."""
+    order = stable_order(keys[-1])
+    for key in keys[-2::-1]:
+        order = order[stable_order(key[order])]
+    starts = np.zeros(len(order), dtype=bool)
+    for key in keys:
+        starts |= group_starts(key[order])
+    return order, starts
 
 
 def start_of_group(starts: Mask) -> Integers:
@@ -48,6 +62,10 @@ def positions(keys: Integers, wanted: Integers) -> Integers:
     """Return the first position of each wanted value in `keys`, or -1."""
     if not len(keys) or not len(wanted):
         return np.full(len(wanted), -1, dtype=np.int64)
+    if len(keys) * FEW <= len(wanted):
+        order = stable_order(keys)
+        at = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+        return np.where(keys[at] == wanted, at, -1)
     both = np.concatenate([keys, wanted]).astype(np.int64, copy=False)
     order = stable_order(both)
     first = order[start_of_group(group_starts(both[order]))]
@@ -77,3 +95,13 @@ def running_max(ranks: Integers, starts: Mask) -> Integers:
     group = np.cumsum(starts) * size
     highest: Integers = np.maximum.accumulate(group + ranks) - group
     return highest
+
+
+def found_among(keys: Integers, wanted: Integers, first: Integers) -> Mask:
+    """Tell which `keys` are among `wanted`, given the first positions of the wanted ones in `keys`."""
+    found = np.zeros(len(keys), dtype=bool)
+    found[first[first >= 0]] = True
+    rest = np.flatnonzero(~found)
+    # of equal keys only the first one has a position
+    found[rest] = positions(wanted, keys[rest]) >= 0
+    return found

@@ -3,12 +3,11 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 
-from reference_impl.domain.records import Outcome
 from reports.checks.history import History
 from reports.checks.ordering import Mask, group_starts, stable_order
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 STAMPS = (
     "due_ns", "invoke_ns", "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns",
@@ -18,7 +17,7 @@ STAMPS = (
 has written it, so *written* and *return* both follow *replied*, in no order of their own."""
 
 _LAST = ("written_ns", "return_ns")
-_SHOWN = ["op", "session", "gateway", "shard", "seq", "attempts", "timelines", *STAMPS, *_LAST]
+_SHOWN = ("op", "session", "gateway", "shard", "seq", "attempts", "timelines", *STAMPS, *_LAST)
 
 
 def timeline(history: History) -> Verdict:
@@ -29,17 +28,16 @@ def timeline(history: History) -> Verdict:
     A bet that was sent again has stamps of one attempt and perhaps the answer of another: it is left out. A gateway
     that was killed takes stamps with it that it had not written yet: these bets are counted.
     """
-    once = (history.bets["attempts"].to_numpy() == 1) & (history.bets["seq"].to_numpy() > 0)
-    bets = history.bets.loc[once, _SHOWN].reset_index(drop=True)
+    bets = history.bets.where((history.bets["attempts"] == 1) & (history.bets["seq"] > 0), *_SHOWN)
     stamped = np.ones(len(bets), dtype=bool)
     for name in (*STAMPS[2:], "written_ns"):
-        stamped &= bets[name].to_numpy() > 0
+        stamped &= bets[name] > 0
     lost = ~stamped & _gateway_was_killed(history, bets)
-    complete = bets[stamped].reset_index(drop=True)
+    complete = bets.where(stamped)
     counts = {"bets": len(bets), "stamped": len(complete), "lost_with_a_gateway": int(lost.sum())}
     broken = first_broken(
         (
-            Rule("a bet with more than one timeline", bets, bets["timelines"].to_numpy() > 1),
+            Rule("a bet with more than one timeline", bets, bets["timelines"] > 1),
             Rule("a bet whose instants are out of order", complete, _out_of_order(complete, history.clock_error_ns)),
             Rule(
                 "a bet that stands in the journal before one that its gateway received earlier", *_overtaken(complete)
@@ -54,42 +52,30 @@ def timeline(history: History) -> Verdict:
     return ok(f"all {len(complete):,} timelines are complete and in order", **counts)
 
 
-def _out_of_order(bets: pd.DataFrame, error_ns: int) -> Mask:
+def _out_of_order(bets: View, error_ns: int) -> Mask:
     wrong = np.zeros(len(bets), dtype=bool)
     pairs = [*itertools.pairwise(STAMPS), *((STAMPS[-1], last) for last in _LAST)]
     for earlier, later in pairs:
-        wrong |= bets[later].to_numpy() + error_ns < bets[earlier].to_numpy()
+        wrong |= bets[later] + error_ns < bets[earlier]
     return wrong
 
 
-def _overtaken(bets: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
+def _overtaken(bets: View) -> tuple[View, Mask]:
     """Return bets in each gateway's order of arrival at a shard, and which stand before their predecessor there."""
-    arrived = stable_order(bets["received_ns"].to_numpy())
-    lane = bets["gateway"].to_numpy(dtype=np.int64)[arrived] << 16 | bets["shard"].to_numpy(dtype=np.int64)[arrived]
+    arrived = stable_order(bets["received_ns"])
+    lane = (bets["gateway"].astype(np.int64) << 16 | bets["shard"])[arrived]
     by_lane = stable_order(lane)
     order = arrived[by_lane]
-    seq, received = bets["seq"].to_numpy()[order], bets["received_ns"].to_numpy()[order]
-    follows = ~group_starts(lane[by_lane])
-    wrong = np.zeros(len(bets), dtype=bool)
-    wrong[1:] = follows[1:] & (seq[1:] < seq[:-1]) & (received[1:] > received[:-1])
-    at = np.flatnonzero(wrong)[:1]
-    rows = np.concatenate([at, at - 1]) if len(at) else at
-    shown = bets.iloc[order[rows]][["op", "gateway", "shard", "seq", "received_ns"]]
-    shown = shown.assign(overtook_op=np.roll(shown["op"], 1)).reset_index(drop=True)
-    return shown.iloc[:1], wrong[at]
+    seq, received_ns = bets["seq"][order], bets["received_ns"][order]
+    wrong = ~group_starts(lane[by_lane]) & (seq < np.roll(seq, 1)) & (received_ns > np.roll(received_ns, 1))
+    in_lane = bets.at(order, "op", "gateway", "shard", "seq", "received_ns")
+    return in_lane.adding(overtook_op=np.roll(in_lane["op"], 1)) if wrong.any() else in_lane, wrong
 
 
-def _gateway_was_killed(history: History, bets: pd.DataFrame) -> Mask:
+def _gateway_was_killed(history: History, bets: View) -> Mask:
     killed = np.zeros(len(bets), dtype=bool)
     for target, t_ns in zip(history.faults["target"], history.faults["t_ns"], strict=True):
         name, _, number = target.rpartition("-")
         if name == "gateway":
-            killed |= (bets["gateway"].to_numpy() == int(number)) & (bets["invoke_ns"].to_numpy() <= t_ns)
+            killed |= (bets["gateway"] == int(number)) & (bets["invoke_ns"] <= t_ns)
     return killed
-
-
-def answered_once(bets: pd.DataFrame) -> Mask:
-    """Tell which bets were sent once and got an answer."""
-    known = np.isin(bets["outcome"].to_numpy(), (int(Outcome.OK), int(Outcome.REJECTED)))
-    once: Mask = known & (bets["attempts"].to_numpy() == 1)
-    return once

@@ -7,13 +7,14 @@ from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, taken
-from reports.checks.ordering import Integers, Mask, positions
+from reports.checks.ordering import Integers, Mask, found_among, positions
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 TOLD_NS_MAX = 10 * NS_PER_S
 """A player who stays connected so long after a round was settled, undisturbed, must have been told of every bet."""
 
-_SHOWN = ["session", "connection", "kind", "round", "op", "amount", "balance", "version", "app_ns"]
+_SHOWN = ("session", "connection", "kind", "round", "op", "amount", "balance", "version", "app_ns")
 
 
 def told_truly(history: History) -> Verdict:
@@ -21,12 +22,12 @@ def told_truly(history: History) -> Verdict:
     if history.ledger.empty:
         return unknown("there is no ledger export to compare with")
     pushes = history.pushes
-    told = pushes.loc[np.isin(pushes["kind"].to_numpy(), (int(PushKind.WELCOME), int(PushKind.PAID))), _SHOWN]
-    told = told.reset_index(drop=True)
-    account = history.account_of(told["session"].to_numpy())
-    paid = _paid(history, told, account)
-    untold = _untold(history, paid)
-    counts = {"welcomes": int((told["kind"] == int(PushKind.WELCOME)).sum()), "payments": len(paid)}
+    kind = pushes["kind"].to_numpy()
+    told = View(pushes).where((kind == int(PushKind.WELCOME)) | (kind == int(PushKind.PAID)), *_SHOWN)
+    account = history.account_of(told["session"])
+    paid, not_told = _paid(history, told, account)
+    untold = _untold(history, not_told)
+    counts = {"welcomes": int(np.count_nonzero(told["kind"] == int(PushKind.WELCOME))), "payments": len(paid)}
     broken = first_broken(
         (
             Rule("a payment of a bet that has no end", paid, ~paid["ended"]),
@@ -43,36 +44,34 @@ def told_truly(history: History) -> Verdict:
     )
 
 
-def _paid(history: History, told: pd.DataFrame, account: Integers) -> pd.DataFrame:
-    own = told["kind"].to_numpy() == int(PushKind.PAID)
-    paid: pd.DataFrame = told[own].assign(account=account[own]).reset_index(drop=True)
-    end = positions(history.terminals["op"].to_numpy(), paid["op"].to_numpy())
-    paid["ended"] = end >= 0
-    for name in ("account", "amount"):
-        paid[f"ledger_{name}"] = taken(history.terminals, name, end)
-    return paid
+def _paid(history: History, told: View, account: Integers) -> tuple[View, Mask]:
+    """Return the payments with what the ledger says of them, and which ends of bets no payment tells of."""
+    own = told["kind"] == int(PushKind.PAID)
+    paid = told.where(own).adding(account=account[own])
+    end = positions(history.terminals["op"], paid["op"])
+    untold = ~found_among(history.terminals["op"], paid["op"], end)
+    sides = {f"ledger_{name}": taken(history.terminals, name, end) for name in ("account", "amount")}
+    return paid.adding(ended=end >= 0, **sides), untold
 
 
-def _never_had(history: History, told: pd.DataFrame, account: Integers) -> tuple[pd.DataFrame, Mask]:
-    chain = history.chain
-    version, balance = told["version"].to_numpy(), told["balance"].to_numpy()
-    place = chain.at_version(account, version)
-    had = np.where(place >= 0, chain.of("balance_after")[place], 0) if len(chain.rows) else np.zeros_like(balance)
-    wrong = (had != balance) | ((place < 0) & (version > 0))
-    return (told.assign(ledger_balance=had) if wrong.any() else told), wrong
+def _never_had(history: History, told: View, account: Integers) -> tuple[View, Mask]:
+    place = history.chain.at_version(account, told["version"])
+    had = taken(history.ledger, "balance_after", np.where(place >= 0, history.chain.rows[place], -1))
+    wrong = (had != told["balance"]) | ((place < 0) & (told["version"] > 0))
+    return told.adding(ledger_balance=had), wrong
 
 
-def _stale(history: History, told: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
+def _stale(history: History, told: View) -> tuple[pd.DataFrame, Mask]:
     """Return the welcomes of players who had answers before, and which of them are older than such an answer."""
     connects = history.ops.loc[
         (history.ops["kind"] == int(OpKind.CONNECT)) & (history.ops["outcome"] == int(Outcome.OK)),
         ["session", "connection", "invoke_ns"],
     ]
-    welcomes = told.loc[told["kind"] == int(PushKind.WELCOME), ["session", "connection", "version", "app_ns"]]
+    welcomes = told.where(told["kind"] == int(PushKind.WELCOME)).frame("session", "connection", "version", "app_ns")
     again = welcomes[welcomes["session"].duplicated(keep=False)].merge(connects, on=["session", "connection"])
     bets = history.bets
-    heard = (bets["version"].to_numpy() > 0) & np.isin(bets["session"].to_numpy(), again["session"].to_numpy())
-    answers = bets.loc[heard & (bets["return_ns"].to_numpy() > 0), ["session", "return_ns", "version"]]
+    heard = (bets["version"] > 0) & (bets["return_ns"] > 0) & np.isin(bets["session"], again["session"].unique())
+    answers = bets.where(heard).frame("session", "return_ns", "version")
     answers = answers.sort_values("return_ns", kind="stable")
     answers["version_before"] = answers.groupby("session")["version"].cummax()
     found = pd.merge_asof(
@@ -82,16 +81,16 @@ def _stale(history: History, told: pd.DataFrame) -> tuple[pd.DataFrame, Mask]:
     return found, (found["version"] < found["version_before"]).to_numpy()
 
 
-def _untold(history: History, paid: pd.DataFrame) -> pd.DataFrame:
+def _untold(history: History, not_told: Mask) -> pd.DataFrame:
     """Return ends of bets whose players stayed connected long enough, undisturbed, and were told nothing."""
     ends = history.terminals
-    row = history.round_rows(ends["round"].to_numpy())
-    untold = (positions(paid["op"].to_numpy(), ends["op"].to_numpy()) < 0) & (row >= 0)
     # who cancels a bet learns its end by the answer
-    rows = np.flatnonzero(untold & (ends["kind"].to_numpy() != int(EntryKind.CANCEL)))
-    silent = ends.iloc[rows][["shard", "seq", "op", "account", "amount", "round"]].reset_index(drop=True)
-    silent["opens_ns"] = taken(history.rounds, "opens_ns", row[rows])
-    silent["settled_ns"] = taken(history.rounds, "settled_ns", row[rows])
+    silent = ends.where(not_told & (ends["kind"] != int(EntryKind.CANCEL))).frame(
+        "shard", "seq", "op", "account", "amount", "round"
+    )
+    row = history.round_rows(silent["round"].to_numpy())
+    for name in ("opens_ns", "settled_ns"):
+        silent[name] = taken(history.rounds, name, row)
     silent = silent[silent["settled_ns"] > 0]
     there = silent.merge(history.sessions[["account", "opened_ns", "closed_ns"]], on="account")
     until_ns = there["settled_ns"] + TOLD_NS_MAX

@@ -172,6 +172,13 @@ class RoundsToSinglePrecision(ModelWallet):
         return super().move(book, call, int.from_bytes(_single(change_minor), "big", signed=True))
 
 
+class RoundsToTens(ModelWallet):
+    """Amounts are rounded to ten minor units."""
+
+    def move(self, book: Book, call: MoneyCall, change_minor: int) -> Receipt:
+        return super().move(book, call, round(change_minor, -1))
+
+
 class TellsOldBalance(ModelWallet):
     """Answers carry the balance from before the transaction."""
 
@@ -523,6 +530,7 @@ FAULTS = [
     _rules(SharesIdsAmongPlayers, "two_players_may_use_one_id"),
     _rules(RefusesZeroWins, "a_zero_win_settles_the_bet"),
     _rules(RoundsToSinglePrecision, "amounts_are_exact_to_the_last_minor_unit"),
+    _rules(RoundsToTens, "amounts_are_exact_to_the_last_minor_unit"),
     _rules(TellsOldBalance, "a_bet_is_debited_and_its_win_credited"),
     _rules(AllowsOneMore, "the_whole_balance_may_be_staked_and_no_more"),
     _rules(JudgesRefusedDebitsAgain, "a_refused_debit_sent_again_is_judged_as_agreed"),

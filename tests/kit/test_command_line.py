@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import livetable
+from loadtest.kit.cases import CASES
 from loadtest.kit.conformance import Conformance
 from loadtest.kit.example import ExampleWallet
 from loadtest.kit.model import ModelWallet
@@ -75,3 +76,16 @@ def test_the_kit_prints_a_line_a_case_and_ends_with_json(
     assert [case.verdict for case in result.cases] == ["pass", "pass"]
     assert [line.split()[:2] for line in said.err.splitlines()] == [["pass", case.name] for case in result.cases]
     assert (tmp_path / "kit.xml").exists()
+
+
+@pytest.mark.parametrize("verb", ["kit", "cases", "load", "players", "example"])
+def test_each_verb_shows_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    livetable.main(["wallet", verb, "--help"])
+    assert "Example:" in capsys.readouterr().out
+
+
+def test_the_cases_are_listed_with_what_they_ask(capsys: pytest.CaptureFixture[str]) -> None:
+    livetable.main(["wallet", "cases"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0::2] == list(CASES)
+    assert all(line.strip().endswith(".") for line in said[1::2])

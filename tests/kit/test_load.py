@@ -1,13 +1,18 @@
 """The load on a wallet: what its result says, and that wrong money is found."""
 
+import time
+
 import pytest
-from kit.faults import DebitsTwice
+from kit.faults import CreditsTwice, DebitsTwice, IgnoresCancels, RoundsToTens
 
 from loadtest.kit.example import ExampleWallet
 from loadtest.kit.load import run_load
-from loadtest.kit.load_order import CallRecords, PartResult
+from loadtest.kit.load_order import CallRecords, LoadOrder, PartResult
 from loadtest.kit.load_result import summarise, table
+from loadtest.kit.model import ModelWallet
 from loadtest.kit.profile import SECRET_VARIABLE, Profile
+from loadtest.users import provider
+from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.seamless import Conventions
 from reference_impl.domain.seamless_signature import Hmac
 
@@ -45,12 +50,41 @@ def test_parts_add_up_and_the_table_has_a_row_a_call() -> None:
     assert table(result).splitlines()[1].split()[:3] == ["debit", "200", "200"]
 
 
-async def test_a_wallet_that_debits_duplicates_twice_is_found_by_its_balances(monkeypatch: pytest.MonkeyPatch) -> None:
+def played(rules: type[ModelWallet], monkeypatch: pytest.MonkeyPatch) -> PartResult:
+    """Return what a provider saw who played a second of rounds, here and now: without Locust nothing is concurrent."""
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
-    rules = DebitsTwice(Conventions(), "EUR")
+    monkeypatch.setattr(provider, "CREDIT_AFTER_S_MEAN", 1e-6)
+    wallet_rules = rules(Conventions(), "EUR")
     for player in ("ann", "bob"):
-        rules.open(player, 100_000)
-    with ExampleWallet(rules, {"lab": Hmac(SECRET)}) as wallet:
-        result = await run_load(wallet.url, Profile(), wallet.tokens, 60, 2.5, seed=1)
-    assert (result.verdict, result.exit_code) == ("consistency", 3)
+        wallet_rules.open(player, 100_000)
+    with ExampleWallet(wallet_rules, {"lab": Hmac(SECRET)}) as wallet:
+        order = LoadOrder(
+            url=wallet.url, profile=Profile(), tokens=wallet.tokens, rounds_per_s=80, seconds=1, twice_share=0.1,
+            cut_share=0.1, run="run", part=0, seed=1, folder="",
+        )  # fmt: skip
+        playing = provider.Provider(order, lambda _name, _ms, _problem: None)
+        playing.enter()
+        result = playing.play(time.monotonic_ns())
+        playing.close()
+    return result
+
+
+def test_an_honest_wallet_has_the_balances_of_our_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = played(ModelWallet, monkeypatch)
+    assert (result.complaints, result.unresolved, result.missed) == ([], [], 0)
+    assert result.calls["debit"].done > 40
+    assert result.calls["debit"].done == result.calls["credit"].done + result.calls["cancel"].done
+
+
+@pytest.mark.parametrize("rules", [DebitsTwice, CreditsTwice, IgnoresCancels, RoundsToTens])
+def test_wrong_money_is_found_by_the_balances(rules: type[ModelWallet], monkeypatch: pytest.MonkeyPatch) -> None:
+    result = played(rules, monkeypatch)
     assert "balance of" in "".join(result.complaints)
+    assert summarise("http://x", "run", [result], 80, 1, None).exit_code == 3
+
+
+async def test_a_load_process_says_why_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    refused = pytest.raises(OperationalError, match="refuses a test player's launch token: 403 SESSION_EXPIRED")
+    with ExampleWallet(ModelWallet(Conventions(), "EUR"), {"lab": Hmac(SECRET)}) as wallet, refused:
+        await run_load(wallet.url, Profile(), ["never-issued"], 10, 1)

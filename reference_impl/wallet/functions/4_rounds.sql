@@ -54,8 +54,7 @@ BEGIN
     SELECT opened_seq INTO v_seq FROM betting_window WHERE round = p_round AND win = p_win;
     IF v_seq IS NOT NULL THEN RETURN v_seq; END IF;
     UPDATE game_table SET round_no = v_round_no WHERE id = p_table AND round_no < v_round_no;
-    INSERT INTO account (id, currency) SELECT escrow_of(p_round), currency FROM account WHERE id = house_of(h.shard)
-        ON CONFLICT DO NOTHING;
+    PERFORM have_accounts(escrow_of(p_round));
     v_seq := control_entry(h, 8, p_round, p_win, 0, 'open',
                            jsonb_build_object('epoch', p_epoch, 'accept_until', p_accept_until));
     INSERT INTO betting_window (round, win, table_id, epoch, accept_until, opened_seq)
@@ -106,7 +105,8 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION finish_round(p_round bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE betting_window SET finished = true WHERE round = p_round AND NOT finished
+    UPDATE betting_window SET finished = true WHERE round = p_round AND NOT finished;
+    DELETE FROM round_stake WHERE round = p_round;
 $$;
 
 -- Number a table event and put it into the outbox (home shard only).

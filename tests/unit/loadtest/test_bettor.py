@@ -144,6 +144,20 @@ def test_storm_breaks_the_connection_of_those_it_takes_once() -> None:
     assert script.lobby_looks(3 * NS_PER_S) == []
 
 
+def test_storm_that_is_aimed_strikes_once_before_the_first_cut_off_after_its_time() -> None:
+    storm = Storm(kind=StormKind.RECONNECT, at_s=2.0, before_close_ms=300)
+    scenario = structs.replace(SCENARIO, storms=(storm,))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN, 1, 2 * NS_PER_S - WINDOW_NS), 0)
+    assert not script.overdue(2 * NS_PER_S), "that cut-off was too early"
+    script.table_event(event(Phase.BETS_OPEN, 2, 3 * NS_PER_S), 3 * NS_PER_S)
+    strikes_ns = 3 * NS_PER_S + WINDOW_NS - 300 * NS_PER_MS
+    assert [script.overdue(strikes_ns + after_ns) for after_ns in (-1, 0, 1)] == [False, True, False]
+    script.table_event(event(Phase.BETS_OPEN, 3, 30 * NS_PER_S), 30 * NS_PER_S)
+    assert not script.overdue(30 * NS_PER_S + WINDOW_NS)
+
+
 def test_storm_passes_those_by_who_have_no_connection_when_it_comes() -> None:
     scenario = structs.replace(SCENARIO, storms=(Storm(kind=StormKind.RECONNECT, at_s=2.0),))
     script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)

@@ -19,6 +19,10 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
         ("", "missing required field `name`"),
         ("name = ", "not valid TOML"),
         ('name = "a/b"', "name = 'a/b': must be"),
+        (
+            NAMED + 'expect = ["late-refusd"]',
+            "expect[0] = 'late-refusd': there is no such path, did you mean 'late-refused'?",
+        ),
         (NAMED + "sceanrio = 1", "unknown key 'sceanrio', did you mean 'scenario'?"),
         (NAMED + "[scenario.bettting]", "unknown key 'scenario.bettting', did you mean 'betting'?"),
         (

@@ -18,17 +18,18 @@ from reports.trend import trend, trend_of
 
 START = 1_790_000_000 * S
 SMALL = Shape(players=3, rounds=1, viewers=0)
-TABLES = make_tables(SMALL)
+OPS = make_tables(SMALL)["ops"]
+MANIFEST = make_manifest(SMALL)
 FIGURE = ("bet.p50_ms",)
 
 
 def write(folder, name, factor=1.0, at=0, kind="measured", **changes) -> Run:
     """Write a Run whose answers take `factor` times as long, started in the slot `at` of a long day."""
-    ops = TABLES["ops"].copy()
+    ops = OPS.copy()
     known = ops["return_ns"] > 0
     ops.loc[known, "return_ns"] += ((ops["return_ns"] - ops["invoke_ns"]) * (factor - 1)).astype("int64")[known]
-    manifest = make_manifest(SMALL, kind, started_unix_ns=START + at * 60 * S)
-    run = write_run(folder / name, {**manifest, **changes}, {**TABLES, "ops": frame_of("ops", dict(ops))})
+    manifest = {**MANIFEST, "kind": kind, "started_unix_ns": START + at * 60 * S, **changes}
+    run = write_run(folder / name, manifest, {"ops": frame_of("ops", dict(ops))})
     summary = {"verdict": changes.get("verdict", "pass")}
     (run.path / "summary.json").write_text(json.dumps(summary))
     return run
@@ -210,7 +211,10 @@ def test_a_rising_rate_is_better_and_a_small_step_does_not_matter():
 def test_few_runs_have_no_trend_and_runs_without_a_figure_are_named(tmp_path):
     paths = [write(tmp_path, f"n{i}", f, i).path for i, f in enumerate(ALIKE)]
     found = trend(paths, ("bet.p50_ms", "video.stalls"))
-    assert (found.exit_code, found.conclusion) == (4, "6 runs: nothing can be concluded from fewer than 8")
+    assert (found.exit_code, found.conclusion) == (
+        4,
+        "6 runs: nothing can be concluded from fewer than 8, for 1 figure(s)",
+    )
     assert found.warnings == ["not measured in every run: video.stalls"]
     assert found.runs == [path.name for path in paths]
 

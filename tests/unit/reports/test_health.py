@@ -5,6 +5,7 @@ import pytest
 from histories import LOAD_START_NS, S, Shape, make_manifest, make_tables
 
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.records import OpKind
 from reports.health import health_of
 from reports.judgement import judge
 from reports.run import frame_of, write_run
@@ -99,3 +100,20 @@ def test_limits_that_are_none_are_refused_in_one_line(tmp_path):
     manifest["campaign"]["health"] = {"lag_ms": 5}
     with pytest.raises(ConfigError, match="the manifest's limits of health are not understood"):
         health_of(write_run(tmp_path, manifest, {}))
+
+
+def test_a_bet_that_fell_due_without_a_connection_started_on_time_when_it_was_sent_over_the_next(tmp_path):
+    tables, manifest = make_tables(Shape()), make_manifest(Shape())
+    late_bets(tables, manifest)
+    assert lag_ms(write_run(tmp_path / "late", manifest, tables)) >= 100
+    bets = tables["ops"][tables["ops"]["kind"] == int(OpKind.BET)]
+    returned = {"session": bets["session"], "opened_ns": bets["invoke_ns"] - 2_000_000, "connection": 2}
+    tables["sessions"] = frame_of("sessions", {
+        name: returned.get(name, np.zeros(len(bets), dtype=np.int64)) for name in tables["sessions"]
+    })  # fmt: skip
+    assert lag_ms(write_run(tmp_path / "away", manifest, tables)) == pytest.approx(2.0)
+
+
+def lag_ms(run):
+    (found,) = [limit.value for limit in health_of(run) if limit.name == "generator.lag_p99_ms"]
+    return found

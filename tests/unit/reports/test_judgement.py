@@ -3,7 +3,7 @@ from histories import S, Shape, make_manifest, make_tables, write_history
 
 from reference_impl.domain.errors import ConfigError
 from reports.checks.verdict import Verdict
-from reports.judgement import EXIT_CODES, error_summary, judge, read_summary, verdict
+from reports.judgement import EXIT_CODES, decide, error_summary, judge, read_summary
 from reports.run import open_run, update_manifest, write_run
 from reports.slo import LimitResult
 
@@ -25,7 +25,14 @@ HELD, BROKEN = (LimitResult("bet.p99_ms", "<=", 250.0, value, "ms") for value in
 )
 def test_a_broken_rule_outweighs_an_invalid_run_and_that_a_broken_limit(checks, slo, health, skippable, expected):
     named = {f"check{i}": check for i, check in enumerate(checks)}
-    assert verdict(named, [slo], [HELD, health], skippable) == expected
+    assert decide(named, [slo], [HELD, health], skippable).verdict == expected
+
+
+def test_what_decided_the_verdict_is_named():
+    assert decide({"a": OK, "b": ILLEGAL}, [BROKEN], [BROKEN]).because == ["b"]
+    assert decide({"a": UNKNOWN, "b": SKIPPED}, [BROKEN], [HELD], ["b"]).because == ["a"]
+    assert decide({"a": OK}, [BROKEN], [HELD]).because == ["bet.p99_ms <= 250 (251 ms)"]
+    assert decide({"a": OK}, [HELD], [HELD]).because == []
 
 
 def test_exit_codes_are_those_of_the_command_line():

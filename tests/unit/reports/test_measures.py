@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from histories import DEMO, LOAD_START_NS, MS, S, Shape, write_history
+from histories import DEMO, LOAD_START_NS, MS, S, Shape, make_manifest, make_tables, write_history
 
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.records import OpKind
 from reports import video
 from reports.latency import latency_ms
 from reports.limits import GROUPS, parse_figure
 from reports.measures import measure
-from reports.run import update_manifest
+from reports.run import update_manifest, write_run
 from reports.series import bets
 from reports.slo import LimitResult, slo_results
 
@@ -19,7 +20,10 @@ from reports.slo import LimitResult, slo_results
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     shape = replace(DEMO, players=20, surge_players=20, void_share=0.3, lost_share=0.05)
-    return write_history(tmp_path_factory.mktemp("run"), shape)
+    tables = make_tables(shape)
+    logins = tables["ops"].index[tables["ops"]["kind"] == int(OpKind.LOGIN)]
+    tables["ops"].loc[logins[::2], "kind"] = int(OpKind.LOBBY)  # invented players do not look at the lobby
+    return write_run(tmp_path_factory.mktemp("run"), make_manifest(shape), tables)
 
 
 def value(run, text):

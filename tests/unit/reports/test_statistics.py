@@ -7,7 +7,7 @@ The spreads are those recorded between identical campaigns on a shared two-core 
 import numpy as np
 import pytest
 
-from reports.statistics import ALPHA, change_points, compare_groups, p_min, relabelings
+from reports.statistics import ALPHA, change_points, compare_groups, p_min, relabelings, trend_runs_min
 
 SPREADS = {"p50": 0.17, "p95": 0.35, "p99": 0.58}
 TOGETHER = np.array([[1.0, 0.7, 0.5], [0.7, 1.0, 0.7], [0.5, 0.7, 1.0]])
@@ -114,3 +114,11 @@ def test_one_odd_run_is_no_change_of_level():
 def test_a_level_sequence_has_no_change_point():
     assert change_points(np.ones(20)) == []
     assert change_points(np.array([])) == []
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01])
+def test_the_clearest_step_is_found_in_so_many_runs_and_not_in_fewer(alpha):
+    needed = trend_runs_min(alpha)
+    for n, found in ((needed, True), (needed - 1, False)):
+        series = np.arange(n) * 0.001 + (np.arange(n) >= n // 2)
+        assert bool(change_points(series, alpha)) is found

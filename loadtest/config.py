@@ -88,7 +88,16 @@ def json_schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Return the contents of :data:`SCHEMA`."""
-    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_whole(json_schema()), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _whole(part: Any) -> Any:
+    """Write bounds such as 0.0 as 0: which of the two a type shows depends on who wrote an equal one first."""
+    if isinstance(part, dict):
+        return {key: _whole(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_whole(value) for value in part]
+    return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
 def fault_targets(scenario: Scenario) -> list[str]:

@@ -34,7 +34,9 @@ async def meetings(names: Sequence[str]) -> AsyncIterator[Meeting]:
 
 
 async def _ledger_meetings(bugs: Sequence[Bug], folder: Path) -> AsyncIterator[Meeting]:
-    server = EmbeddedPostgres(folder / "postgres")
+    home = folder / "postgres"
+    home.mkdir()
+    server = EmbeddedPostgres(home)
     await asyncio.to_thread(server.start)
     try:
         await create_template(server)

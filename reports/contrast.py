@@ -167,7 +167,7 @@ def _log(values: Values, ratios: npt.NDArray[np.bool_]) -> Values:
 
 def _unjudged(figure: Figure, first: Values, second: Values) -> Difference:
     both = np.concatenate([first, second])
-    constant = len(both) > 0 and not np.isnan(both).any() and np.ptp(both) == 0
+    constant = bool(len(first) and len(second)) and not np.isnan(both).any() and np.ptp(both) == 0
     said = "constant" if constant else "not measured" if np.isnan(both).any() else "not tested"
     return Difference(str(figure), figure.unit, _plain(first), _plain(second), said=said)
 

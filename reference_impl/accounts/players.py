@@ -29,11 +29,20 @@ _EARLIER = """
     ORDER BY id DESC OFFSET $4 LIMIT 1
 """
 _FORGET_OLD = "DELETE FROM accounts.attempt WHERE at < clock_timestamp() - make_interval(secs => $1)"
+_BAR = "INSERT INTO accounts.barred (player, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_LIFT = """
+    UPDATE accounts.barred SET lifted_at = clock_timestamp(), lifted_by = $2 WHERE player = $1 AND lifted_at IS NULL
+"""
+_BARRED = "SELECT reason FROM accounts.barred WHERE player = $1 AND lifted_at IS NULL"
 _TAKE_BACK = "DELETE FROM accounts.attempt WHERE id = $1"
 
 
 class LockedError(OperationalError):
     """A name is locked after failed log-ins."""
+
+
+class BarredError(OperationalError):
+    """The operator does not let a player play."""
 
 
 class NewPlayer(NamedTuple):
@@ -101,6 +110,20 @@ class Players:
             return None
         await self._store.pool.execute(_TAKE_BACK, attempt)
         return int(row["id"])
+
+    async def bar(self, player: int, reason: str) -> None:
+        """Let a player log in no more, with a reason; whoever is barred stays so for the first one."""
+        await self._store.pool.execute(_BAR, player, reason)
+
+    async def lift(self, player: int, reason: str) -> bool:
+        """Let a player log in again, with a reason; False if nothing kept the player out. Both stay on record."""
+        return await self._store.pool.execute(_LIFT, player, reason) != "UPDATE 0"
+
+    async def require_unbarred(self, player: int) -> None:
+        """Raise BarredError, with the reason, if the operator does not let a player play."""
+        reason = await self._store.pool.fetchval(_BARRED, player)
+        if reason is not None:
+            raise BarredError(f"player {player} may not play: {reason}")
 
     async def forget_old_attempts(self) -> None:
         """Remove attempts that no longer count."""

@@ -29,6 +29,14 @@ CREATE TABLE IF NOT EXISTS accounts.attempt (
     name text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE TABLE IF NOT EXISTS accounts.barred (
+    player bigint NOT NULL,
+    reason text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lifted_at timestamptz,
+    lifted_by text
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_bar_a_player ON accounts.barred (player) WHERE lifted_at IS NULL;
 CREATE INDEX IF NOT EXISTS attempt_of_name ON accounts.attempt (name, at);
 CREATE TABLE IF NOT EXISTS accounts.session (
     id text PRIMARY KEY,

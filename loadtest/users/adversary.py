@@ -2,7 +2,7 @@
 
 Each round it sends three bets. A *probe* searches the last instant at which a bet is still taken, by bisection over
 the rounds: after an accepted probe the next one comes later, after a refused one earlier. A *deaf* bet is sent when
-the player was told that no more bets are taken, a *seer's* when it was told the outcome, on the number that won. In
+the player was told that no more bets are taken, a *seer's* when it was told the outcome, on what pays most. In
 every other round it leaves unread whatever arrives around the close, as a client does that would have its connection
 look slow: a system that granted such clients more time would take its probes later.
 
@@ -17,7 +17,7 @@ from loadtest.recorder import Returned
 from loadtest.users.bettor import PlayerScript
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOT_CODE
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import round_no_of
 from reference_impl.domain.messages import TableEvent
 from reference_impl.domain.protocol import BetAnswer
@@ -49,7 +49,8 @@ class AdversaryScript(PlayerScript):
         if event.phase in _TOLD_CLOSED:
             self._try_late(event, 0, heard_ns)
         elif event.outcome >= 0:
-            self._try_late(event, SPOT_CODE[f"straight:{event.outcome}"], heard_ns)
+            game = game_at(self.scenario.games, event.table)
+            self._try_late(event, int(game.odds(event.outcome).argmax()), heard_ns)
 
     def answered(self, answer: BetAnswer, now_ns: int, kernel_ns: int) -> tuple[Operation, Returned] | None:
         """Take an answer; that of a probe narrows the search."""

@@ -1,11 +1,14 @@
 """The late-betting adversary: what it tries, told by hand what arrives and what time it is."""
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from loadtest.clock import ServerClock
 from loadtest.users.adversary import DEAF_AFTER_NS, DEAF_BEFORE_NS, SEARCH_NS, AdversaryScript
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.catalogue import GAMES, game_at
 from reference_impl.domain.ids import round_id
 from reference_impl.domain.messages import TableEvent
 from reference_impl.domain.protocol import BetAnswer, Welcome
@@ -61,6 +64,20 @@ def test_it_bets_when_told_that_the_window_is_closed_and_again_on_the_number_tha
     (seer,) = script.take_due(closed_ns + 50)
     assert (deaf.due_ns, seer.due_ns) == (closed_ns + 3, closed_ns + 50)
     assert (deaf.round_id, seer.round_id, seer.selection) == (round_id(1, 1), round_id(1, 1), 17)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_it_knows_what_pays_most_in_every_game(game: str) -> None:
+    scenario = structs.replace(SCENARIO, games=(game,))
+    adversary = AdversaryScript(
+        Arrival(7, 1, 0.0, Kind.ADVERSARY), scenario, 0xABCD, ServerClock(), 600 * NS_PER_S, 9.0, 15.0
+    )
+    adversary.connected(Welcome(7, 0, 100_000, 1, 978, UNIX_NS, None), 0, 1, 0)
+    rules = game_at((game,), 1)
+    outcome = next(drawn for drawn, _ in rules.chances() if rules.odds(drawn).any())
+    adversary.table_event(event(1, Phase.RESULT, outcome), 5)
+    (seer,) = adversary.take_due(5)
+    assert rules.payouts_minor(np.array([seer.selection]), np.array([100]), outcome)[0] > 0
 
 
 def test_it_leaves_unread_what_arrives_round_the_close_of_every_other_round(script: AdversaryScript) -> None:

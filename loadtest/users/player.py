@@ -85,6 +85,7 @@ class Player:
     _code: int = _NORMAL
     _done: bool = False
     _listening: bool = True
+    _heard_from_ns: int = 0
     _token: str = ""
     _connections: int = 0
     _seated_ns: int = 0
@@ -214,6 +215,8 @@ class Player:
         """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
         try:
             if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
+                if not self._listening:
+                    self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
                 self._take(self._link.receive(0.0))
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:
@@ -259,7 +262,8 @@ class Player:
                 if ended is not None:
                     self._end(*ended)
             elif isinstance(message, TableNews):
-                self.script.table_event(message.state.event, arrived.kernel_ns or arrived.app_ns)
+                heard_ns = max(arrived.kernel_ns or arrived.app_ns, self._heard_from_ns)
+                self.script.table_event(message.state.event, heard_ns)
             elif isinstance(message, Paid):
                 self.script.paid(message)
             elif isinstance(message, Problem):

@@ -32,6 +32,7 @@ from loadtest.faults.kill import Struck, crashes, fault_rows, strike
 from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
 from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
+from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import LabError, OperationalError
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.stack.audit_export import export_trail
@@ -277,6 +278,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     cost = replace(StackConfig().password_cost, memory_kib=64, iterations=1)
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
+        timings=scenario.timings, games=scenario.games,
         edges=scenario.edges, record_dir=str(records), password_cost=cost,
     )  # fmt: skip
 
@@ -297,6 +299,12 @@ def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run
     return run
 
 
+def _narrowest_limits(scenario: Scenario) -> TableLimits:
+    """Return the limits of the table with the fewest spots: within them a bet is valid at every table."""
+    config = StackConfig(tables=scenario.tables, games=scenario.games)
+    return min(config.limits.values(), key=lambda limits: limits.n_selections)
+
+
 def _write(
     campaign: Campaign, folder: Path, measurement: _Measurement, exit_reason: str, tables: dict[str, pd.DataFrame]
 ) -> Run:
@@ -309,7 +317,7 @@ def _write(
         cpu_affinity=measurement.cpu_affinity,
         clock_offsets=_clock_offsets(measurement.clocks),
         capabilities={name: name in measurement.capabilities for name in CAPABILITIES},
-        limits=asdict(StackConfig().limits),
+        limits=asdict(_narrowest_limits(campaign.scenario)),
         started_unix_ns=measurement.started_unix_ns,
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,

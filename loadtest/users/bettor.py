@@ -279,7 +279,8 @@ class PlayerScript:
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
-            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, self.rules)
+            where = self.arrival.table
+            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, where, self.rules)
             self._prepared = round_no, bets
         return self._prepared[1]
 

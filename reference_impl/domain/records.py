@@ -137,6 +137,7 @@ PHASES = Layout(
     (
         ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
         ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
+        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"),
     ),
 )  # fmt: skip
 """A round entered a phase, written by the dealer."""

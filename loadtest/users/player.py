@@ -215,8 +215,6 @@ class Player:
         """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
         try:
             if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
-                if not self._listening:
-                    self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
                 self._take(self._link.receive(0.0))
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:
@@ -233,7 +231,10 @@ class Player:
         if self._done:
             return None
         deaf_until_ns = self.script.deaf_until_ns(now_ns)
-        self._listening = deaf_until_ns <= now_ns
+        listens = deaf_until_ns <= now_ns
+        if listens and not self._listening:
+            self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
+        self._listening = listens
         wake_ns = self.script.wake_ns(now_ns)
         return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from loadtest.elsewhere import SECRETS
 from loadtest.plan import PLAN_VARIABLE, LoadPlan
 from reference_impl.domain.errors import OperationalError
-from reference_impl.stack.processes import end, spawn
+from reference_impl.stack.processes import end, free_port, spawn
 
 START_S_MAX = 60.0
 END_S_MAX = 5.0
@@ -120,7 +120,11 @@ class LoadGenerator:
         command = locust_command(_LOCUSTFILE, self._plan.api_url, self._folder, ui_port=habits.ui and habits.ui_port)
         if habits.tags:
             command += ["--tags", *habits.tags]
-        return command if self._workers == 1 else [*command, "--processes", str(self._workers)]
+        if self._workers == 1:
+            return command
+        port = str(free_port())  # Locust's own is the same for every campaign, and open to the network
+        address = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+        return [*command, "--processes", str(self._workers), *address]
 
     def _refuse_failure(self) -> None:
         code = self._process.poll() if self._process is not None else None

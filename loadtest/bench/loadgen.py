@@ -160,7 +160,7 @@ def _leg(folder: Path, from_ns: int, until_ns: int, cpu_s: float, rss_mib: float
 
 
 def _last_words(folder: Path) -> str:
-    return (folder / "locust.log").read_text(errors="replace")[-3000:]
+    return (folder / "locust.log").read_text(errors="replace")[-500:]
 
 
 def _said(one: Leg) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class Player:
     _code: int = _NORMAL
     _done: bool = False
     _listening: bool = True
+    _heard_from_ns: int = 0
     _token: str = ""
     _connections: int = 0
     _seated_ns: int = 0
@@ -230,7 +231,10 @@ class Player:
         if self._done:
             return None
         deaf_until_ns = self.script.deaf_until_ns(now_ns)
-        self._listening = deaf_until_ns <= now_ns
+        listens = deaf_until_ns <= now_ns
+        if listens and not self._listening:
+            self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
+        self._listening = listens
         wake_ns = self.script.wake_ns(now_ns)
         return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
 
@@ -259,7 +263,8 @@ class Player:
                 if ended is not None:
                     self._end(*ended)
             elif isinstance(message, TableNews):
-                self.script.table_event(message.state.event, arrived.kernel_ns or arrived.app_ns)
+                heard_ns = max(arrived.kernel_ns or arrived.app_ns, self._heard_from_ns)
+                self.script.table_event(message.state.event, heard_ns)
             elif isinstance(message, Paid):
                 self.script.paid(message)
             elif isinstance(message, Problem):

@@ -17,11 +17,13 @@ from msgspec import inspect, structs
 
 from loadtest.config_crowds import betting_problems, crowd_problems, with_replays
 from loadtest.config_keys import nearest, refuse_unknown
+from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.catalogue import GAMES
 from reports.checks.exercised import PATHS
 from reports.limits import parse_slos
-from sim.scenario import Campaign, Scenario
+from sim.scenario import Campaign, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -72,7 +74,6 @@ def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
     campaign = structs.replace(campaign, scenario=with_replays(campaign.scenario, folder))
     for problem in _problems(campaign):
         raise ConfigError(problem)
-    parse_slos(campaign.slo)
     return campaign
 
 
@@ -121,29 +122,49 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from _range_problems(campaign.scenario)
     yield from crowd_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
+
+
+def _limit_problems(campaign: Campaign) -> Iterator[str]:
+    """Yield limits on what cannot happen in the scenario, since they would be broken for want of a measurement."""
+    watched, breaks = bool(viewer_arrivals(campaign.scenario)), bool(campaign.scenario.faults)
+    for expected in parse_slos(campaign.slo):
+        group = expected.figure.group
+        if group == "video" and not watched:
+            yield f"slo '{expected}': nobody watches any video in this scenario"
+        if group == "fault" and not breaks:
+            yield f"slo '{expected}': nothing is broken in this scenario"
 
 
 def _range_problems(scenario: Scenario) -> Iterator[str]:
     if scenario.ramp_s > scenario.load_s:
         yield f"scenario.ramp_s = {scenario.ramp_s:g}: must not exceed load_s = {scenario.load_s:g}"
-    yield from _timing_problems(scenario.timing)
+    for index, name in enumerate(scenario.games):
+        if name not in GAMES:
+            yield f"scenario.games[{index}] = {name!r}: there is no such game, known are {', '.join(GAMES)}"
+    if not scenario.games:
+        yield "scenario.games = []: name at least one game"
+    yield from _timing_problems(scenario.timing, "scenario.timing")
+    for index, timing in enumerate(scenario.timings):
+        yield from _timing_problems(timing, f"scenario.timings[{index}]")
     yield from betting_problems(scenario.betting, "scenario.betting")
     if scenario.viewers_per_table and not scenario.edges:
         yield f"scenario.viewers_per_table = {scenario.viewers_per_table}: without edges there is no video to watch"
 
 
-def _timing_problems(timing: Timing) -> Iterator[str]:
+def _timing_problems(timing: Timing, where: str) -> Iterator[str]:
     for field in dataclasses.fields(timing):
         value = getattr(timing, field.name)
+        if isinstance(value, ClosePolicy):
+            continue
         least = 1 if field.name == "window_ms" else 0
         if not least <= value <= _TIMING_MS_MAX:
-            yield f"scenario.timing.{field.name} = {value}: must lie between {least} and {_TIMING_MS_MAX}"
+            yield f"{where}.{field.name} = {value}: must lie between {least} and {_TIMING_MS_MAX}"
     if timing.closing_soon_ms > timing.window_ms:
-        yield (
-            f"scenario.timing.closing_soon_ms = {timing.closing_soon_ms}: "
-            f"must not exceed window_ms = {timing.window_ms}"
-        )
+        yield (f"{where}.closing_soon_ms = {timing.closing_soon_ms}: must not exceed window_ms = {timing.window_ms}")
+    if timing.close_policy is ClosePolicy.EQUAL and timing.grace_ms_max >= timing.window_ms:
+        yield f"{where}.grace_ms_max = {timing.grace_ms_max}: must be less than window_ms = {timing.window_ms}"
 
 
 def _event_problems(scenario: Scenario) -> Iterator[str]:

@@ -55,9 +55,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def round_s_max(self) -> float:
         """The longest that a round of this scenario may take, in seconds."""
-        timing = self.scenario.timing
-        waits_ms = timing.open_wait_ms_max + timing.flush_ms_max + timing.close_wait_ms_max + timing.done_wait_ms_max
-        return (timing.window_ms + waits_ms + timing.dealing_ms) / 1000
+        return max(timing.round_ms_max for timing in (self.scenario.timing, *self.scenario.timings)) / 1000
 
     @property
     def answers_s_max(self) -> float:

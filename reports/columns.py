@@ -82,11 +82,14 @@ ROUNDS = {
     "epoch": Column("int32", "", "dealer epoch"),
     "opens_ns": Column("int64", "ns", "window opens"),
     "closes_ns": Column("int64", "ns", "announced cut-off"),
+    "first_close_ns": Column("int64", "ns", "the first player's window ends, by the close policy; 0 as closes_ns"),
+    "last_close_ns": Column("int64", "ns", "the last player's window ends, by the close policy; 0 as closes_ns"),
     "no_more_bets_ns": Column("int64", "ns", "no more bets announced"),
     "bets_closed_ns": Column("int64", "ns", "every shard closed"),
     "informative_ns": Column("int64", "ns", "first informative instant in the studio: dealing starts"),
     "result_ns": Column("int64", "ns", "result announced"),
     "settled_ns": Column("int64", "ns", "every shard settled or voided"),
+    "game": Column("str", "", "game that the decision is of, empty if none is on record"),
     "decision": Column("str", "", "outcome, void, or unknown if none is on record"),
     "outcome": Column("int32", "", "recorded outcome, -1 if void or unknown"),
     "opened_seqs": Column("list", "", "journal number of the open entry, by shard; 0 if none"),
@@ -183,6 +186,9 @@ GENERATOR = {
     "cpu_ns": Column("int64", "ns", "CPU time since the worker's start"),
     "ops": Column("int64", "", "operations started since the worker's start"),
     "missed": Column("int64", "", "scheduled operations that could not be started, since the start"),
+    "start_lag_ns_max": Column("int64", "ns", "latest start of a bet whose player was connected, in the last second"),
+    "clock_offset_ns": Column("int64", "ns", "the target's wall clock minus the worker's, as messages show it"),
+    "clock_error_ns": Column("int64", "ns", "how far off that may be; -1 while no message told the target's time"),
 }
 
 FAULTS = {

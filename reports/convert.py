@@ -44,7 +44,7 @@ _WINDOWS = {
     "shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64",
     "accept_until_unix_ns": "int64", "closed_head": "str",
 }  # fmt: skip
-_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32", "seed": "str", "heads": "str"}
+_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32", "game": "str", "seed": "str", "heads": "str"}
 
 
 class ClockPair(NamedTuple):
@@ -204,7 +204,8 @@ def _phase_instants(number: Integers, phases: Records, clock: ClockPair) -> dict
     phases = phases[np.argsort(phases["t_ns"], kind="stable")]
     latest = _last_of(number, phases["round"])
     columns: dict[str, Any] = {"epoch": _taken(phases["epoch"], latest)}
-    for name, source in (("opens_ns", "opens_unix_ns"), ("closes_ns", "closes_unix_ns")):
+    for name in ("opens_ns", "closes_ns", "first_close_ns", "last_close_ns"):
+        source = name.replace("_ns", "_unix_ns")
         stated = phases[phases[source] > 0]
         instant = _taken(stated[source], _last_of(number, stated["round"]))
         columns[name] = np.where(instant > 0, instant - clock.unix_ns + clock.mono_ns, 0)
@@ -218,7 +219,7 @@ def _decided(number: Integers, decisions: pd.DataFrame) -> dict[str, Any]:
     row = _last_of(number, decisions["round"].to_numpy(dtype=np.int64))
     void = _taken(decisions["void"].to_numpy(dtype=np.int64), row) == 1
     outcome = _taken(decisions["outcome"].to_numpy(dtype=np.int64), row)
-    texts = {name: [*decisions[name].fillna(""), ""] for name in ("seed", "heads")}
+    texts = {name: [*decisions[name].fillna(""), ""] for name in ("game", "seed", "heads")}
     return {
         **{name: [values[at] for at in row] for name, values in texts.items()},
         "decision": np.select([row < 0, void], ["unknown", "void"], "outcome"),

@@ -5,13 +5,17 @@ Scalar rules take plain numbers and are compiled by :mod:`sim.kernels`.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from reference_impl.domain.bets import bet_offset_s
-from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
+from reference_impl.domain.game_round import timing_at
+from reference_impl.domain.games.catalogue import game_at
+from reference_impl.domain.games.game import Game
+from reference_impl.domain.games.roulette import ROULETTE, SPOT_CODE
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.random_streams import Stream, uniform
 from sim.scenario import Betting, Scenario
@@ -23,7 +27,7 @@ DRAWS_PER_ROUND = 64
 
 PARTICIPATE = int(Stream.PARTICIPATE)
 COVER: Codes = np.array([SPOT_CODE[name] for name in ("red", "black", "straight:0")], dtype=np.int64)
-"""Spots that cover the whole layout, each number once: whatever falls, one of them wins."""
+"""Spots that cover the roulette layout, each number once: whatever falls, one of them wins."""
 
 CLICK_NS_MAX = NS_PER_S
 """A bet that was clicked in time is sent up to so long afterwards, even if its window has closed meanwhile."""
@@ -122,25 +126,47 @@ def think_ns(seed: int, player: int, k: int, mean_s: float) -> int:
 
 
 def rule_arguments(
-    scenario: Scenario, betting: Betting | None = None
+    scenario: Scenario, betting: Betting | None = None, table: int = 1
 ) -> tuple[float, float, float, float, float, int, int, int, Codes]:
-    """Return the scenario's part of :func:`planned_bet`'s arguments, in order, for people who bet like this."""
+    """Return the scenario's part of :func:`planned_bet`'s arguments, in order, for people who bet so at a table."""
     betting = betting or scenario.betting
+    game = game_at(scenario.games, table)
     return (
-        scenario.timing.window_ms * NS_PER_MS / NS_PER_S,
+        timing_at(scenario.timing, scenario.timings, table).window_ms * NS_PER_MS / NS_PER_S,
         betting.timing.repeat_share,
         betting.timing.late_share,
         betting.timing.repeat_mean_s,
         betting.timing.late_mean_s,
         betting.stake_minor_min,
         betting.stake_minor_max,
-        len(SPOTS),
-        COVER if betting.covers else _NOTHING,
+        len(game.spots),
+        _cover(game) if betting.covers else _NOTHING,
     )
 
 
-def planned_bets(scenario: Scenario, player: int, round_no: int, betting: Betting | None = None) -> list[PlannedBet]:
-    """Return what a player bets in its table's `round_no`-th round, in the order of time.
+def _cover(game: Game) -> Codes:
+    return COVER if game is ROULETTE else np.arange(len(game.spots), dtype=np.int64)
+
+
+class PlanRules(NamedTuple):
+    """The scalar rules of a plan, :func:`bets_count` and :func:`planned_bet`, plain or compiled."""
+
+    count: Callable[..., int]
+    bet: Callable[..., tuple[int, int, int]]
+
+
+PLAIN = PlanRules(bets_count, planned_bet)
+
+
+def planned_bets(
+    scenario: Scenario,
+    player: int,
+    round_no: int,
+    betting: Betting | None = None,
+    table: int = 1,
+    rules: PlanRules = PLAIN,
+) -> list[PlannedBet]:
+    """Return what a player bets in the `round_no`-th round of a table, in the order of time.
 
     Parameters
     ----------
@@ -150,11 +176,15 @@ def planned_bets(scenario: Scenario, player: int, round_no: int, betting: Bettin
         Who, and in which round.
     betting : Betting, optional
         How; by default as the scenario's players do.
+    table : int
+        Where.
+    rules : PlanRules
+        In which form the rules are to be used; the plan is the same.
     """
     betting = betting or scenario.betting
-    rules = rule_arguments(scenario, betting)
-    count = bets_count(
-        scenario.seed, player, round_no, betting.participation, betting.bets_per_round_mean, len(rules[-1])
+    arguments = rule_arguments(scenario, betting, table)
+    count = rules.count(
+        scenario.seed, player, round_no, betting.participation, betting.bets_per_round_mean, len(arguments[-1])
     )
     first = round_no * DRAWS_PER_ROUND
-    return sorted(PlannedBet(*planned_bet(scenario.seed, player, first + j, *rules)) for j in range(count))
+    return sorted(PlannedBet(*rules.bet(scenario.seed, player, first + j, *arguments)) for j in range(count))

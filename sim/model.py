@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import simpy
 
+from reference_impl.domain.game_round import timing_at
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
@@ -110,7 +112,18 @@ class Simulation:
         self._gateways: list[Gateway] = []
         self._players = Players(env, scenario, draws, self._gateways, seen, self._load_start_ns)
         self._tables = [
-            Table(env, number, scenario.seed, scenario.timing, draws, shards, self._gateways, seen, self._load_end_ns)
+            Table(
+                env,
+                number,
+                scenario.seed,
+                game_at(scenario.games, number),
+                timing_at(scenario.timing, scenario.timings, number),
+                draws,
+                shards,
+                self._gateways,
+                seen,
+                self._load_end_ns,
+            )
             for number in range(1, scenario.tables + 1)
         ]
         self._gateways += [

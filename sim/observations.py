@@ -52,11 +52,14 @@ class RoundSeen:
     round_no: int
     opens_ns: int = 0
     closes_ns: int = 0
+    first_close_ns: int = 0
+    last_close_ns: int = 0
     no_more_bets_ns: int = 0
     bets_closed_ns: int = 0
     informative_ns: int = 0
     result_ns: int = 0
     settled_ns: int = 0
+    game: str = ""
     decision: str = "unknown"
     outcome: int = -1
 
@@ -183,7 +186,7 @@ def _ints(values: Iterable[int]) -> Int64s:
 
 
 def _rows(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return frame_of(table, {name: [row[name] for row in rows] for name in TABLES[table]})
+    return frame_of(table, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
 
 
 def _columns(table: str, rows: Sequence[NamedTuple]) -> pd.DataFrame:

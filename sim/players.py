@@ -152,7 +152,7 @@ class Players:
         round_no, betting = round_no_of(news.round_id), self._styles[style]
         plan = kernels.plan_round(
             self._scenario.seed, players, round_no, betting.participation, betting.bets_per_round_mean,
-            *rule_arguments(self._scenario, betting),
+            *rule_arguments(self._scenario, betting, news.table),
         )  # fmt: skip
         previous, ordinal = -1, 0
         for i, offset_ns, selection, amount in zip(*(column.tolist() for column in plan), strict=True):

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES
 from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.processes import Process, Uniform
@@ -227,8 +228,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Length of the load, ramp included.
     deposit_minor : int
         Every player's first deposit.
-    timing : Timing
-        The tables' timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
     betting : Betting
         The players' behaviour.
     viewing : Viewing
@@ -241,6 +242,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         What happens when.
     answer_s_max : float
         A player that has no answer after this long reconnects and sends the bet again, with the same id.
+    games : tuple of str
+        The tables' games, dealt out to tables 1, 2, … in turn.
     seed : int
         Seeds the load, the model and nothing else.
     """
@@ -255,6 +258,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     load_s: Annotated[float, Meta(gt=0.0)] = 60.0
     deposit_minor: Positive = 100_000
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
     betting: Betting = Betting()
     viewing: Viewing = Viewing()
     clients: Clients = Clients()
@@ -263,6 +267,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     storms: tuple[Storm, ...] = ()
     faults: tuple[Fault, ...] = ()
     answer_s_max: Annotated[float, Meta(gt=0.0)] = 3.0
+    games: tuple[str, ...] = DEFAULT_GAMES
     seed: int = 1
 
 

@@ -12,8 +12,7 @@ import numpy as np
 import simpy
 
 from reference_impl.domain import game_round as gr
-from reference_impl.domain.games.outcome import seeded_outcome
-from reference_impl.domain.games.roulette import POCKETS, payouts_minor
+from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import home_shard, round_id, round_no_of
 from reference_impl.domain.ledger import Entry
 from reference_impl.domain.units import NS_PER_MS
@@ -39,6 +38,8 @@ class Table:
         The table.
     seed : int
         The scenario's seed; seeds of rounds follow from it.
+    game : Game
+        What is played.
     timing : reference_impl.domain.game_round.Timing
         The table's timings.
     draws : Draws
@@ -58,6 +59,7 @@ class Table:
         env: simpy.Environment,
         number: int,
         seed: int,
+        game: Game,
         timing: gr.Timing,
         draws: Draws,
         shards: list[WalletShard],
@@ -71,6 +73,7 @@ class Table:
         self.rounds = 0
         self._env = env
         self._seed = seed
+        self._game = game
         self._timing = timing
         self._draws = draws
         self._shards = shards
@@ -155,10 +158,11 @@ class Table:
 
     def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> bool:
         seed = hashlib.sha256(f"{self._seed} {known}".encode()).digest()
-        outcome = seeded_outcome(seed, [head for _, head in heads], POCKETS)
+        outcome = self._game.draw(seed, [head for _, head in heads])
         wish = gr.Message(gr.On.DECIDED_VOID) if void else gr.Message(gr.On.DECIDED_OUTCOME, outcome=outcome)
         record = self._decided.setdefault(known, wish)
         seen = self._seen.rounds[known]
+        seen.game = self._game.name
         seen.decision, seen.outcome = ("void", -1) if record.outcome is None else ("outcome", record.outcome)
         self._take(known, record)
         return True
@@ -193,7 +197,7 @@ class Table:
         elif bets:
             selections = np.array([bet.selection for bet in bets], dtype=np.int64)
             stakes = np.array([bet.amount for bet in bets], dtype=np.int64)
-            payouts = payouts_minor(selections, stakes, outcome).tolist()
+            payouts = self._game.payouts_minor(selections, stakes, outcome).tolist()
             rows = [(bet.ref, bet.account, payout) for bet, payout in zip(bets, payouts, strict=True)]
             wallet.ledger.settle(known, rows)
         if bets:

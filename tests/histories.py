@@ -11,7 +11,7 @@ import pandas as pd
 from reference_impl.domain.bets import BetTiming, Slot, bet_offset_s
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.outcome import commitment, seeded_outcome
-from reference_impl.domain.games.roulette import SPOTS, payouts_minor
+from reference_impl.domain.games.roulette import ROULETTE, SPOTS
 from reference_impl.domain.ids import account_kind, round_id, shard_of
 from reference_impl.domain.ledger import Bet, Ledger
 from reference_impl.domain.records import OpKind, Outcome, PushKind, print_of
@@ -242,6 +242,7 @@ class _Story:
                         "informative_ns": 0 if void else decided, "result_ns": result,
                         "ending_ns": decided + 5 * MS if void else result + 5 * MS,
                         "settled_ns": decided + 60 * MS if void else result + 80 * MS,
+                        "game": "roulette",
                         "decision": "void" if void else "outcome",
                         "outcome": -1 if void else seeded_outcome(seed, heads, 37),
                         "seed": "" if void else seed.hex(), "heads": "" if void else named, "closed_heads": named,
@@ -287,7 +288,7 @@ class _Story:
             return
         bets = ledger.unsettled(row.round)
         selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
-        pays = payouts_minor(selections, amounts, row.outcome)
+        pays = ROULETTE.payouts_minor(selections, amounts, row.outcome)
         ledger.settle(row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)])
 
     def _ops(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from reference_impl.accounts.store import Store
+from reference_impl.accounts.store import DURABLY, Store
 from reference_impl.domain.errors import OperationalError, RetryableError
 
 FAILURES_MAX = 3
@@ -29,11 +29,20 @@ _EARLIER = """
     ORDER BY id DESC OFFSET $4 LIMIT 1
 """
 _FORGET_OLD = "DELETE FROM accounts.attempt WHERE at < clock_timestamp() - make_interval(secs => $1)"
+_BAR = "INSERT INTO accounts.barred (player, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_LIFT = """
+    UPDATE accounts.barred SET lifted_at = clock_timestamp(), lifted_by = $2 WHERE player = $1 AND lifted_at IS NULL
+"""
+_BARRED = "SELECT reason FROM accounts.barred WHERE player = $1 AND lifted_at IS NULL"
 _TAKE_BACK = "DELETE FROM accounts.attempt WHERE id = $1"
 
 
 class LockedError(OperationalError):
     """A name is locked after failed log-ins."""
+
+
+class BarredError(OperationalError):
+    """The operator does not let a player play."""
 
 
 class NewPlayer(NamedTuple):
@@ -78,9 +87,11 @@ class Players:
         """Register players; those that exist keep their password."""
         hashes = await asyncio.to_thread(lambda: [self._hasher.hash(player.password) for player in players])
         rows = [(p.player, p.name, hashed, p.currency) for p, hashed in zip(players, hashes, strict=True)]
-        await self._store.pool.executemany(
-            "INSERT INTO accounts.player VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows
-        )
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await connection.execute(DURABLY)
+            await connection.executemany(
+                "INSERT INTO accounts.player VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows
+            )
 
     async def recognise(self, name: str, password: str) -> int | None:
         """Return whose name and password these are, or None.
@@ -99,6 +110,20 @@ class Players:
             return None
         await self._store.pool.execute(_TAKE_BACK, attempt)
         return int(row["id"])
+
+    async def bar(self, player: int, reason: str) -> None:
+        """Let a player log in no more, with a reason; whoever is barred stays so for the first one."""
+        await self._store.pool.execute(_BAR, player, reason)
+
+    async def lift(self, player: int, reason: str) -> bool:
+        """Let a player log in again, with a reason; False if nothing kept the player out. Both stay on record."""
+        return await self._store.pool.execute(_LIFT, player, reason) != "UPDATE 0"
+
+    async def require_unbarred(self, player: int) -> None:
+        """Raise BarredError, with the reason, if the operator does not let a player play."""
+        reason = await self._store.pool.fetchval(_BARRED, player)
+        if reason is not None:
+            raise BarredError(f"player {player} may not play: {reason}")
 
     async def forget_old_attempts(self) -> None:
         """Remove attempts that no longer count."""

@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from reference_impl.accounts.store import Store
 from reference_impl.api import pages, seamless
 from reference_impl.api.admin import AdminController
+from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
 from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.api.services import Services
@@ -43,7 +44,12 @@ class Api:
         await self._wallet.open()
         await known.lobby.listen(known.bus)
         app = Litestar(
-            [Router("/v1", route_handlers=[PublicController, AdminController, seamless.router()]), *pages.handlers()],
+            [
+                Router(
+                    "/v1", route_handlers=[PublicController, AdminController, OperatorController, seamless.router()]
+                ),
+                *pages.handlers(),
+            ],
             state=State({"services": known, "seamless": self._desk}),
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),

@@ -27,8 +27,10 @@ class ApiConfig:
         Loopback port.
     shards, tables : int
         Size of the system.
-    limits : TableLimits
-        Limits of every table.
+    limits : dict of int to TableLimits
+        The limits of each table.
+    games : tuple of str
+        The tables' games, dealt out in turn.
     ticket_secret, playback_secret : bytes
         Sign tickets and playback tokens.
     live_url : str
@@ -46,7 +48,8 @@ class ApiConfig:
     port: int
     shards: int
     tables: int
-    limits: TableLimits
+    limits: dict[int, TableLimits]
+    games: tuple[str, ...]
     ticket_secret: bytes
     playback_secret: bytes
     live_url: str

@@ -21,6 +21,9 @@ class Subscriber(Protocol):
     def push(self, frame: bytes) -> None:
         """Send a frame, or drop the connection if it does not keep up."""
 
+    def measure(self) -> None:
+        """Measure the round trip."""
+
 
 class Fanout:
     """Who watches which table, and who waits for which account."""
@@ -53,6 +56,10 @@ class Fanout:
     def everybody(self) -> Iterable[Subscriber]:
         """Return all present subscribers."""
         return list(self._by_account.values())
+
+    def at(self, table: int) -> tuple[Subscriber, ...]:
+        """Return who watches a table now."""
+        return tuple(self._by_table[table])
 
     def announce(self, envelope: TableEnvelope) -> int:
         """Send a table event to everyone at the table; return the bytes sent."""

@@ -10,6 +10,7 @@ acknowledges the window's watermark to the dealer.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ from reference_impl.domain.messages import (
     Watermark,
 )
 from reference_impl.domain.rates import TokenBucket
+from reference_impl.domain.round_trip import RoundTrip
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 
@@ -70,6 +72,12 @@ STRANGERS_MAX = 5_000
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
+
+
+MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+"""Round trips are measured at these phases, where the close policy looks at them."""
+
+QUESTION_BYTES = 8
 
 
 class PendingBet(NamedTuple):
@@ -94,8 +102,8 @@ class GatewayConfig:
         Loopback port for players.
     shards, tables : int
         Size of the system.
-    limits : TableLimits
-        Limits of every table.
+    limits : dict of int to TableLimits
+        The limits of each table.
     ticket_secret : bytes
         The key that placement signs tickets with.
     origins : tuple of str
@@ -107,7 +115,7 @@ class GatewayConfig:
     port: int
     shards: int
     tables: int
-    limits: TableLimits
+    limits: dict[int, TableLimits]
     ticket_secret: bytes
     origins: tuple[str, ...]
 
@@ -127,6 +135,7 @@ class Player(WSListener):
         self._timer: asyncio.TimerHandle | None = None
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
+        self.round_trip = RoundTrip()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Give the new socket a moment to say who it is."""
@@ -153,6 +162,9 @@ class Player(WSListener):
         if not self._frames.take(received_ns):
             self.close(protocol.CloseCode.TOO_FAST, f"more than {FRAMES_PER_S:g} frames a second")
             return
+        if frame.msg_type is WSMsgType.PONG:
+            self.round_trip.answer(frame.get_payload_as_bytes(), received_ns)
+            return
         if frame.msg_type is not WSMsgType.TEXT or not frame.fin:
             self.close(protocol.CloseCode.MALFORMED, "only whole text frames are understood")
             return
@@ -171,6 +183,13 @@ class Player(WSListener):
             self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
             return
         self._transport.send(WSMsgType.TEXT, frame)
+
+    def measure(self) -> None:
+        """Ask for a sign of life that cannot be given before the question is there."""
+        if self._transport is not None and not self.round_trip.waiting:
+            question = secrets.token_bytes(QUESTION_BYTES)
+            self.round_trip.ask(question, time.monotonic_ns())
+            self._transport.send_ping(question)
 
     def close(self, code: protocol.CloseCode, reason: str) -> None:
         """Close politely, with a reason of one line."""
@@ -293,18 +312,19 @@ class Gateway:
             self._states.get(ticket.table),
         )  # fmt: skip
         player.push(_encode(welcome))
+        player.measure()
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
-        status = check_static(self.config.limits, bet.selection, bet.amount_minor)
-        state = self._states.get(bet.table)
+        limits, state = self.config.limits.get(bet.table), self._states.get(bet.table)
+        status = Status.OVERLOADED if limits is None else check_static(limits, bet.selection, bet.amount_minor)
         shard = shard_of(account, self.config.shards)
         if status is Status.ACCEPTED and state is None:
             status = Status.OVERLOADED
         if status is Status.ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                not self._in_time(state, bet, received_ns + self._clock_ns),
+                not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
             pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
             status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
@@ -315,7 +335,7 @@ class Gateway:
     def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
         """Take a bet back, or say that it is too late."""
         state = self._states.get(undo.table)
-        late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns)
+        late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns, player.round_trip.ns)
         asked = Undo(bytes.fromhex(undo.id), account, shard_of(account, self.config.shards), late)
         self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(_encode(answer.result())))
 
@@ -329,11 +349,14 @@ class Gateway:
         return Player(self)
 
     @staticmethod
-    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int) -> bool:
+    def _in_time(
+        state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int, trip_ns: int
+    ) -> bool:
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
-        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)
+        until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
+        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
         shard = shard_of(bets[0].row[1], self.config.shards)
@@ -355,12 +378,15 @@ class Gateway:
             return
         self._states[envelope.table] = envelope
         self._egress_bytes += self.fanout.announce(envelope)
+        if envelope.event.grace_ns and envelope.event.phase in MEASURED:
+            for player in self.fanout.at(envelope.table):
+                player.measure()
         if envelope.event.phase == Phase.BETS_OPEN:
-            wait_s = (envelope.event.closes_at_unix_ns - time.time_ns()) / NS_PER_S
+            wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
     def _cut_off(self, envelope: TableEnvelope) -> None:
-        early_ns = envelope.event.closes_at_unix_ns - (time.monotonic_ns() + self._clock_ns)
+        early_ns = _last_close_ns(envelope) - (time.monotonic_ns() + self._clock_ns)
         if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
             asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
@@ -423,3 +449,8 @@ class Gateway:
             await self._bus.publish("report.gateway", _pack(report))
             await asyncio.sleep(REPORT_S)
             self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+
+def _last_close_ns(envelope: TableEnvelope) -> int:
+    event = envelope.event
+    return cutoff.last_close_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns)

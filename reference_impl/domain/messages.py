@@ -13,6 +13,7 @@ subject                     request                                      reply
 ``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
 ``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
+``dealer.<table>.order``    one of :data:`TableOrder`                    :class:`Done` or :class:`Refused`
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
 ``sessions.ended``          :class:`EndedSince`                          :class:`EndedSessions`
 ``joined``                  :class:`Joined`                              published by gateways
@@ -22,6 +23,8 @@ subject                     request                                      reply
 from typing import TypeAlias
 
 from msgspec import Struct
+
+from reference_impl.domain.games.roulette import ROULETTE
 
 
 class BetBatch(Struct, array_like=True, frozen=True):
@@ -93,14 +96,17 @@ class RecordDecision(Struct, tag=True, frozen=True):
     outcome: int
     seed: bytes
     heads: list[bytes]
+    game: str = ROULETTE.name
+    reason: str = ""
 
 
 class SettleRound(Struct, tag=True, frozen=True):
-    """Settle all bets of a round for this outcome."""
+    """Settle all bets of a round for this outcome of this game."""
 
     round_id: int
     epoch: int
     outcome: int
+    game: str = ROULETTE.name
 
 
 class VoidRound(Struct, tag=True, frozen=True):
@@ -181,6 +187,39 @@ class CorrectBets(Struct, tag=True, frozen=True):
     payouts: list[int]
 
 
+class RecordCorrection(Struct, tag=True, frozen=True):
+    """Give a settled round another outcome, in the table's home shard, unless it was given one already."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    reason: str
+
+
+class CorrectRound(Struct, tag=True, frozen=True):
+    """Pay or take back, in this shard, what a round's bets are owed after its correction."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    game: str
+
+
+class FinishCorrection(Struct, tag=True, frozen=True):
+    """Every shard has carried the correction out."""
+
+    round_id: int
+    epoch: int
+
+
+class StopTable(Struct, tag=True, frozen=True):
+    """Keep, in the table's home shard, why it starts no new round; no reason means that it may."""
+
+    table_id: int
+    epoch: int
+    reason: str
+
+
 class SetLimits(Struct, tag=True, frozen=True):
     """Set players' limits (``domain.limits.LimitKind``), in order; a looser one holds from ``loosen_at_unix_ns`` on."""
 
@@ -253,6 +292,10 @@ ControlRequest: TypeAlias = (
     | MoveCash
     | CancelBets
     | CorrectBets
+    | RecordCorrection
+    | CorrectRound
+    | FinishCorrection
+    | StopTable
     | PlaceTogether
     | SettleBets
     | SetLimits
@@ -266,10 +309,11 @@ ControlRequest: TypeAlias = (
 
 
 class Taken(Struct, tag=True, frozen=True):
-    """The table is the asker's, under this epoch, and its next round has this number."""
+    """The table is the asker's, under this epoch, and its next round has this number; ``stopped`` says why it waits."""
 
     epoch: int
     next_round_no: int
+    stopped: str = ""
 
 
 class Sequenced(Struct, tag=True, frozen=True):
@@ -284,6 +328,7 @@ class Decision(Struct, tag=True, frozen=True):
 
     void: bool
     outcome: int
+    game: str = ROULETTE.name
 
 
 class Done(Struct, tag=True, frozen=True):
@@ -320,9 +365,10 @@ class Transfer(Struct, tag=True, frozen=True):
 
 
 class Unfinished(Struct, tag=True, frozen=True):
-    """Rounds that still owe their end in this shard."""
+    """Rounds that still owe their end in this shard, and corrections that were recorded here and not carried out."""
 
     round_ids: list[int]
+    corrections: list[tuple[int, int, str]] = []
 
 
 class Refused(Struct, tag=True, frozen=True):
@@ -335,8 +381,37 @@ class Refused(Struct, tag=True, frozen=True):
 ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
 
 
+class VoidOrder(Struct, tag=True, frozen=True):
+    """The operator voids the running round: every stake is returned."""
+
+    round_id: int
+    reason: str
+
+
+class CorrectOrder(Struct, tag=True, frozen=True):
+    """The operator gives a settled round another outcome."""
+
+    round_id: int
+    outcome: int
+    reason: str
+
+
+class StopOrder(Struct, tag=True, frozen=True):
+    """The operator lets a table start no new round, or lets it go on; the running round is finished."""
+
+    stopped: bool
+    reason: str
+
+
+TableOrder: TypeAlias = VoidOrder | CorrectOrder | StopOrder
+
+
 class TableEvent(Struct, frozen=True, omit_defaults=True):
-    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host."""
+    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
+
+    ``early_ns`` and ``grace_ns`` are the close policy, a :class:`reference_impl.domain.cutoff.Closing`; ``result`` is
+    the outcome in words, for screens that do not draw the game.
+    """
 
     table: int
     round: int
@@ -349,6 +424,11 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     outcome: int = -1
     commitment: str = ""
     seed: str = ""
+    game: str = ROULETTE.name
+    result: str = ""
+    early_ns: int = 0
+    grace_ns: int = 0
+    corrected: bool = False
 
 
 class TableEnvelope(Struct, frozen=True):

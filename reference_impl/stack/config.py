@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reference_impl.accounts.players import PasswordCost
+from reference_impl.bets.dealer_outcomes import FEED_S_MAX
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
-from reference_impl.domain.games.roulette import SPOTS
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_named
 from reference_impl.domain.seamless import Conventions
 from reference_impl.streaming.config import VideoConfig
 
@@ -34,8 +35,15 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Edges that serve video; 0 means that there is no video at all.
     video : VideoConfig
         What the studios film.
-    timing : Timing
-        Every table's timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
+    games : tuple of str
+        The tables' games, dealt out to tables 1, 2, … in turn.
+    feed_dir : str
+        Where devices write outcomes, ``table-N.jsonl`` for table `N`; empty means that outcomes are drawn from
+        committed seeds.
+    feed_s_max : float
+        A device that says nothing for so long after the close has failed: the round is void.
     stake_minor_min, stake_minor_max : int
         Every table's limits of one bet.
     dsns : tuple of str
@@ -63,6 +71,10 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     edges: Annotated[int, Meta(ge=0, le=1000)] = 2
     video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
+    games: Annotated[tuple[str, ...], Meta(min_length=1)] = DEFAULT_GAMES
+    feed_dir: str = ""
+    feed_s_max: Annotated[float, Meta(gt=0)] = FEED_S_MAX
     stake_minor_min: Annotated[int, Meta(ge=1)] = 10
     stake_minor_max: Annotated[int, Meta(ge=1)] = 1_000_000
     dsns: tuple[str, ...] = ()
@@ -79,11 +91,16 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ConfigError(f"{len(self.dsns)} DSNs were given for {self.shards} shards; give one a shard")
         if self.stake_minor_min > self.stake_minor_max:
             raise ConfigError(f"stake_minor_min {self.stake_minor_min} is above stake_minor_max {self.stake_minor_max}")
+        for name in self.games:
+            game_named(name)
 
     @property
-    def limits(self) -> TableLimits:
-        """Limits of every table."""
-        return TableLimits(self.stake_minor_min, self.stake_minor_max, len(SPOTS))
+    def limits(self) -> dict[int, TableLimits]:
+        """The limits of each table."""
+        return {
+            table: TableLimits(self.stake_minor_min, self.stake_minor_max, len(game_at(self.games, table).spots))
+            for table in range(1, self.tables + 1)
+        }
 
 
 class Wiring(Struct, frozen=True, kw_only=True):

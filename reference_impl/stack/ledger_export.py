@@ -18,7 +18,7 @@ QUERIES = {
                encode(w.closed_hash, 'hex') AS closed_head
         FROM betting_window w, head h ORDER BY w.round, w.win""",
     "decisions": """
-        SELECT d.round, d.void, d.outcome, encode(d.seed, 'hex') AS seed,
+        SELECT d.round, d.void, d.outcome, d.game, encode(d.seed, 'hex') AS seed,
                (SELECT string_agg(encode(x, 'hex'), ';' ORDER BY n)
                 FROM unnest(d.heads) WITH ORDINALITY AS t (x, n)) AS heads
         FROM round_decision d ORDER BY d.round""",

@@ -18,8 +18,9 @@ from reference_impl.audit.trail import read_trail
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.outcome import commitment, seeded_outcome
-from reference_impl.domain.games.roulette import POCKETS
+from reference_impl.domain.games.catalogue import game_named
+from reference_impl.domain.games.outcome import commitment
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import (
     ROUND_NO_MAX,
     TABLE_ID_MAX,
@@ -218,7 +219,8 @@ def _contradictions(told: ReplayedRound) -> Iterator[str]:
     if decision["void"]:
         return
     seed, heads = bytes.fromhex(decision["seed"]), [bytes.fromhex(head) for head in decision["heads"]]
-    if seeded_outcome(seed, heads, POCKETS) != decision["outcome"]:
+    game = game_named(decision.get("game", ROULETTE.name))
+    if seed and game.draw(seed, heads) != decision["outcome"]:
         yield f"the outcome {decision['outcome']} does not follow from the seed and the heads"
     if strange := set(decision["heads"]) - set(told.closed_heads.values()):
         yield f"the decision names heads that no shard closed at: {', '.join(sorted(strange))}"

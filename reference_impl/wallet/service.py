@@ -18,10 +18,11 @@ from nats.aio.msg import Msg
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Slot, Status
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import account_currency, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
+from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
 from reference_impl.wallet.transfers import Carrier
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
@@ -44,7 +45,8 @@ def _timestamp(unix_ns: int) -> datetime:
 
 async def _take_table(db: Database, ask: m.TakeTable) -> m.ControlReply:
     row = await one_row(db, "SELECT epoch, round_no FROM take_table($1)", ask.table_id)
-    return m.Taken(row["epoch"], row["round_no"] + 1)
+    stopped = await db.fetchval("SELECT stopped FROM game_table WHERE id = $1", ask.table_id)
+    return m.Taken(row["epoch"], row["round_no"] + 1, stopped)
 
 
 async def _fence(db: Database, ask: m.Fence) -> m.ControlReply:
@@ -73,10 +75,11 @@ async def _close_window(db: Database, ask: m.CloseWindow) -> m.ControlReply:
 async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlReply:
     row = await one_row(
         db,
-        "SELECT void, outcome FROM decide($1, $2, $3, $4, $5, $6, $7)",
-        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads,
+        "SELECT void, outcome, game FROM decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads, ask.game,
+        ask.reason,
     )  # fmt: skip
-    return m.Decision(row["void"], row["outcome"])
+    return m.Decision(row["void"], row["outcome"], row["game"])
 
 
 class _Settlement:
@@ -87,6 +90,7 @@ class _Settlement:
 
     def __init__(self, ask: m.SettleRound) -> None:
         self._ask = ask
+        self._game = game_named(ask.game)
         self._after_seq = 0
         self._bets = CHUNK_BETS_FIRST
 
@@ -102,7 +106,7 @@ class _Settlement:
             return m.Done(0)
         selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
         stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-        payouts = payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
         await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
         self._after_seq = bets[-1]["seq"]
@@ -226,7 +230,11 @@ async def _unfinished(db: Database, ask: m.GetUnfinished) -> m.ControlReply:
     rows = await db.fetch(
         "SELECT DISTINCT round FROM betting_window WHERE table_id = $1 AND NOT finished ORDER BY round", ask.table_id
     )
-    return m.Unfinished([row["round"] for row in rows])
+    corrections = await db.fetch(
+        "SELECT c.round, c.outcome, d.game FROM round_correction c JOIN round_decision d USING (round)"
+        " WHERE c.table_id = $1 AND NOT c.finished ORDER BY c.round", ask.table_id
+    )  # fmt: skip
+    return m.Unfinished([row["round"] for row in rows], [tuple(row) for row in corrections])
 
 
 WRITES: dict[type, Callable[[Database, Any], Any]] = {
@@ -241,6 +249,9 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.MoveCash: _move_cash,
     m.CancelBets: _cancel_bets,
     m.CorrectBets: _correct_bets,
+    m.RecordCorrection: record_correction,
+    m.FinishCorrection: finish_correction,
+    m.StopTable: stop_table,
     m.PlaceTogether: _place_together,
     m.SettleBets: _settle_bets,
     m.SetLimits: _set_limits,
@@ -255,6 +266,8 @@ def step_of(ask: m.ControlRequest) -> Step:
     """Return what carries out a request that writes, one step a call."""
     if isinstance(ask, m.SettleRound):
         return _Settlement(ask)
+    if isinstance(ask, m.CorrectRound):
+        return Correction(ask)
     write = WRITES[type(ask)]
 
     async def step(db: Database) -> m.ControlReply | None:

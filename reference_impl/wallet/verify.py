@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from reference_impl.domain.bets import EntryKind, Status
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import CURRENCY_BITS, AccountKind, account_beside
 from reference_impl.domain.ledger import DIRECTION
 
@@ -29,10 +30,10 @@ _JOURNAL = """
     FROM journal ORDER BY seq, account, slot"""
 _BATCHES = "SELECT id, topic, payload, hash FROM batch ORDER BY id"
 _DECISIONS = """
-    SELECT round, epoch, void, outcome, encode(seed, 'hex') AS seed,
+    SELECT round, epoch, void, outcome, game, encode(seed, 'hex') AS seed,
            ARRAY(SELECT encode(x, 'hex') FROM unnest(heads) WITH ORDINALITY AS t (x, n) ORDER BY n) AS heads
     FROM round_decision"""
-_DECISION = ("epoch", "void", "outcome", "seed", "heads")
+_DECISION = ("epoch", "void", "outcome", "game", "seed", "heads")
 _LIMITS = "SELECT account, kind, amount, next_amount, next_from_ns FROM player_limit"
 _UNDER_WAY = "SELECT account, replace(ref::text, '-', '') AS ref FROM under_way"
 _NUMBER = re.compile(r'"batch" ?: ?(\d+)')
@@ -167,7 +168,8 @@ class ChainReader:
             elif entry.entry in TRANSFER_ENDS:
                 self.under_way.discard((entry.account, entry.ref))
         if payload.get("kind") == "decide":
-            self.decisions[payload["round"][0]] = {name: payload[name] for name in _DECISION} | {
+            told = {"game": ROULETTE.name} | payload  # older decisions name no game: there was one
+            self.decisions[payload["round"][0]] = {name: told[name] for name in _DECISION} | {
                 "round": payload["round"][0]
             }
         return entries

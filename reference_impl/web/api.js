@@ -31,6 +31,6 @@ async function call(method, path, token, body) {
 export const logIn = (name, password) => call("POST", "login", "", { name, password });
 export const logOut = (token) => call("POST", "logout", token);
 export const lobby = () => call("GET", "lobby");
-export const rules = () => call("GET", "rules");
+export const rules = (table) => call("GET", `rules?table=${table}`);
 export const place = (token, table, avoid = "", avoidEdge = "") =>
   call("POST", "placement", token, { table, avoid, avoid_edge: avoidEdge });

@@ -2,8 +2,8 @@
 
 import { Gate } from "./gate.js";
 import { hlsJs } from "./hls_tier.js";
-import { colourOf, Layout, spotName } from "./layout.js";
-import { pills } from "./lobby.js";
+import { Layout, spotName } from "./layout.js";
+import { faceOf, pills } from "./lobby.js";
 import { money, short, useCurrency } from "./money.js";
 import { Picture } from "./picture.js";
 import { Seat } from "./seat.js";
@@ -182,7 +182,7 @@ export class TableView {
     if (phase === "dealing") this.#speak("No more bets");
     const over = phase === "result" || phase === "settled" || phase === "voided";
     if (over && !this.#results.has(event.round)) {
-      const result = { atMs, outcome: event.outcome ?? -1, shown: false };
+      const result = { atMs, outcome: event.outcome ?? -1, text: event.result ?? "", shown: false };
       this.#results.set(event.round, result);
       this.#gate.at(atMs, () => this.#result(event.round, result));
     }
@@ -193,22 +193,22 @@ export class TableView {
     const { dataset } = this.#root.querySelector(".table");
     dataset.shownAfterMs = Math.round(this.#seat.clock.nowMs() - result.atMs);
     dataset.pictureLeadMs = Math.round((this.#picture.takenMs() ?? NaN) - result.atMs);
-    if (result.outcome >= 0) this.#showOutcome(round, result.outcome);
+    if (result.outcome >= 0) this.#showOutcome(result);
     else this.#speak("The round is cancelled, stakes are returned");
     this.#drawBets();
   }
 
-  #showOutcome(round, outcome) {
-    const colour = colourOf(outcome, this.#rules.red);
+  #showOutcome({ outcome, text }) {
+    const face = faceOf(this.#rules.game, outcome, text, this.#rules.red);
     const box = this.#$("result");
-    box.className = `result ${colour}`;
-    box.querySelector("b").textContent = outcome;
-    box.querySelector("span").textContent = colour;
+    box.className = `result ${face.colour}`;
+    box.querySelector("b").textContent = face.text;
+    box.querySelector("span").textContent = face.colour === "plain" ? text.slice(face.text.length + 2) : face.colour;
     box.hidden = false;
     this.#layout.mark(outcome);
-    this.#history = [outcome, ...this.#history].slice(0, HISTORY_MAX);
+    this.#history = [face, ...this.#history].slice(0, HISTORY_MAX);
     this.#drawHistory();
-    this.#speak(`${outcome} ${colour}`);
+    this.#speak(text);
     clearTimeout(this.#hiding);
     this.#hiding = setTimeout(() => {
       box.hidden = true;
@@ -278,7 +278,7 @@ export class TableView {
   }
 
   #drawHistory() {
-    pills(this.#$("history"), this.#history, this.#rules.red);
+    pills(this.#$("history"), this.#history);
   }
 
   #drawBets() {
@@ -338,7 +338,8 @@ export class TableView {
     if (result?.outcome === -1) return ["returned", "returned"];
     const spot = this.#rules.spots[bet.selection];
     // A payment that was missed while the connection was away follows from the result.
-    const payoutMinor = bet.payoutMinor ?? (result && (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0));
+    const fixed = spot.gross > 0 && result;
+    const payoutMinor = bet.payoutMinor ?? (fixed ? (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0) : undefined);
     if (payoutMinor === undefined) return bet.round === this.#shownRound ? ["accepted", "accepted"] : ["accepted", "settled"];
     return payoutMinor > 0 ? ["won", `won ${money(payoutMinor)}`] : ["lost", "lost"];
   }

@@ -5,15 +5,21 @@ A bet that was sent more than once is judged by sequence numbers only, since the
 later attempt whose answer was the first one's.
 """
 
+from typing import Any
+
 import numpy as np
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
+from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, by_shard, taken
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
 from reports.checks.view import View
 
 _FOREVER_NS = np.iinfo(np.int64).max
+
+RESENT_NS_MIN = NS_PER_S
+"""No gateway gives up waiting for a shard's answer sooner than this."""
 
 
 def no_late_bet(history: History) -> Verdict:
@@ -24,11 +30,13 @@ def no_late_bet(history: History) -> Verdict:
         return unknown("there is no ledger export", **counts)
     closed, opened, seq = entries["closed_seq"], entries["opened_seq"], entries["seq"]
     bets = _stamped_accepted(history)
-    late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
+    last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
+    late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
-    overdue = (bets["accept_until_ns"] > 0) & (
-        bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
-    )
+    sure = _sent_once_by_the_gateway(history, bets)
+    dealt &= sure
+    overdue = sure & (bets["accept_until_ns"] > 0)
+    overdue &= bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
     broken = first_broken(
         (
             Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
@@ -57,13 +65,13 @@ def no_early_rejection(history: History) -> Verdict:
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
     rows = bets.where(refused).frame(*columns)
     row = history.window_rows(rows)
-    for name in ("opens_ns", "closes_ns"):
+    for name in ("opens_ns", "closes_ns", "first_close_ns"):
         rows[name] = taken(history.rounds, name, row)
     excused = excused_windows(history)
     left_out = np.where(row >= 0, excused[row], False) if len(excused) else np.zeros(len(rows), dtype=bool)
     # without the gateway's stamp the client's start is a lower bound
     arrived = np.where(rows["received_ns"] > 0, rows["received_ns"], rows["invoke_ns"])
-    before_close = arrived < rows["closes_ns"].to_numpy() - history.clock_error_ns
+    before_close = arrived < _instead(rows["first_close_ns"], rows["closes_ns"]) - history.clock_error_ns
     judged = (rows["received_ns"] > 0) & (row >= 0)
     in_time = judged & before_close & (arrived >= rows["opens_ns"] + history.clock_error_ns)
     counts = {"refused_as_late": len(rows), "excluded": int(left_out.sum())}
@@ -90,6 +98,11 @@ def excused_windows(history: History) -> Mask:
     return excused
 
 
+def _instead(stated_ns: Any, closes_ns: Any) -> Any:
+    """Return when windows end by the close policy, or the announced close where nothing else is on record."""
+    return np.where(stated_ns > 0, stated_ns, closes_ns)
+
+
 def _entries_with_windows(history: History) -> View:
     entries = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "amount")
     row = history.window_rows(entries)
@@ -104,9 +117,21 @@ def _stamped_accepted(history: History) -> View:
     rows = bets.where(
         accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1),
         "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
-        "committed_ns",
+        "committed_ns", "sent_ns", "replied_ns",
     )  # fmt: skip
     row = history.window_rows(rows)
-    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "informative_ns")}
+    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "last_close_ns", "informative_ns")}
     until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
     return rows.adding(**instants, accept_until_ns=until_ns)
+
+
+def _sent_once_by_the_gateway(history: History, bets: View) -> Mask:
+    """Tell which bets' stamps are certainly those of the call that decided.
+
+    A gateway that gets no answer sends its batch again, and a wallet that loses its database repeats the call; the
+    stamps are then of the repetition, which only tells again what was decided before.
+    """
+    sent_ns, replied_ns = bets["sent_ns"], bets["replied_ns"]
+    quick = (sent_ns > 0) & (replied_ns - sent_ns < RESENT_NS_MIN)
+    sure: Mask = quick & ~history.disturbed(sent_ns, replied_ns, ("wallet", "postgres", "nats"))
+    return sure

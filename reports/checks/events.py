@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.outcome import commitment, seeded_outcome
-from reference_impl.domain.games.roulette import POCKETS
+from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.outcome import commitment
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.records import PushKind, print_of
 from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, rows_where, taken
@@ -194,14 +195,18 @@ def _early_balances(history: History) -> tuple[Rule, ...]:
 def outcomes_verified(history: History) -> Verdict:
     """Check that each outcome follows from the seed that was committed to and from the journals' heads at close."""
     rounds = history.rounds.loc[~history.rounds["round"].duplicated()]
-    rounds = rounds[["table", "round", "decision", "outcome", "seed", "heads", "closed_heads"]].reset_index(drop=True)
+    rounds = rounds[["table", "round", "game", "decision", "outcome", "seed", "heads", "closed_heads"]].reset_index(
+        drop=True
+    )
     decided = rows_where(rounds, rounds["decision"] == "outcome")
     counts = {"outcomes": len(decided)}
     if decided.empty and (rounds["decision"] == "unknown").any():
         return unknown("no decision is on record", **counts)
     seeds = [bytes.fromhex(seed) for seed in decided["seed"]]
     heads = [[bytes.fromhex(head) for head in row.split(";") if head] for row in decided["heads"]]
-    computed = np.array([seeded_outcome(*given, POCKETS) for given in zip(seeds, heads, strict=True)], dtype=np.int64)
+    games = [GAMES[name or ROULETTE.name] for name in decided["game"]]
+    drawn = [game.draw(seed, closed) for game, seed, closed in zip(games, seeds, heads, strict=True)]
+    computed = np.array(drawn, dtype=np.int64)
     strange = np.array(list(map(_strange_head, decided["heads"], decided["closed_heads"])), dtype=bool)
     prints = np.array([print_of(commitment(seed)) for seed in seeds], dtype=np.int64)
     told = _promises(history, decided, prints)

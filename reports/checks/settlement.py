@@ -6,6 +6,7 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.records import PushKind
 from reports.checks.history import History, taken
@@ -15,6 +16,8 @@ from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknow
 from reports.checks.view import View
 
 _OUTCOME, _VOID = 1, 2
+_ROULETTE = ("roulette", "")
+"""Rounds without a game are of a time when there was one."""
 _NAMES = np.array(["unknown", "outcome", "void"], dtype=object)
 _RETURNS = table_of_returns([spot.name for spot in SPOTS])
 
@@ -63,7 +66,8 @@ def _ends(history: History) -> View:
     row = history.round_rows(ends["round"])
     outcome = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
     decided = _decided(history, row)
-    ends = ends.adding(**bets, matched=matched, outcome=outcome, decided=decided, decision=_NAMES[decided])
+    ends = ends.adding(**bets, matched=matched, outcome=outcome, decided=decided, decision=_NAMES[decided],
+                       game=_games(history, row))  # fmt: skip
     return ends.adding(expected=_payouts(ends))
 
 
@@ -75,12 +79,36 @@ def _decided(history: History, row: Integers) -> Integers:
     return codes[row]
 
 
+def _games(history: History, row: Integers) -> npt.NDArray[np.object_]:
+    return np.append(history.rounds["game"].to_numpy(dtype=object), "")[row]
+
+
+def _is_roulette(names: npt.NDArray[np.object_]) -> Mask:
+    known: Mask = np.isin(names.astype(str), _ROULETTE)
+    return known
+
+
+def _pay_as_the_game_does(name: str, ends: View, pays: npt.NDArray[np.int64]) -> None:
+    """Fill in what the odds of a game other than roulette pay; -1 stays where they pay nothing that is known."""
+    game = GAMES.get(name)
+    if game is None:
+        return
+    selection, stake = ends["bet_selection"], ends["bet_amount"]
+    mine = (ends["game"] == name) & (selection >= 0) & (selection < len(game.spots))
+    for outcome in np.unique(ends["outcome"][mine]).tolist():
+        if game.is_outcome(outcome):
+            rows = np.flatnonzero(mine & (ends["outcome"] == outcome))
+            pays[rows] = game.payouts_minor(selection[rows], stake[rows], outcome)
+
+
 def _payouts(ends: View) -> npt.NDArray[np.int64]:
     """Return what each bet is owed: what the published odds pay for its round's outcome, or its stake back."""
     selection, outcome, stake = (ends[name] for name in ("bet_selection", "outcome", "bet_amount"))
     on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < NUMBERS)
     gross = _RETURNS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
-    pays = np.where(on_layout, gross * stake, -1)
+    pays = np.where(on_layout & _is_roulette(ends["game"]), gross * stake, -1)
+    for name in set(ends["game"]) - {*_ROULETTE}:
+        _pay_as_the_game_does(str(name), ends, pays)
     return np.where(ends["kind"] == int(EntryKind.SETTLE), pays, stake)
 
 

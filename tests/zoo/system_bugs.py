@@ -2,7 +2,7 @@
 
 from zoo.bug import Bug
 
-_GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer.py"
+_GATEWAY, _DEALER = "reference_impl/bets/gateway.py", "reference_impl/bets/dealer_table.py"
 _ROUND_RULES = "reference_impl/domain/game_round.py"
 
 SLOW_CLOCKS = Bug(
@@ -23,7 +23,7 @@ SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
         _GATEWAY,
-        (("unix_ns, event.closes_at_unix_ns)", "unix_ns, event.closes_at_unix_ns - 400_000_000)"),),
+        (("unix_ns, until_ns)", "unix_ns, until_ns - 400_000_000)"),),
         "no_early_rejection",
     ),
     Bug(
@@ -41,13 +41,13 @@ SYSTEM_BUGS = (
     Bug(
         "two outcomes: a dealer announces another outcome than it recorded",
         _DEALER,
-        (("-1 if outcome is None else outcome,", "-1 if outcome is None else (outcome + 1) % POCKETS,"),),
+        (("-1 if outcome is None else outcome,", "-1 if outcome is None else (outcome + 1) % 37,"),),
         "settled_once",
     ),
     Bug(
         "two outcomes: each shard is settled for another outcome",
         _DEALER,
-        (("m.Decision(False, outcome)))", "m.Decision(False, (outcome + shard) % POCKETS)))"),),
+        (("m.Decision(False, outcome, self", "m.Decision(False, (outcome + shard) % 37, self"),),
         "settled_once",
     ),
     Bug(
@@ -66,7 +66,7 @@ SYSTEM_BUGS = (
     Bug(
         "late accept: a gateway takes bets after the cut-off",
         _GATEWAY,
-        (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)", "return True"),),
+        (("return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)", "return True"),),
         "no_late_bet",
     ),
     Bug(

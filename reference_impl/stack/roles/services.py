@@ -25,6 +25,7 @@ def build(node: Node) -> list[Role]:
         shards=config.shards,
         tables=config.tables,
         limits=config.limits,
+        games=config.games,
         ticket_secret=wiring.ticket_secret,
         playback_secret=wiring.playback_secret,
         live_url=f"ws://127.0.0.1:{wiring.live_port}" if config.edges else "",

@@ -86,7 +86,7 @@ END $$;
 -- Home shard only. The first decision stands; whoever comes later learns what it was.
 CREATE OR REPLACE FUNCTION decide(
     p_round bigint, p_table integer, p_epoch integer, p_void boolean, p_outcome integer, p_seed bytea, p_heads bytea[],
-    OUT void boolean, OUT outcome integer
+    p_game text DEFAULT 'roulette', p_reason text DEFAULT '', OUT void boolean, OUT outcome integer, OUT game text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE h head; d round_decision;
@@ -95,13 +95,13 @@ BEGIN
     PERFORM check_epoch(p_table, p_epoch);
     SELECT * INTO d FROM round_decision r WHERE r.round = p_round;
     IF d.round IS NULL THEN
-        INSERT INTO round_decision VALUES (p_round, p_epoch, p_void, p_outcome, p_seed, p_heads) RETURNING * INTO d;
+        INSERT INTO round_decision VALUES (p_round, p_epoch, p_void, p_outcome, p_seed, p_heads, p_game) RETURNING * INTO d;
         PERFORM control_entry(h, 10, p_round, 0, p_outcome, 'decide', jsonb_build_object(
-            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'seed', encode(p_seed, 'hex'),
+            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'game', p_game, 'reason', p_reason, 'seed', encode(p_seed, 'hex'),
             'heads', (SELECT coalesce(jsonb_agg(encode(x, 'hex') ORDER BY n), '[]')
                       FROM unnest(p_heads) WITH ORDINALITY AS t (x, n))));
     END IF;
-    void := d.void; outcome := d.outcome;
+    void := d.void; outcome := d.outcome; game := d.game;
 END $$;
 
 CREATE OR REPLACE FUNCTION finish_round(p_round bigint) RETURNS void LANGUAGE sql AS $$

@@ -132,7 +132,7 @@ def test_a_window_that_was_never_closed_has_no_close_number(tmp_path, convert_he
 
 def test_a_void_decision_has_no_outcome(tmp_path, convert_here):
     write(tmp_path, records.PHASES, "dealer", {"t_ns": 5, "phase": int(Phase.VOIDED), "round": 1 << 32, "table": 1})
-    (tmp_path / "decisions-0.csv").write_text("round,void,outcome,seed,heads\n4294967296,t,0,ab,cd;ef\n")
+    (tmp_path / "decisions-0.csv").write_text("round,void,outcome,game,seed,heads\n4294967296,t,0,roulette,ab,cd;ef\n")
     rounds = convert_here()["rounds"]
     assert (rounds["decision"][0], rounds["outcome"][0], rounds["settled_ns"][0]) == ("void", -1, 5)
 
@@ -186,6 +186,7 @@ def export(folder, tables):
         home = rounds[rounds["table"] % 2 == shard]
         void = np.where(home["decision"] == "void", "t", "f")
         decisions = pd.DataFrame({"round": home["round"], "void": void, "outcome": home["outcome"].clip(0)})
+        decisions["game"] = home["game"]
         decisions[["seed", "heads"]] = home[["seed", "heads"]]
         decisions.to_csv(folder / f"decisions-{shard}.csv", index=False)
         audit = tables["audit"].assign(ref=[op_id(op).hex() for op in tables["audit"]["op"]])

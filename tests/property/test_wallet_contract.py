@@ -78,7 +78,7 @@ class OurMachine(WalletMachine):
         assert row["broken"] == 0
 
 
-@pytest.mark.parametrize("histories", [40, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("histories", [25, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
 def test_postgres_and_the_model_give_the_same_answers_to_any_history(
     postgres: EmbeddedPostgres, histories: int
 ) -> None:

@@ -4,6 +4,7 @@ DROP FUNCTION IF EXISTS open_accounts(uuid[], bigint[], bigint[], integer);
 DROP FUNCTION IF EXISTS move_cash(smallint[], uuid[], bigint[], bigint[], integer);
 DROP FUNCTION IF EXISTS place_bets(uuid[], bigint[], bigint[], integer[], integer[], bigint[], boolean[]);
 DROP FUNCTION IF EXISTS cancel_bets(uuid[], bigint[], boolean[]);
+DROP FUNCTION IF EXISTS init_shard(integer, integer);
 DROP FUNCTION IF EXISTS judge_bets, place_judged, end_bets;
 
 -- One row a player and kind (domain.limits.LimitKind), so that a batch reads all that holds for a player at once.

@@ -4,13 +4,14 @@ Exit codes: 0 pass, 1 error (usage errors too), 2 an SLO was broken, 3 inconsist
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from reference_impl.domain.errors import LabError
+from reference_impl.domain.errors import ConfigError, LabError
 from reports.limits import EFFECT_MIN
 
 EXIT_ERROR = 1
@@ -81,17 +82,49 @@ def campaign() -> None:
 @campaign.command("run")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
-def campaign_run(file: Path, out: Path) -> None:
+@click.option("--target", default="", help="A system that was started elsewhere: its HTTP address.")
+@click.option("--adapter", default="", help="How it is spoken to: module:Class; ours unless said otherwise.")
+@click.option("--ui", is_flag=True, help="Serve Locust's web page on loopback while the load runs.")
+@click.option("--ui-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="The page's port.")
+@click.option("--processes", type=click.IntRange(1, 64), help="Load workers; the campaign's number unless given.")
+@click.option("--tags", multiple=True, help="Play only people with this tag; repeat it.")
+def campaign_run(
+    file: Path,
+    out: Path,
+    target: str,
+    adapter: str,
+    ui: bool,  # noqa: FBT001 - a flag of the command line
+    ui_port: int,
+    processes: int | None,
+    tags: tuple[str, ...],
+) -> None:
     r"""Run a campaign file; the exit code is its verdict.
+
+    With --target, LIVETABLE_ADMIN_TOKEN opens the accounts and LIVETABLE_DSN, one database a shard with spaces between
+    them, the ledger; without it the checks of the ledger are skipped.
 
     \b
     Example:
       livetable campaign run loadtest/campaigns/demo.toml
+      livetable campaign run smoke.toml --target http://127.0.0.1:8000
+      livetable campaign run steady.toml --target tcp://127.0.0.1:9000 --adapter mytables:MyTables
     """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.adapters.loading import OURS  # noqa: PLC0415
     from loadtest.campaign import run_campaign  # noqa: PLC0415
     from loadtest.config import load_campaign  # noqa: PLC0415
+    from loadtest.elsewhere import Elsewhere  # noqa: PLC0415
+    from loadtest.generator import Habits  # noqa: PLC0415
 
-    result = asyncio.run(run_campaign(load_campaign(file), out))
+    if adapter and not target:
+        raise ConfigError(f"--adapter {adapter}: needs --target, the address of a system started elsewhere")
+    planned = load_campaign(file)
+    if processes is not None:
+        planned = msgspec.structs.replace(planned, workers=processes)
+    elsewhere = Elsewhere.named(target, adapter or OURS, os.environ) if target else None
+    habits = Habits(ui, ui_port, tags)
+    result = asyncio.run(run_campaign(planned, out, elsewhere=elsewhere, habits=habits))
     if result.report_path is None:
         click.echo(f"livetable: {result.message}; what there is lies in {result.run_path}", err=True)
     else:

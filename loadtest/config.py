@@ -23,7 +23,7 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
 from reports.checks.exercised import PATHS
 from reports.limits import parse_slos
-from sim.scenario import Campaign, Scenario
+from sim.scenario import Campaign, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -74,7 +74,6 @@ def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
     campaign = structs.replace(campaign, scenario=with_replays(campaign.scenario, folder))
     for problem in _problems(campaign):
         raise ConfigError(problem)
-    parse_slos(campaign.slo)
     return campaign
 
 
@@ -123,7 +122,19 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from _range_problems(campaign.scenario)
     yield from crowd_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
+
+
+def _limit_problems(campaign: Campaign) -> Iterator[str]:
+    """Yield limits on what cannot happen in the scenario, since they would be broken for want of a measurement."""
+    watched, breaks = bool(viewer_arrivals(campaign.scenario)), bool(campaign.scenario.faults)
+    for expected in parse_slos(campaign.slo):
+        group = expected.figure.group
+        if group == "video" and not watched:
+            yield f"slo '{expected}': nobody watches any video in this scenario"
+        if group == "fault" and not breaks:
+            yield f"slo '{expected}': nothing is broken in this scenario"
 
 
 def _range_problems(scenario: Scenario) -> Iterator[str]:

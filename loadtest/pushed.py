@@ -27,32 +27,37 @@ def pushes_of(arrived: Arrived, session: int, connection: int, table: int) -> It
         Who received it, over which connection, at which table.
     """
     message = arrived.message
-    blank = Push(
-        session, connection, table, 0, PushKind.TABLE, 0, 0, 0, -1, 0, 0, b"", 0, 0, 0, 0,
+    if isinstance(message, TableNews):
+        yield _of_event(PushKind.TABLE, message.state, arrived, session, connection)
+    elif isinstance(message, Welcome):
+        seen = Push(
+            session, connection, table, 0, PushKind.WELCOME, 0, 0, 0, -1, 0, 0, b"", 0, 0, 0, 0,
+            arrived.kernel_ns, arrived.app_ns,
+        )  # fmt: skip
+        if message.state is not None:
+            seen = _of_event(PushKind.WELCOME, message.state, arrived, session, connection)
+        yield seen._replace(balance_minor=message.balance_minor, version=message.version)
+    elif isinstance(message, Paid):
+        for bet, payout in zip(message.ids, message.payouts_minor, strict=True):
+            yield Push(
+                session, connection, table_of(message.round), 0, PushKind.PAID, 0, message.round, 0, -1, 0, 0,
+                bytes.fromhex(bet), payout, message.balance_minor, message.version, 0,
+                arrived.kernel_ns, arrived.app_ns,
+            )  # fmt: skip
+
+
+def _of_event(kind: PushKind, state: TableEnvelope, arrived: Arrived, session: int, connection: int) -> Push:
+    event = state.event
+    return Push(
+        session, connection, state.table, state.epoch, kind, state.seq, event.round, event.phase, event.outcome,
+        _commitment_print(event.commitment), _seed_print(event.seed), b"", 0, 0, 0, 0,
         arrived.kernel_ns, arrived.app_ns,
     )  # fmt: skip
-    if isinstance(message, TableNews):
-        yield _with_event(blank, message.state)
-    elif isinstance(message, Welcome):
-        seen = blank if message.state is None else _with_event(blank, message.state)
-        yield seen._replace(
-            kind=PushKind.WELCOME, balance_minor=message.balance_minor, version=message.version
-        )  # fmt: skip
-    elif isinstance(message, Paid):
-        paid = blank._replace(
-            kind=PushKind.PAID, table=table_of(message.round), round_id=message.round,
-            balance_minor=message.balance_minor, version=message.version,
-        )  # fmt: skip
-        for bet, payout in zip(message.ids, message.payouts_minor, strict=True):
-            yield paid._replace(op=bytes.fromhex(bet), amount_minor=payout)
 
 
-def _with_event(push: Push, state: TableEnvelope) -> Push:
-    event = state.event
-    return push._replace(
-        table=state.table, epoch=state.epoch, seq=state.seq, round_id=event.round, phase=event.phase,
-        outcome=event.outcome, commitment=print_of(bytes.fromhex(event.commitment)), seed=_seed_print(event.seed),
-    )  # fmt: skip
+@lru_cache(maxsize=256)
+def _commitment_print(commitment: str) -> int:
+    return print_of(bytes.fromhex(commitment))
 
 
 @lru_cache(maxsize=256)

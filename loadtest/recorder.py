@@ -131,6 +131,7 @@ class Recorder:
         self._folder = record_dir
         self.operations = 0
         self.missed = 0
+        self.start_lag_ns_max = 0
         self._ops = RecordFile(record_dir / f"{OPS.name}-w{worker}.bin", OPS, unbuffered=True)
         self._pushes = RecordFile(record_dir / f"{PUSHES.name}-w{worker}.bin", PUSHES)
         self._sessions = RecordFile(record_dir / f"{SESSIONS.name}-w{worker}.bin", SESSIONS)
@@ -173,9 +174,15 @@ class Recorder:
         (self._folder / clip.file_name).write_bytes(fragment)
         self._clips.append(*clip)
 
-    def health(self, now_ns: int, users: int, lag_ns_max: int, cpu_ns: int) -> None:
+    def health(
+        self, now_ns: int, users: int, lag_ns_max: int, cpu_ns: int, clock_offset_ns: int = 0, clock_error_ns: int = -1
+    ) -> None:
         """Record the worker's own health and hand buffered records over."""
-        self._generator.append(now_ns, self.worker, users, lag_ns_max, cpu_ns, self.operations, self.missed)
+        self._generator.append(
+            now_ns, self.worker, users, lag_ns_max, cpu_ns, self.operations, self.missed, self.start_lag_ns_max,
+            clock_offset_ns, clock_error_ns,
+        )  # fmt: skip
+        self.start_lag_ns_max = 0
         for file in (self._pushes, self._sessions, self._video, self._clips, self._generator):
             file.flush()
 

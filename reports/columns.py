@@ -186,6 +186,9 @@ GENERATOR = {
     "cpu_ns": Column("int64", "ns", "CPU time since the worker's start"),
     "ops": Column("int64", "", "operations started since the worker's start"),
     "missed": Column("int64", "", "scheduled operations that could not be started, since the start"),
+    "start_lag_ns_max": Column("int64", "ns", "latest start of a bet whose player was connected, in the last second"),
+    "clock_offset_ns": Column("int64", "ns", "the target's wall clock minus the worker's, as messages show it"),
+    "clock_error_ns": Column("int64", "ns", "how far off that may be; -1 while no message told the target's time"),
 }
 
 FAULTS = {

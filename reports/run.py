@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from reference_impl.domain.errors import ConfigError
 from reports.columns import TABLES, Column
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 VERSIONED: Final = ("numpy", "pandas", "pyarrow", "numba", "simpy", "locust", "picows", "asyncpg", "nats-py")
 

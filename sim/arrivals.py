@@ -5,6 +5,7 @@ Scalar rules take plain numbers and are compiled by :mod:`sim.kernels`.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -147,8 +148,23 @@ def _cover(game: Game) -> Codes:
     return COVER if game is ROULETTE else np.arange(len(game.spots), dtype=np.int64)
 
 
+class PlanRules(NamedTuple):
+    """The scalar rules of a plan, :func:`bets_count` and :func:`planned_bet`, plain or compiled."""
+
+    count: Callable[..., int]
+    bet: Callable[..., tuple[int, int, int]]
+
+
+PLAIN = PlanRules(bets_count, planned_bet)
+
+
 def planned_bets(
-    scenario: Scenario, player: int, round_no: int, betting: Betting | None = None, table: int = 1
+    scenario: Scenario,
+    player: int,
+    round_no: int,
+    betting: Betting | None = None,
+    table: int = 1,
+    rules: PlanRules = PLAIN,
 ) -> list[PlannedBet]:
     """Return what a player bets in the `round_no`-th round of a table, in the order of time.
 
@@ -162,11 +178,13 @@ def planned_bets(
         How; by default as the scenario's players do.
     table : int
         Where.
+    rules : PlanRules
+        In which form the rules are to be used; the plan is the same.
     """
     betting = betting or scenario.betting
-    rules = rule_arguments(scenario, betting, table)
-    count = bets_count(
-        scenario.seed, player, round_no, betting.participation, betting.bets_per_round_mean, len(rules[-1])
+    arguments = rule_arguments(scenario, betting, table)
+    count = rules.count(
+        scenario.seed, player, round_no, betting.participation, betting.bets_per_round_mean, len(arguments[-1])
     )
     first = round_no * DRAWS_PER_ROUND
-    return sorted(PlannedBet(*planned_bet(scenario.seed, player, first + j, *rules)) for j in range(count))
+    return sorted(PlannedBet(*rules.bet(scenario.seed, player, first + j, *arguments)) for j in range(count))

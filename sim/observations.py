@@ -186,7 +186,7 @@ def _ints(values: Iterable[int]) -> Int64s:
 
 
 def _rows(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return frame_of(table, {name: [row[name] for row in rows] for name in TABLES[table]})
+    return frame_of(table, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
 
 
 def _columns(table: str, rows: Sequence[NamedTuple]) -> pd.DataFrame:

@@ -316,6 +316,10 @@ def forget_a_player(tables):
     return _refuse(tables, Status.UNKNOWN_PLAYER, seq=0)
 
 
+def refuse_the_right_currency(tables):
+    return _refuse(tables, Status.WRONG_CURRENCY, seq=0)
+
+
 def refuse_a_fresh_id(tables):
     return _refuse(tables, Status.CONFLICT, seq=0)
 
@@ -416,6 +420,7 @@ PLANTED = [
     ("fairness", refuse_for_money_that_was_there),
     ("fairness", forget_a_round),
     ("fairness", forget_a_player),
+    ("fairness", refuse_the_right_currency),
     ("fairness", refuse_a_fresh_id),
     ("fairness", refuse_as_cancelled),
     ("trail_equals_ledger", lose_a_batch),

@@ -9,7 +9,7 @@ another system translates into them.
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
@@ -89,12 +89,14 @@ class TargetAdapter(ABC):
         Converts kernel stamps.
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset()
-    """What a Run of this target can hold besides operations and pushes: ``ledger``, ``video``."""
-
     def __init__(self, target: Target, clock: HostClock) -> None:
         self.target = target
         self.clock = clock
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What a Run of this target can hold besides what players see: ``ledger``, ``video``. Here: nothing."""
+        return frozenset()
 
     @abstractmethod
     def log_in(self, player: int) -> str:

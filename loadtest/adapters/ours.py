@@ -2,30 +2,50 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
-from loadtest.adapters.base import Arrived, EdgePlacement, Placement, TargetAdapter
+from loadtest.adapters.base import Arrived, EdgePlacement, Placement, Target, TargetAdapter
 from loadtest.adapters.http import JsonClient
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
 from loadtest.users.websocket import ConnectionLostError, WebSocket
-from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
+from reference_impl.domain.errors import ConfigError, OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.money import Currency
-from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, Welcome
+from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, TableNews, Welcome
 from reference_impl.stack.ledger_export import export_ledger
 
 HTTP_S_MAX = 5.0
 PLAYERS_A_CALL = 200  # each password is hashed slowly on purpose: a call must not take minutes
 PROVISION_S_MAX = 60.0
 QUIESCE_POLL_S = 0.2
+NEWS_MAX = 256
 
 _ENDED = frozenset({"settled", "voided"})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ServerMessage).decode
+
+
+class NewsDecoder:
+    """Decodes messages; those that a whole table hears in the same words are decoded once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, ServerMessage] = {}
+
+    def __call__(self, payload: bytes) -> ServerMessage:
+        """Return the message; raises msgspec.MsgspecError if it breaks the protocol."""
+        message = self._known.get(payload)
+        if message is None:
+            message = _decode(payload)
+            if isinstance(message, TableNews):
+                if len(self._known) >= NEWS_MAX:
+                    self._known.clear()
+                self._known[payload] = message
+        return message
 
 
 def player_name(player: int) -> str:
@@ -47,11 +67,14 @@ class OurLink:
         The gateway's address.
     clock : HostClock
         Converts kernel stamps.
+    decode : callable
+        Turns a message's bytes into the message.
     """
 
-    def __init__(self, url: str, clock: HostClock) -> None:
+    def __init__(self, url: str, clock: HostClock, decode: Callable[[bytes], ServerMessage]) -> None:
         self._socket = WebSocket.open(url, HANDSHAKE_S_MAX)
         self._clock = clock
+        self._decode = decode
 
     def greet(self, ticket: str, timeout_s: float) -> tuple[Welcome, list[Arrived]]:
         """Open the session.
@@ -92,7 +115,7 @@ class OurLink:
         app_ns = time.monotonic_ns()
         kernel_ns = self._clock.to_monotonic(read.kernel_unix_ns)
         try:
-            return [Arrived(_decode(message), kernel_ns, app_ns) for message in read.messages]
+            return [Arrived(self._decode(message), kernel_ns, app_ns) for message in read.messages]
         except msgspec.MsgspecError as error:
             raise RemoteProtocolError(f"message breaks the protocol: {error}") from None
 
@@ -104,7 +127,14 @@ class OurLink:
 class LiveTable(TargetAdapter):
     """The reference implementation, as players and its operator reach it."""
 
-    offers: ClassVar[frozenset[str]] = frozenset({"ledger", "video"})
+    @property
+    def offers(self) -> frozenset[str]:
+        """Video, and the ledger if its databases are named."""
+        return frozenset({"ledger", "video"}) if self.target.dsns else frozenset({"video"})
+
+    def __init__(self, target: Target, clock: HostClock) -> None:
+        super().__init__(target, clock)
+        self._decode = NewsDecoder()
 
     def log_in(self, player: int) -> str:
         """Return a token."""
@@ -114,8 +144,7 @@ class LiveTable(TargetAdapter):
 
     def lobby(self) -> None:
         """Read the lobby."""
-        with self._client() as client:
-            client.get("/v1/lobby")
+        self._tables()
 
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Return a gateway and a ticket for it."""
@@ -144,10 +173,12 @@ class LiveTable(TargetAdapter):
 
     def connect(self, url: str) -> OurLink:
         """Open a WebSocket to a gateway."""
-        return OurLink(url, self.clock)
+        return OurLink(url, self.clock, self._decode)
 
     def provision(self, players: int, deposit_minor: int) -> None:
         """Create players 1 to ``players``; repeating it changes nothing."""
+        if not self.target.admin_token:
+            raise ConfigError(f"{self.target.url}: no admin token; put it into LIVETABLE_ADMIN_TOKEN")
         with self._client(PROVISION_S_MAX) as client:
             for first in range(1, players + 1, PLAYERS_A_CALL):
                 numbers = range(first, min(first + PLAYERS_A_CALL, players + 1))

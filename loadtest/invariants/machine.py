@@ -35,8 +35,9 @@ from loadtest.invariants.adapter import (
 from loadtest.invariants.model import ModelWallet
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.ids import AccountKind, account_currency, account_kind
+from reference_impl.domain.ids import AccountKind, account_beside, account_currency, account_kind
 from reference_impl.domain.ledger import Answer, Bet, Entry
+from reference_impl.domain.limits import LOSS_KINDS, LimitKind
 from reference_impl.domain.money import Currency
 
 BATCH_MAX = 6
@@ -61,6 +62,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.model = ModelWallet()
         self.wallet = type(self).make()
         self.now_ns = some.START_NS
+        self._refs = 1000
 
     def teardown(self) -> None:
         """End one history."""
@@ -101,26 +103,74 @@ class WalletMachine(RuleBasedStateMachine):
         """Place bets, whatever they are."""
         self.place(data.draw(self._batch(some.bets)))
 
-    @rule(data=st.data(), size=st.integers(1, BATCH_MAX))
-    def new_bets(self, data: st.DataObject, size: int) -> None:
+    @rule(plain=some.plain_bets)
+    def new_bets(self, plain: list[tuple[int, int, int]]) -> None:
         """Place bets with nothing odd about them but, perhaps, their cover."""
-        first = len(self.model.ledger.journal) + 1000
-        plain = st.tuples(some.players(self.wallet.can), st.sampled_from((10, 30, 50)), st.integers(0, 3))
-        drawn = [data.draw(plain) for _ in range(size)]
-        self.place(
-            [
-                Bet((first + n).to_bytes(16, "big"), account, some.ROUNDS[0], 0, selection, amount, late=False)
-                for n, (account, amount, selection) in enumerate(drawn)
-                if account != some.STRANGER
-            ]
-        )
+        self.place(self._new_bets(plain))
+
+    @rule(plain=some.plain_bets, factor=st.integers(0, 3))
+    def bets_that_are_settled_at_once(self, plain: list[tuple[int, int, int]], factor: int) -> None:
+        """Place bets and settle them."""
+        bets = self._new_bets(plain)
+        self.place(bets)
+        self.settle(some.ROUNDS[0], [Payout(bet.ref, bet.account, factor * bet.amount) for bet in bets])
+
+    @rule(place=st.integers(0, 4))
+    def bet_again(self, place: int) -> None:
+        """Send one of the last bets again, whatever became of it."""
+        for bet in self._last_bets(place):
+            again = Bet(bet.ref, bet.account, bet.round_id, bet.window, bet.selection, bet.amount, late=False)
+            self.place([again])
+
+    @rule(place=st.integers(0, 4), payout=some.amounts)
+    def settle_again(self, place: int, payout: int) -> None:
+        """Settle one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.settle(bet.round_id, [Payout(bet.ref, bet.account, payout)])
+
+    @rule(place=st.integers(0, 4))
+    @able(Capability.CANCEL)
+    def cancel_again(self, place: int) -> None:
+        """Cancel one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.cancel([Cancel(bet.ref, bet.account, late=False)])
+
+    @rule(place=st.integers(0, 4), payout=some.amounts)
+    @able(Capability.CORRECT)
+    def correct_again(self, place: int, payout: int) -> None:
+        """Correct one of the last bets, whatever became of it."""
+        for bet in self._last_bets(place):
+            self.correct(bet.round_id, [Payout(bet.ref, bet.account, payout)])
+
+    @rule(player=st.sampled_from(some.PLAYERS))
+    def bet_beyond_cover_and_try_again_with_more(self, player: int) -> None:
+        """Bet more than there is, pay in, and send the same bet again: the first answer stands."""
+        bets = self._new_bets([(player, self.model.balance(player) + 10, 0)])
+        self.place(bets)
+        self.move_cash([Move(EntryKind.DEPOSIT, self._new_ref(), player, 20)])
+        self.place(bets)
+
+    @rule(place=st.integers(0, 2), rest=st.sampled_from((0, 5, -5)))
+    def withdraw_nearly_everything(self, place: int, rest: int) -> None:
+        """Leave a player with next to nothing, so that what is taken back later finds none; or ask for too much."""
+        player = some.PLAYERS[place]
+        amount = self.model.balance(player) - rest
+        if amount > 0:
+            self.move_cash([Move(EntryKind.WITHDRAW, self._new_ref(), player, amount)])
 
     @rule(data=st.data())
     @able(Capability.TOGETHER)
     def some_bets_together(self, data: st.DataObject) -> None:
         """Debit once what players collected."""
-        bets = data.draw(self._batch(some.bets))
-        self._agree(self.model.place_together(bets, self.now_ns), self.wallet.place_together(bets, self.now_ns))
+        self.place_together(data.draw(self._batch(some.bets)))
+
+    @rule(player=st.sampled_from(some.PLAYERS), short=st.sampled_from((0, 1)))
+    @able(Capability.TOGETHER)
+    def two_bets_together(self, player: int, short: int) -> None:
+        """Debit once two bets that a player can just cover together, or just not."""
+        rest = self.model.balance(player) - 5 + short
+        if rest > 0:
+            self.place_together(self._new_bets([(player, 5, 0), (player, rest, 1)]))
 
     @rule(data=st.data())
     @able(Capability.CANCEL)
@@ -185,22 +235,54 @@ class WalletMachine(RuleBasedStateMachine):
         """Send money to others."""
         self.send(data.draw(self._batch(some.transfers)))
 
-    @rule(place=st.integers(0, 5), change=some.seldom, again=st.integers(1, 2))
+    @rule(
+        sender=st.sampled_from((*some.PLAYERS, *some.FOREIGN)), to=st.sampled_from((1, 2, some.NEWCOMER)),
+        received=st.integers(1, 2),
+        ends=st.sampled_from(((True, False), (False, True), (True, True), (True,), (False,), ())),
+    )  # fmt: skip
     @able(Capability.TRANSFERS)
-    def one_arrives(self, place: int, change: bool, again: int) -> None:  # noqa: FBT001 - drawn
+    def one_is_sent(self, sender: int, to: int, received: int, ends: tuple[bool, ...]) -> None:
+        """Send money; it is received so often, and told to have arrived, or not, so often."""
+        if sender in some.FOREIGN and Capability.CURRENCIES not in self.wallet.can:
+            return
+        to = account_beside(sender, AccountKind.PLAYER, to)
+        transfer = Transfer(self._new_ref(), sender, to, 10)
+        self.send([transfer])
+        for _ in range(received):
+            self.receive([Transfer(transfer.ref, to, sender, 10)])
+        for arrived in ends:
+            self.end_transfers([TransferEnd(transfer.ref, sender, arrived)])
+
+    @rule(place=st.integers(0, 5), more=some.seldom, again=st.integers(1, 2))
+    @able(Capability.TRANSFERS)
+    def one_arrives(self, place: int, more: bool, again: int) -> None:  # noqa: FBT001 - drawn
         """Receive what was sent, perhaps twice in a batch, seldom with another amount."""
         sent = [e for e in self.model.journal() if e.kind is EntryKind.TRANSFER_OUT and e.status is Status.ACCEPTED]
         if sent:
-            self.receive([_arrival(sent[place % len(sent)], int(change))] * again)
+            self.receive([_arrival(sent[place % len(sent)], int(more))] * again)
 
-    @rule(place=st.integers(0, 5), honest=some.mostly)
+    @rule(place=st.integers(0, 5), arrived=st.booleans())
     @able(Capability.TRANSFERS)
-    def one_ends(self, place: int, honest: bool) -> None:  # noqa: FBT001 - drawn
-        """End a transfer as its arrival was answered; seldom anything else, or nothing that was ever sent."""
+    def one_ends(self, place: int, arrived: bool) -> None:  # noqa: FBT001 - drawn
+        """End what was sent, or what was only received."""
         known = [e for e in self.model.journal() if e.kind in (EntryKind.TRANSFER_OUT, EntryKind.TRANSFER_IN)]
         if known:
             entry = known[place % len(known)]
-            self.end_transfers([TransferEnd(entry.ref, entry.account, honest)])
+            self.end_transfers([TransferEnd(entry.ref, entry.account, arrived)])
+
+    @rule(
+        player=st.sampled_from(some.PLAYERS), kind=st.sampled_from((LimitKind.ROUND, *LOSS_KINDS)),
+        amounts=st.lists(st.sampled_from((10, 20, 30)), min_size=2, max_size=4),
+        wishes=st.sampled_from(((20,), (40,), (20, 1000), (40, 1000))),
+    )  # fmt: skip
+    @able(Capability.LIMITS)
+    def bets_against_a_limit(self, player: int, kind: LimitKind, amounts: list[int], wishes: tuple[int, ...]) -> None:
+        """Set a limit, perhaps wish for a looser one, and bet up to it and beyond, one by one and in a batch."""
+        changes = [LimitChange(self._new_ref(), player, kind, wish) for wish in wishes]
+        self.set_limits(changes, self.now_ns + some.HOUR_NS)
+        bets = self._new_bets([(player, amount, 0) for amount in amounts])
+        self.place(bets[:1])
+        self.place(bets[1:])
 
     @invariant()
     def balances_agree(self) -> None:
@@ -232,6 +314,10 @@ class WalletMachine(RuleBasedStateMachine):
         """Place bets on both sides."""
         if bets:
             self._agree(self.model.place(bets, self.now_ns), self.wallet.place(bets, self.now_ns))
+
+    def place_together(self, bets: Sequence[Bet]) -> None:
+        """Place collected bets on both sides."""
+        self._agree(self.model.place_together(bets, self.now_ns), self.wallet.place_together(bets, self.now_ns))
 
     def cancel(self, cancels: Sequence[Cancel]) -> None:
         """Cancel on both sides."""
@@ -267,6 +353,20 @@ class WalletMachine(RuleBasedStateMachine):
 
     def _batch(self, of: Callable[[frozenset[Capability]], st.SearchStrategy[Any]]) -> st.SearchStrategy[list[Any]]:
         return st.lists(of(self.wallet.can), min_size=1, max_size=BATCH_MAX)
+
+    def _last_bets(self, place: int) -> list[Entry]:
+        known = [entry for entry in self.model.journal() if entry.kind is EntryKind.BET]
+        return known[-1 - place :][:1]
+
+    def _new_ref(self) -> bytes:
+        self._refs += 1
+        return self._refs.to_bytes(16, "big")
+
+    def _new_bets(self, plain: Sequence[tuple[int, int, int]]) -> list[Bet]:
+        return [
+            Bet(self._new_ref(), account, some.ROUNDS[0], 0, selection, amount, late=False)
+            for account, amount, selection in plain
+        ]
 
     def _opened(self, round_id: int) -> bool:
         return (round_id, 0) in self.model.ledger.windows

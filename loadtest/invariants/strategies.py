@@ -38,6 +38,11 @@ mostly = st.integers(0, 7).map(lambda n: n < 7)
 seldom = mostly.map(lambda common: not common)
 refs = st.integers(0, 30).map(lambda n: n.to_bytes(16, "big"))
 rounds = st.sampled_from((ROUNDS[0], *ROUNDS))
+amounts = st.sampled_from((0, 5, 60, 200))
+plain_bets = st.lists(
+    st.tuples(st.sampled_from(PLAYERS), st.sampled_from((10, 30, 50)), st.integers(0, 3)), min_size=1, max_size=5
+)
+"""Account, stake and spot of bets that are all right."""
 
 
 def players(can: frozenset[Capability]) -> st.SearchStrategy[int]:
@@ -78,7 +83,7 @@ def cancels(can: frozenset[Capability]) -> st.SearchStrategy[Cancel]:
 
 def payouts(can: frozenset[Capability]) -> st.SearchStrategy[Payout]:
     """Return payouts for bets that may not be there."""
-    return st.builds(Payout, ref=refs, account=players(can), amount=st.sampled_from((0, 5, 60, 200)))
+    return st.builds(Payout, ref=refs, account=players(can), amount=amounts)
 
 
 def transfers(can: frozenset[Capability]) -> st.SearchStrategy[Transfer]:

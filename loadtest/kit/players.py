@@ -8,10 +8,11 @@ from reference_impl.domain.money import Currency
 
 PLAYERS_A_CALL = 100  # each password is hashed slowly on purpose: a call must not take minutes
 CALL_S_MAX = 60.0
-RANDOM_BITS = 40
 
 
-def open_test_players(api_url: str, admin_token: str, count: int, deposit_minor: int) -> list[str]:
+def open_test_players(
+    api_url: str, admin_token: str, count: int, deposit_minor: int, currency: Currency = Currency.EUR
+) -> list[str]:
     """Open new players with a deposit each; return a launch token for each of them.
 
     Parameters
@@ -23,20 +24,22 @@ def open_test_players(api_url: str, admin_token: str, count: int, deposit_minor:
     count : int
         How many players.
     deposit_minor : int
-        What each of them has, in minor units of EUR.
+        What each of them has, in minor units.
+    currency : Currency
+        Of their accounts.
 
     Raises
     ------
     OperationalError
         If the API refuses or does not answer.
     """
-    first = PLAYER_ID_MAX - (secrets.randbits(RANDOM_BITS) + 1) * count
+    first = PLAYER_ID_MAX // 2 + secrets.randbelow(PLAYER_ID_MAX // 4)  # far from the numbers that people choose
     password = secrets.token_urlsafe(12)
     tokens = []
     with JsonClient(api_url, CALL_S_MAX) as client:
         for start in range(first, first + count, PLAYERS_A_CALL):
             numbers = range(start, min(start + PLAYERS_A_CALL, first + count))
-            players = [_player(number, password, deposit_minor) for number in numbers]
+            players = [_player(number, password, deposit_minor, currency) for number in numbers]
             client.post("/v1/admin/players", {"players": players}, admin_token)
             for player in players:
                 token = client.post("/v1/login", {"name": player["name"], "password": password})["token"]
@@ -44,12 +47,12 @@ def open_test_players(api_url: str, admin_token: str, count: int, deposit_minor:
     return tokens
 
 
-def _player(number: int, password: str, deposit_minor: int) -> dict[str, str | int]:
+def _player(number: int, password: str, deposit_minor: int, currency: Currency) -> dict[str, str | int]:
     name = f"kit-{number}"
     return {
         "id": number,
         "name": name,
         "password": password,
         "deposit_minor": deposit_minor,
-        "currency": int(Currency.EUR),
+        "currency": int(currency),
     }

@@ -40,7 +40,7 @@ from reference_impl.domain.messages import TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.arrivals import DRAWS_PER_ROUND, PlannedBet, may_send, planned_bets, think_ns
+from sim.arrivals import DRAWS_PER_ROUND, PLAIN, PlannedBet, PlanRules, may_send, planned_bets, think_ns
 from sim.people import betting_of, late_s, storms_of
 from sim.scenario import Arrival, Pace, Scenario, Storm, StormKind
 
@@ -75,6 +75,8 @@ class PlayerScript:
         From then on no bet is started; the load began ``scenario.load_s`` before.
     answers_s_max, payments_s_max : float
         How long after the load's end the player stays for answers, and then for payments.
+    rules : PlanRules
+        In which form the rules of the plan are to be used.
     """
 
     arrival: Arrival
@@ -84,6 +86,7 @@ class PlayerScript:
     load_end_ns: int
     answers_s_max: float
     payments_s_max: float
+    rules: PlanRules = PLAIN
     complaints: list[str] = field(default_factory=list)
     given_up: list[Operation] = field(default_factory=list)
     missed: int = 0
@@ -163,8 +166,10 @@ class PlayerScript:
 
     def take_due(self, now_ns: int) -> list[Operation]:
         """Return the bets to send now, first attempts and repetitions."""
-        due = [op for at_ns, op in self._again if at_ns <= now_ns]
-        self._again = [(at_ns, op) for at_ns, op in self._again if at_ns > now_ns]
+        due: list[Operation] = []
+        if self._again:
+            due += [op for at_ns, op in self._again if at_ns <= now_ns]
+            self._again = [(at_ns, op) for at_ns, op in self._again if at_ns > now_ns]
         while self._planned and self._planned[0].due_ns <= now_ns:
             op = self._planned.pop(0)
             connected_ns = self._connected_ns
@@ -215,6 +220,8 @@ class PlayerScript:
             _, storm = self._storms.pop(0)
             self._exits = storm.kind is StormKind.EXIT_TO_LOBBY
             return True
+        if not self._waiting:
+            return False
         again = {op.ref for _, op in self._again}
         return any(op.answer_by_ns <= now_ns for op in self._waiting.values() if op.ref not in again)
 
@@ -245,8 +252,7 @@ class PlayerScript:
 
     def wake_ns(self, now_ns: int) -> int:
         """Return when, after now, there is something to do even if nothing arrives."""
-        later = (at_ns for at_ns in self._instants() if at_ns > now_ns)
-        return min(later, default=now_ns + IDLE_NS_MAX)
+        return min([at_ns for at_ns in self._instants() if at_ns > now_ns], default=now_ns + IDLE_NS_MAX)
 
     @property
     def unanswered(self) -> list[Operation]:
@@ -273,7 +279,8 @@ class PlayerScript:
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
-            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, self.arrival.table)
+            where = self.arrival.table
+            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, where, self.rules)
             self._prepared = round_no, bets
         return self._prepared[1]
 

@@ -22,12 +22,15 @@ from loadtest.users.adversary import AdversaryScript
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.browser import BrowserScript
 from loadtest.users.player import Player
+from loadtest.users.reactor import Reactor
 from loadtest.users.screening import Watching
 from loadtest.users.viewer import Viewer
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.scenario import Arrival, Kind, people
+from sim import kernels
+from sim.arrivals import PlanRules, planned_bets
+from sim.scenario import Arrival, Kind, Scenario, people
 
 SCRIPTS: Final[dict[Kind, type[PlayerScript]]] = {
     Kind.BETTOR: PlayerScript,
@@ -37,8 +40,13 @@ SCRIPTS: Final[dict[Kind, type[PlayerScript]]] = {
 }
 """What everybody does who does not only watch."""
 
+COMPILED: Final = PlanRules(kernels.bets_count, kernels.planned_bet)
+"""A whole table plans its next round in the same instant: compiled, that takes a twentieth of the time."""
+
 KindReport = Callable[[Kind, OpKind | FetchKind, float, str], None]
 """Told of each operation's and fetch's end: whose, what, milliseconds, and what went wrong or an empty text."""
+
+planned_bets(Scenario(), 1, 1, rules=COMPILED)  # the machine code is there before a load begins
 
 LAG_PROBE_NS = 10 * NS_PER_MS
 HEALTH_NS = NS_PER_S
@@ -53,15 +61,20 @@ class Crowd:
         What the conductor ordered.
     worker : int
         The worker's number.
+    reactor : Reactor
+        Serves players' connections.
     kinds : collection of Kind
         Whom to play; nobody else comes.
     """
 
-    def __init__(self, plan: LoadPlan, worker: int, kinds: Collection[Kind] = frozenset(Kind)) -> None:
+    def __init__(
+        self, plan: LoadPlan, worker: int, reactor: Reactor, kinds: Collection[Kind] = frozenset(Kind)
+    ) -> None:
         start_ns = plan.start_ns()
         if start_ns is None:
             raise OperationalError(f"worker {worker}: the load's start is not announced")
         self.playing = 0
+        self.reactor = reactor
         self._closed = False
         self._plan = plan
         self._start_ns = start_ns
@@ -95,10 +108,12 @@ class Crowd:
         plan = self._plan
         load_end_ns = plan.end_ns(self._start_ns)
         script = SCRIPTS[arrival.kind](
-            arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max
-        )
+            arrival, plan.scenario, plan.nonce, self._server_clock, load_end_ns, plan.answers_s_max, plan.round_s_max,
+            COMPILED,
+        )  # fmt: skip
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
-        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, partial(report, arrival.kind))
+        told = partial(report, arrival.kind)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor)
 
     def _viewer(self, arrival: Arrival, arrives_ns: int, report: KindReport) -> Viewer:
         watching = Watching(
@@ -119,7 +134,9 @@ class Crowd:
             if now_ns >= health_ns and not self._closed:
                 usage = resource.getrusage(resource.RUSAGE_SELF)
                 cpu_ns = round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
-                self._recorder.health(now_ns, self.playing, lag_ns_max, cpu_ns)
+                offset_ns = self._server_clock.ahead_of(time.time_ns(), now_ns) if self._server_clock.known else 0
+                error_ns = self._server_clock.error_ns
+                self._recorder.health(now_ns, self.playing, lag_ns_max, cpu_ns, offset_ns, error_ns)
                 self._clock.sample()
                 lag_ns_max, health_ns = 0, max(health_ns + HEALTH_NS, now_ns)
 

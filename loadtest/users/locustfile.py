@@ -7,9 +7,6 @@ Every kind of user is a tag, so ``--tags viewer`` lets only viewers come, and th
 statistics: ``high-roller bet``, ``viewer part``.
 """
 
-import contextlib
-import gc
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,13 +20,13 @@ from loadtest.histogram import install
 from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
+from loadtest.users.hub import HubReactor
+from loadtest.users.punctuality import keep_time
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
 from sim.scenario import Kind
 
 _REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}  # whatever else happens is a GET
-
-_NICENESS = -10
 
 _state: dict[str, Crowd] = {}
 
@@ -83,21 +80,14 @@ def _crowd(environment: Environment) -> Crowd:
     if "crowd" not in _state:
         runner = environment.runner
         worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
-        crowd = Crowd(load_plan(), worker, wanted_kinds(environment))
+        crowd = Crowd(load_plan(), worker, HubReactor(), wanted_kinds(environment))
         _state["crowd"] = crowd
         gevent.spawn(crowd.watch)
     return _state["crowd"]
 
 
-def _keep_time() -> None:
-    """Run before the system under test where the two share a machine: a late generator measures itself."""
-    with contextlib.suppress(PermissionError):  # the lag is recorded, and judged, either way
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-    gc.freeze()  # what is loaded by now stays: collections need not look at it
-
-
 def _open(environment: Environment, **_: Any) -> None:
-    _keep_time()
+    keep_time()
     if not isinstance(environment.runner, MasterRunner):
         _crowd(environment)
 

@@ -2,21 +2,22 @@
 
 Whoever else sits at a table or looks at the lobby is another script carried out by the same player.
 
-Everything blocks, one greenlet a player. Waiting for messages and waiting for the next bet's intended start are one
-wait on the socket, so nothing a player waits for can delay a bet, except the process itself: that delay is in the
-records, between due and invoke.
+The way in and back blocks, in a greenlet of the player's own. Play itself does not: the worker's reactor calls
+:meth:`Player.step` when something arrived or a bet is due. What delays a bet is the process alone, and that delay is in
+the records, between due and invoke.
 """
 
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
 from loadtest.pushed import pushes_of
 from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
+from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
@@ -66,6 +67,8 @@ class Player:
         When the player stops trying to connect.
     report : Report
         Told of each operation's end.
+    reactor : Reactor
+        Serves the open connection.
     sleep : callable
         Waits for so many seconds.
     """
@@ -76,9 +79,15 @@ class Player:
     arrives_ns: int
     leaves_ns: int
     report: Report
+    reactor: Reactor
     sleep: Callable[[float], None] = time.sleep
+    _link: PlayerLink = field(init=False)
+    _code: int = _NORMAL
+    _done: bool = False
+    _listening: bool = True
     _token: str = ""
     _connections: int = 0
+    _seated_ns: int = 0
     _avoid: str = ""
 
     def run(self) -> None:
@@ -141,7 +150,7 @@ class Player:
         if not self._try_for(op, connect) or link is None:
             return None, None
         self._connections += 1
-        now_ns = time.monotonic_ns()
+        self._seated_ns = now_ns = time.monotonic_ns()
         self._end(op, Returned(Outcome.OK, now_ns, came[0].kernel_ns))
         seat = Seat(op.session, self._connections, op.gateway, op.table, op.account, now_ns)
         self._take(came)
@@ -149,11 +158,13 @@ class Player:
 
     def _open_session(self, placement: Placement, op: Operation) -> tuple[PlayerLink, list[Arrived]]:
         link = self.adapter.connect(placement.url)
+        asked_ns = time.monotonic_ns()
         try:
             welcome, came = link.greet(placement.ticket, HANDSHAKE_S_MAX)
         except BaseException:
             link.close()
             raise
+        self.script.clock.trip((came[0].kernel_ns or came[0].app_ns) - asked_ns)
         self.script.connected(welcome, op.gateway, op.connection, came[0].kernel_ns or came[0].app_ns)
         return link, came
 
@@ -178,39 +189,58 @@ class Player:
 
     def _play(self, link: PlayerLink, seat: Seat) -> bool:
         """Play until the connection ends (False) or the player leaves (True)."""
-        code, done = _BROKEN, False
+        self._link, self._code, self._done, self._listening = link, _NORMAL, False, True
         try:
-            while not done:
-                now_ns = time.monotonic_ns()
-                self._send_due(link, now_ns)
-                if self.script.overdue(now_ns):
-                    break
-                done = self.script.finished(now_ns)
-                if not done:
-                    self._await(link, now_ns)
-            code = _NORMAL
-        except ConnectionLostError as lost:
-            code = lost.code
-        except RemoteProtocolError as error:
-            self.script.complaints.append(f"player {seat.account}: {error}")
-            self._pass_complaints_on()
+            self.reactor.attend(self)
+        except BaseException:
+            self._code = _BROKEN
+            raise
         finally:
             link.close()
-            self.recorder.session_ended(seat, time.monotonic_ns(), code)
+            self.recorder.session_ended(seat, time.monotonic_ns(), self._code)
             self.script.disconnected()
-        return done
+        return self._done
 
-    def _await(self, link: PlayerLink, now_ns: int) -> None:
-        """Wait for what comes, or for the next thing to do."""
-        wake_ns, deaf_until_ns = self.script.wake_ns(now_ns), self.script.deaf_until_ns(now_ns)
-        if deaf_until_ns > now_ns:
-            self.sleep((min(wake_ns, deaf_until_ns) - now_ns) / NS_PER_S)
-        else:
-            self._take(link.receive((wake_ns - now_ns) / NS_PER_S))
+    def fileno(self) -> int:
+        """Return the descriptor of the open connection."""
+        return self._link.fileno()
+
+    @property
+    def listening(self) -> bool:
+        """Whether the player reads what arrives."""
+        return self._listening
+
+    def step(self, now_ns: int, *, readable: bool) -> int | None:
+        """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
+        try:
+            if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
+                self._take(self._link.receive(0.0))
+            self._send_due(self._link, now_ns)
+        except ConnectionLostError as lost:
+            self._code = lost.code
+            return None
+        except RemoteProtocolError as error:
+            self.script.complaints.append(f"player {self.script.arrival.player}: {error}")
+            self._pass_complaints_on()
+            self._code = _BROKEN
+            return None
+        if self.script.overdue(now_ns):
+            return None
+        self._done = self.script.finished(now_ns)
+        if self._done:
+            return None
+        deaf_until_ns = self.script.deaf_until_ns(now_ns)
+        self._listening = deaf_until_ns <= now_ns
+        wake_ns = self.script.wake_ns(now_ns)
+        return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
-            self.recorder.invoke(op, time.monotonic_ns())
+            invoke_ns = time.monotonic_ns()
+            if op.attempt == 1:
+                lag_ns = invoke_ns - max(op.due_ns, self._seated_ns)
+                self.recorder.start_lag_ns_max = max(self.recorder.start_lag_ns_max, lag_ns)
+            self.recorder.invoke(op, invoke_ns)
             link.send_bet(op)
         for op in self.script.given_up:
             self.recorder.refused(op, now_ns)

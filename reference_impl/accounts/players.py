@@ -14,7 +14,7 @@ from typing import NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from reference_impl.accounts.store import Store
+from reference_impl.accounts.store import DURABLY, Store
 from reference_impl.domain.errors import OperationalError, RetryableError
 
 FAILURES_MAX = 3
@@ -87,9 +87,11 @@ class Players:
         """Register players; those that exist keep their password."""
         hashes = await asyncio.to_thread(lambda: [self._hasher.hash(player.password) for player in players])
         rows = [(p.player, p.name, hashed, p.currency) for p, hashed in zip(players, hashes, strict=True)]
-        await self._store.pool.executemany(
-            "INSERT INTO accounts.player VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows
-        )
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await connection.execute(DURABLY)
+            await connection.executemany(
+                "INSERT INTO accounts.player VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", rows
+            )
 
     async def recognise(self, name: str, password: str) -> int | None:
         """Return whose name and password these are, or None.

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.accounts.players import Players
-from reference_impl.accounts.store import Store
+from reference_impl.accounts.store import DURABLY, Store
 from reference_impl.domain.ids import AccountKind, account_id, account_number
 from reference_impl.domain.messages import EndedSessions, EndedSince
 from reference_impl.domain.money import Currency
@@ -114,7 +114,9 @@ class Sessions:
 
     async def end(self, player: int, why: str) -> bool:
         """End a player's session; False if there was none."""
-        return await self._store.pool.execute(_END_FORMER, player, why) != "UPDATE 0"
+        async with self._store.pool.acquire() as connection, connection.transaction():
+            await connection.execute(DURABLY)
+            return await connection.execute(_END_FORMER, player, why) != "UPDATE 0"
 
     async def end_idle(self) -> None:
         """End the sessions that gave no sign of life for too long."""

@@ -23,7 +23,7 @@ from reference_impl.bus import ask_wallet
 from reference_impl.domain import messages as m
 from reference_impl.domain import seamless as s
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.errors import OperationalError, OutcomeUnknownError
+from reference_impl.domain.errors import LabError, OperationalError, OutcomeUnknownError
 from reference_impl.domain.ids import ACCOUNT_MAX, TABLE_ID_MAX, round_id, shard_of
 from reference_impl.domain.money import Currency
 from reference_impl.domain.seamless import Code, problem
@@ -118,7 +118,7 @@ class SeamlessWallet:
                 return await self._carry_out(provider, call, now_unix_s)
         except _Refused as refused:
             return refused.answer
-        except (OperationalError, TimeoutError, OSError, *_DATABASE_ERRORS) as error:
+        except (LabError, TimeoutError, OSError, *_DATABASE_ERRORS) as error:
             what = str(error) or "no answer in time"
             return problem(Code.OUTCOME_UNKNOWN, f"outcome unknown, send the same transaction again: {what}")
 
@@ -272,7 +272,9 @@ class SeamlessWallet:
 
     async def _account(self, player: int) -> m.Balance:
         reply = await ask_wallet(self._bus, shard_of(player, self._shards), m.GetBalance(player), m.Balance, ASK_S_MAX)
-        if isinstance(reply, m.Refused) or not reply.known:
+        if isinstance(reply, m.Refused):
+            raise OperationalError(f"the balance of player {player} cannot be read: {reply.reason}")
+        if not reply.known:
             raise _Refused(problem(Code.UNKNOWN_PLAYER, f"player {player} has no account"))
         return reply
 

@@ -164,10 +164,11 @@ GENERATOR = Layout(
     "generator",
     (
         ("t_ns", "q"), ("worker", "i"), ("users", "i"), ("lag_ns_max", "q"), ("cpu_ns", "q"), ("ops", "q"),
-        ("missed", "q"),
+        ("missed", "q"), ("start_lag_ns_max", "q"), ("clock_offset_ns", "q"), ("clock_error_ns", "q"),
     ),
 )  # fmt: skip
-"""A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed."""
+"""A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed, how late bets
+started that nothing but the worker held up, and how far the target's clock is from the worker's, at most so far off."""
 
 CLIPS = Layout(
     "clips",

@@ -12,7 +12,8 @@ from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.config import SECRETS_VARIABLE, StackConfig
 from reference_impl.stack.stack import Stack
 
-GUEST = 1
+GUEST = 1_000_000_000
+"""The guest's number: far from those of load, which begin at 1."""
 GUEST_DEPOSIT_MINOR = 100_000
 OPEN_S_MAX = 15.0
 
@@ -29,6 +30,7 @@ async def serve(config: StackConfig) -> None:
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
         _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
         _say(f"admin    token {stack.admin_token}")
+        _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")
         _say("Ctrl-C stops everything")
         await stop.wait()

@@ -325,9 +325,14 @@ class Wallet:
         await self.bus.subscribe(f"wallet.{self.shard}.control", cb=self._on_control)
         await self.bus.flush()
         ready()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._writer.run())
-            group.create_task(self._carrier.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._writer.run())
+                group.create_task(self._carrier.run())
+        finally:
+            self._beside.cancel()
+            if self._reader is not None:
+                self._reader.terminate()
 
     async def _end_transfers(self, ask: m.EndTransfers) -> None:
         await self._writer.control(step_of(ask))

@@ -11,11 +11,15 @@ import numpy as np
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
+from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, by_shard, taken
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
 from reports.checks.view import View
 
 _FOREVER_NS = np.iinfo(np.int64).max
+
+RESENT_NS_MIN = NS_PER_S
+"""No gateway gives up waiting for a shard's answer sooner than this."""
 
 
 def no_late_bet(history: History) -> Verdict:
@@ -29,9 +33,10 @@ def no_late_bet(history: History) -> Verdict:
     last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
     late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
-    overdue = (bets["accept_until_ns"] > 0) & (
-        bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
-    )
+    sure = _sent_once_by_the_gateway(history, bets)
+    dealt &= sure
+    overdue = sure & (bets["accept_until_ns"] > 0)
+    overdue &= bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
     broken = first_broken(
         (
             Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
@@ -112,9 +117,21 @@ def _stamped_accepted(history: History) -> View:
     rows = bets.where(
         accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1),
         "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
-        "committed_ns",
+        "committed_ns", "sent_ns", "replied_ns",
     )  # fmt: skip
     row = history.window_rows(rows)
     instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "last_close_ns", "informative_ns")}
     until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
     return rows.adding(**instants, accept_until_ns=until_ns)
+
+
+def _sent_once_by_the_gateway(history: History, bets: View) -> Mask:
+    """Tell which bets' stamps are certainly those of the call that decided.
+
+    A gateway that gets no answer sends its batch again, and a wallet that loses its database repeats the call; the
+    stamps are then of the repetition, which only tells again what was decided before.
+    """
+    sent_ns, replied_ns = bets["sent_ns"], bets["replied_ns"]
+    quick = (sent_ns > 0) & (replied_ns - sent_ns < RESENT_NS_MIN)
+    sure: Mask = quick & ~history.disturbed(sent_ns, replied_ns, ("wallet", "postgres", "nats"))
+    return sure

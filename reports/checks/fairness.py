@@ -12,6 +12,11 @@ from reports.checks.ordering import Integers, Mask, positions
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
 from reports.checks.view import View
 
+OWN_LIMITS = tuple(
+    map(int, (Status.STAKE_LIMIT, Status.ROUND_LIMIT, Status.LOSS_LIMIT, Status.TIME_OUT, Status.EXCLUDED))
+)
+"""Refusals by what a player asked to be protected from."""
+
 DECILES = 10
 SAMPLE_MAX = 200_000
 """Bets from which the deciles are computed: every k-th, if there are more."""
@@ -30,14 +35,16 @@ def fairness(history: History) -> Verdict:
     if history.ledger.empty:
         return unknown("there is no ledger export to find reasons in")
     bets = history.bets
-    rows = bets.where(bets["outcome"] == int(Outcome.REJECTED)).frame(*_SHOWN, "attempts")
+    rows = bets.where(bets["outcome"] == int(Outcome.REJECTED)).frame(*_SHOWN, "currency", "attempts")
     status = rows["status"].to_numpy()
     once = rows["attempts"].to_numpy() == 1
     limits = history.terms.limits
     judged = np.isin(status, (int(Status.BAD_AMOUNT), int(Status.BAD_SELECTION)))
     groundless = judged & (_breaks_no_limit(rows, limits, status) if limits else False)
     opened = opened_seq(history, rows)
-    known = np.isin(rows["account"].to_numpy(), history.accounts["account"].to_numpy())
+    account = positions(history.accounts["account"].to_numpy(), rows["account"].to_numpy())
+    known = account >= 0
+    same_currency = known & (taken(history.accounts, "currency", account) == rows["currency"].to_numpy())
     cancelled = np.isin(rows["op"].to_numpy(), _cancelled(history))
     counts = {
         "refused": len(rows),
@@ -54,6 +61,8 @@ def fairness(history: History) -> Verdict:
                  (status == int(Status.UNKNOWN_ROUND)) & (opened > 0) & (rows["seq"].to_numpy() > opened)),
             Rule("a bet of a known player, refused as of an unknown one", rows,
                  (status == int(Status.UNKNOWN_PLAYER)) & known),
+            Rule("a bet in its account's currency, refused as in another", rows,
+                 (status == int(Status.WRONG_CURRENCY)) & same_currency),
             Rule("a bet refused as the repetition of another, though its id was used once", rows,
                  (status == int(Status.CONFLICT)) & once),
             Rule("a bet refused as cancelled that nobody cancelled", rows,
@@ -65,6 +74,11 @@ def fairness(history: History) -> Verdict:
         return broken
     if judged.any() and limits is None:
         return unknown(f"{int(judged.sum()):,} bets were refused by limits that are not on record", **counts)
+    counts["own_limits"] = int(np.isin(status, OWN_LIMITS).sum())
+    if counts["own_limits"]:
+        return unknown(
+            f"{counts['own_limits']:,} bets were refused by players' own limits, which no Run holds", **counts
+        )
     deciles = latency_deciles(history)
     message = f"all {len(rows):,} refusals have their reason"
     if len(deciles) > 1:

@@ -18,7 +18,9 @@ from reports.checks.view import View
 from reports.columns import TABLES
 from reports.run import Run
 
-_STREAMING = ("edge", "origin", "studio")
+MESSAGING = ("gateway", "wallet", "dealer", "services", "postgres", "nats")
+"""Processes whose faults may cost a message."""
+
 _FOREVER_NS = np.iinfo(np.int64).max
 
 FAULT_ECHO_NS = 2 * NS_PER_S
@@ -254,10 +256,18 @@ class History:
         """Return a column of :attr:`rounds` for each round, 0 where it is not known."""
         return taken(self.rounds, column, self.round_rows(rounds))
 
-    def disturbed(self, from_ns: Integers, to_ns: Integers) -> Mask:
-        """Tell which spans of time touch a fault, or what it leaves behind. The video's faults disturb no message."""
+    def disturbed(self, from_ns: Integers, to_ns: Integers, targets: tuple[str, ...] = MESSAGING) -> Mask:
+        """Tell which spans of time touch a fault of these processes, or what it leaves behind.
+
+        Parameters
+        ----------
+        from_ns, to_ns : array of int, shape (n,)
+            The spans.
+        targets : tuple of str
+            How the processes' names begin. The video's faults disturb no message.
+        """
         hit = np.zeros(len(from_ns), dtype=bool)
-        faults = self.faults[~self.faults["target"].str.startswith(_STREAMING)]
+        faults = self.faults[self.faults["target"].str.startswith(targets)]
         for struck_ns, recovered_ns in faults[["t_ns", "recovered_ns"]].to_numpy(dtype=np.int64):
             until_ns = recovered_ns + FAULT_ECHO_NS if recovered_ns else _FOREVER_NS
             hit |= (from_ns <= until_ns) & (to_ns >= struck_ns)

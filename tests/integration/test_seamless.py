@@ -34,6 +34,7 @@ from reference_impl.api.seamless import SeamlessDesk, router
 from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.bus import connect
 from reference_impl.domain.ids import shard_of
+from reference_impl.domain.money import Currency
 from reference_impl.domain.seamless import (
     CALLS,
     Authenticate,
@@ -131,6 +132,16 @@ async def seat(stack: Stack) -> AsyncIterator[tuple[SeamlessClient, Authenticate
     assert isinstance(told, Authenticated)
     yield client, told
     client.close()
+
+
+async def test_money_of_another_currency_is_kept_apart(stack: Stack) -> None:
+    tokens = await asyncio.to_thread(
+        open_test_players, stack.api_url, stack.admin_token, 2, 100_000, currency=Currency.GBP
+    )
+    profile = Profile(currency="GBP", foreign_currency="EUR")
+    cases = ("a_bet_is_debited_and_its_win_credited", "a_promo_pays_once", "another_currency_is_refused")
+    result = await asyncio.to_thread(check, url_of(stack), profile, Hmac(SECRET), tokens, only=cases, seed=7)
+    assert [case.message for case in result.cases if case.verdict != "pass"] == []
 
 
 async def test_an_id_has_one_effect_through_two_apis_at_once(

@@ -36,13 +36,13 @@ def said() -> list[str]:
 async def stack(said: list[str]) -> AsyncIterator[Stack]:
     config = StackConfig(edges=0, timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1))
     async with Stack(config, said.append) as running:
-        await open_players(running, *range(1, 40))
+        await open_players(running, *range(1, 90))
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def player(stack: Stack, request: pytest.FixtureRequest) -> Player:
-    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 40)))
+    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 90)))
     joined = Player(stack, next(numbers))
     await joined.join()
     return joined

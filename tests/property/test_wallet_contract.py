@@ -78,8 +78,11 @@ class OurMachine(WalletMachine):
         assert row["broken"] == 0
 
 
-def test_postgres_and_the_model_give_the_same_answers_to_any_history(postgres: EmbeddedPostgres) -> None:
-    check_wallet(lambda: PostgresWallet(asyncio.run(new_shard(postgres))), histories=70, machine=OurMachine)
+@pytest.mark.parametrize("histories", [40, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+def test_postgres_and_the_model_give_the_same_answers_to_any_history(
+    postgres: EmbeddedPostgres, histories: int
+) -> None:
+    check_wallet(lambda: PostgresWallet(asyncio.run(new_shard(postgres))), histories=histories, machine=OurMachine)
 
 
 def ref(number: int) -> bytes:

@@ -99,7 +99,7 @@ def test_what_has_no_model_is_named():
         storms=(Storm(kind=StormKind.EXIT_TO_LOBBY, at_s=3.0), Storm(kind=StormKind.RECONNECT, at_s=5.0)),
     )
     assert not_modelled(scenario) == [
-        "2 of kind adversary", "3 of kind lobby-browser", "exit-to-lobby at 3 s", "a closed pace of betting",
+        "4 of kind adversary", "6 of kind lobby-browser", "exit-to-lobby at 3 s", "a closed pace of betting",
     ]  # fmt: skip
     assert {arrival.kind for arrival in arrivals(scenario)} == {Kind.BETTOR}
 

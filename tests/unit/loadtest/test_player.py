@@ -1,7 +1,10 @@
 """A player's way in and back, against a target that refuses, fails and hangs up by script."""
 
+import select
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from loadtest.operations import Operation
 from loadtest.recorder import Recorder
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.player import TRIES_MAX, Player
+from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RetryableError
 from reference_impl.domain.protocol import Welcome
@@ -26,6 +30,12 @@ class Link:
 
     def __init__(self, code: int | None) -> None:
         self.code = code
+        self.near, self.far = socket.socketpair()
+        if code is not None:
+            self.far.close()
+
+    def fileno(self) -> int:
+        return self.near.fileno()
 
     def greet(self, ticket: str, timeout_s: float) -> tuple[Welcome, list[Arrived]]:
         welcome = Welcome(1, 0, 100, 1, 978, time.time_ns(), None)
@@ -37,11 +47,11 @@ class Link:
     def receive(self, timeout_s: float) -> list[Arrived]:
         if self.code is not None:
             raise ConnectionLostError(self.code)
-        time.sleep(timeout_s)
         return []
 
     def close(self) -> None:
-        pass
+        self.near.close()
+        self.far.close()
 
 
 class Target:
@@ -84,7 +94,17 @@ class Restless(PlayerScript):
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[..., tuple[list[tuple[OpKind, int, Outcome]], list[int]]]:
+def reactor() -> Iterator[Reactor]:
+    served = Reactor(select.epoll())
+    thread = threading.Thread(target=served.run)
+    thread.start()
+    yield served
+    served.close()
+    thread.join()
+
+
+@pytest.fixture
+def play(tmp_path: Path, reactor: Reactor) -> Callable[..., tuple[list[tuple[OpKind, int, Outcome]], list[int]]]:
     def run(
         target: Target, script_of: type[PlayerScript] = PlayerScript
     ) -> tuple[list[tuple[OpKind, int, Outcome]], list[int]]:
@@ -92,7 +112,7 @@ def play(tmp_path: Path) -> Callable[..., tuple[list[tuple[OpKind, int, Outcome]
         end_ns = time.monotonic_ns() + NS_PER_S // 5
         script = script_of(Arrival(1, 1, 0.0), Scenario(), 5, ServerClock(), end_ns, 0.0, 0.0)
         player = Player(
-            script, target, recorder, time.monotonic_ns(), end_ns, lambda *_: None, sleep=lambda _: None
+            script, target, recorder, time.monotonic_ns(), end_ns, lambda *_: None, reactor, sleep=lambda _: None
         )  # fmt: skip
         player.run()
         recorder.close()

@@ -59,6 +59,14 @@ def test_a_campaign_with_an_unknown_limit_is_refused_before_anything_starts():
         parse_campaign('name = "x"\n[health]\ncpu_share = 1')
 
 
+@pytest.mark.parametrize(
+    ("limit", "why"), [("video.stalls <= 1", "nobody watches"), ("fault.unrecovered <= 0", "nothing is broken")]
+)
+def test_a_limit_on_what_cannot_happen_is_refused_before_anything_starts(limit, why):
+    with pytest.raises(ConfigError, match=f"slo '{limit}': {why}"):
+        parse_campaign(f'name = "x"\nslo = ["{limit}"]')
+
+
 def test_a_figure_knows_its_unit_and_which_way_is_better():
     said = {text: (parse_figure(text).unit, parse_figure(text).better) for text in (
         "bet.p99_ms", "bet.ok_per_s", "bet.unknown_share", "video.stall_s", "bet.offered", "round.void_share",

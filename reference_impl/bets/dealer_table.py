@@ -76,6 +76,7 @@ class Table:
     last: m.TableEnvelope | None = None
     draining: bool = False
     epoch: int = 0
+    _asked: frozenset[int] = frozenset()
     _window: int = 0
     state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -100,6 +101,7 @@ class Table:
                 await self._play(round_no)
                 round_no += 1
                 await asyncio.sleep(self.timing.pause_ms / 1000)
+            await self._let_shards_finish()
             await self._to_announce.join()
         except FencedError as error:
             log.warning("table %d: %s; it is left to the other dealer", self.number, error)
@@ -196,6 +198,7 @@ class Table:
         known = state.round_id
         match effect:
             case gr.OpenShards(shards, until_ns):
+                self._asked = frozenset(shards)
                 for shard in shards:
                     self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self.epoch, until_ns)))
             case gr.CloseShards(shards):
@@ -211,8 +214,19 @@ class Table:
                     self._owe(shard, self._end(shard, known, m.Decision(True, -1)))
             case gr.Announce(phase, outcome):
                 self.announce(phase, state, outcome)
+                self._part_with_silent_shards(phase, state)
             case gr.WakeAt(at_ns):
                 self._wake_at(at_ns)
+
+    def _part_with_silent_shards(self, phase: gr.Phase, state: gr.RoundState) -> None:
+        """Have the shards that a round begins without forget it: they may have opened its window after all."""
+        begins, never_began = phase is gr.Phase.BETS_OPEN, phase is gr.Phase.VOIDED and not state.opens_at_ns
+        for shard in self._asked - state.shards if begins else self._asked if never_began else ():
+            self._owe(shard, self._finish(shard, state.round_id, m.Decision(True, -1)))
+
+    async def _let_shards_finish(self) -> None:
+        if owed := [task for tasks in self._owing.values() for task in tasks]:
+            await asyncio.wait(owed, timeout=self.timing.done_wait_ms_max / 1000)
 
     async def _open(self, shard: int, request: m.OpenWindow) -> None:
         if await self._ask_while_current(shard, request, m.Sequenced):
@@ -321,7 +335,7 @@ class Table:
         """Ask until answered, but only as long as the round still waits for it."""
         state = self.state
         while self.state is not None and state is not None and self.state.round_id == request.round_id:
-            if self.state.phase > gr.Phase.CLOSING:
+            if self.state.phase > gr.Phase.CLOSING or shard not in self.state.shards:
                 return None
             try:
                 return self._unless_refused(await ask_wallet(self.bus, shard, request, expected, PROBE_S), request)

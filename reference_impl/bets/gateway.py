@@ -324,7 +324,9 @@ class Gateway:
         if status is Status.ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
+                # A shard that the round began without takes none of its bets; asked, it says so on record.
+                shard not in state.event.shards
+                or not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
             pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
             status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED

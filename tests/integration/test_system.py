@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -299,6 +300,24 @@ async def test_a_killed_process_comes_back_and_the_table_plays_on(
     assert (await player.answer(player.bet(fresh)))["status"] == Status.ACCEPTED
     await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == fresh["round"], 30)
     said.clear()
+
+
+async def test_a_shard_that_slept_through_an_opening_forgets_that_round_and_plays_on(
+    stack: Stack, player: Player
+) -> None:
+    await player.next_open()
+    stack.kill("wallet-1", signal.SIGSTOP)
+    await asyncio.sleep(TIMING.open_wait_ms_max / 1000 + 3.0)
+    stack.kill("wallet-1", signal.SIGCONT)
+    async with asyncio.timeout(20):
+        while (await player.next_open())["shards"] != [0, 1]:
+            pass
+    connection = await asyncpg.connect(stack.dsns[1])
+    try:
+        open_rounds = await connection.fetch("SELECT DISTINCT round FROM betting_window WHERE NOT finished")
+    finally:
+        await connection.close()
+    assert len(open_rounds) <= stack.config.tables
 
 
 async def test_the_audit_trail_recomputes_and_equals_the_ledger(stack: Stack, player: Player) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import numpy as np
 import pytest
 from wallets import HaltingBus, Wallets, until
 
@@ -12,7 +13,7 @@ from reference_impl.bets.dealer import Dealer, DealerConfig
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Timing
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
 from reference_impl.stack.processes import end
 
@@ -102,7 +103,11 @@ async def judge(wallets: Wallets) -> None:
             if decision["void"]:
                 assert (bet["kinds"], bet["paid"]) == ([EntryKind.VOID], bet["amount"])
             else:
-                paid = int(payouts_minor([bet["selection"]], [bet["amount"]], decision["outcome"])[0])
+                paid = int(
+                    ROULETTE.payouts_minor(*(np.array([bet[n]]) for n in ("selection", "amount")), decision["outcome"])[
+                        0
+                    ]
+                )
                 assert (bet["kinds"], bet["paid"]) == ([EntryKind.SETTLE], paid)
         assert await wallets.rows(shard, "SELECT FROM betting_window WHERE NOT finished") == []
     assert seen >= 2 * len(ACCOUNTS)

@@ -24,7 +24,7 @@ TREND_PAGE = "trend.html"
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="livetable-lab", prog_name="livetable")
 def cli() -> None:
-    r"""Simulate and load-test live casino tables.
+    """Simulate and load-test live casino tables.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def up(
     nats_url: str,
     data: Path | None,
 ) -> None:
-    r"""Run the whole system until Ctrl-C, on embedded servers unless others are named.
+    """Run the whole system until Ctrl-C, on embedded servers unless others are named.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def campaign_run(
     processes: int | None,
     tags: tuple[str, ...],
 ) -> None:
-    r"""Run a campaign file; the exit code is its verdict.
+    """Run a campaign file; the exit code is its verdict.
 
     With --target, LIVETABLE_ADMIN_TOKEN opens the accounts and LIVETABLE_DSN, one database a shard with spaces between
     them, the ledger; without it the checks of the ledger are skipped.
@@ -143,7 +143,7 @@ def campaign_run(
 @click.option("--runs", type=click.IntRange(1, 100), default=6, show_default=True, help="Runs of each file.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
 def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path) -> None:
-    r"""Run two campaign files in turn (A B, B A, …) and compare the second with the first.
+    """Run two campaign files in turn (A B, B A, …) and compare the second with the first.
 
     The exit code is that of `compare`.
 
@@ -161,7 +161,7 @@ def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path) -> None:
 @campaign.command("validate")
 @click.argument("file", type=click.Path(path_type=Path))
 def campaign_validate(file: Path) -> None:
-    r"""Check a campaign file and print it with all defaults filled in.
+    """Check a campaign file and print it with all defaults filled in.
 
     \b
     Example:
@@ -188,7 +188,7 @@ def campaign_list(folder: Path) -> None:
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def check(run: Path) -> None:
-    r"""Run all checks over a run's folder.
+    """Run all checks over a run's folder.
 
     \b
     Example:
@@ -208,7 +208,7 @@ def check(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--figures", type=click.Path(path_type=Path), help="Also write each figure there, as an SVG file.")
 def report(run: Path, figures: Path | None) -> None:
-    r"""Write a run's report again.
+    """Write a run's report again.
 
     \b
     Example:
@@ -269,7 +269,7 @@ def compare(
     page: Path,
     as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    r"""Compare runs with a baseline; the run is the unit, so six or more a side, run in turn, make sense.
+    """Compare runs with a baseline; the run is the unit, so six or more a side, run in turn, make sense.
 
     Exit codes: 0 nothing is worse, 2 something is, 4 so few runs that nothing can be concluded, 1 error.
 
@@ -310,7 +310,7 @@ def trend(
     page: Path,
     as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    r"""Find where the level of a figure changed in a sequence of runs, taken in order of their start.
+    """Find where the level of a figure changed in a sequence of runs, taken in order of their start.
 
     Exit codes: 0 no newest level is worse, 2 one is, 4 so few runs that nothing can be concluded, 1 error.
 
@@ -342,7 +342,7 @@ def audit() -> None:
     "--trail", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the audit role."
 )
 def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
-    r"""Recompute the hash chain and every balance; name what was edited, dropped or reordered. Exit code 3 if anything.
+    """Recompute the hash chain and every balance; name what was edited, dropped or reordered. Exit code 3 if anything.
 
     \b
     Example:
@@ -374,7 +374,7 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="Hold it against this shard; repeat it.")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known of the round, as JSON.")
 def audit_replay(round_name: str, trail: Path, dsns: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
-    r"""Rebuild a round from the trail alone. ROUND is table:number, as in 1:17. Exit code 3 if it contradicts anything.
+    """Rebuild a round from the trail alone. ROUND is table:number, as in 1:17. Exit code 3 if it contradicts anything.
 
     \b
     Example:
@@ -421,7 +421,7 @@ def wallet_kit(
     junit: Path | None,
     as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    r"""Hold a wallet to the seamless-wallet rules: exit code 0 if it passes, 3 if it misbehaves, 1 if that is unknown.
+    """Hold a wallet to the seamless-wallet rules: exit code 0 if it passes, 3 if it misbehaves, 1 if that is unknown.
 
     The secret comes from LIVETABLE_WALLET_SECRET; two test players are needed, with whom nobody else plays meanwhile.
 
@@ -448,7 +448,7 @@ def wallet_kit(
 
 @wallet.command("cases")
 def wallet_cases() -> None:
-    r"""List the kit's cases with what each of them asks.
+    """List the kit's cases with what each of them asks.
 
     \b
     Example:
@@ -479,7 +479,7 @@ def wallet_load(
     p99_ms: float | None,
     as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
-    r"""Load a wallet by Locust: debits, credits, cancels, duplicates, cut connections; then compare every balance.
+    """Load a wallet by Locust: debits, credits, cancels, duplicates, cut connections; then compare every balance.
 
     The exit code is a campaign's: 0 pass, 1 error, 2 too slow, 3 inconsistent, 4 the generator could not keep up.
 
@@ -517,7 +517,7 @@ def wallet_load(
 @click.option("--deposit-minor", type=click.IntRange(0, 10**12), default=100_000, show_default=True, help="Each has.")
 @click.option("--tokens", type=click.Path(path_type=Path), required=True, help="Write their launch tokens there.")
 def wallet_players(url: str, count: int, deposit_minor: int, tokens: Path) -> None:
-    r"""Open test players in our own system; the operator's token comes from LIVETABLE_ADMIN_TOKEN.
+    """Open test players in our own system; the operator's token comes from LIVETABLE_ADMIN_TOKEN.
 
     \b
     Example:
@@ -537,7 +537,7 @@ def wallet_players(url: str, count: int, deposit_minor: int, tokens: Path) -> No
 @click.option("--players", type=click.IntRange(1, 1000), default=2, show_default=True, help="Players with 1,000.00.")
 @click.option("--tokens", type=click.Path(path_type=Path), required=True, help="Write their launch tokens there.")
 def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) -> None:
-    r"""Serve a small wallet in memory, to try the kit on, until Ctrl-C. Its secret is LIVETABLE_WALLET_SECRET.
+    """Serve a small wallet in memory, to try the kit on, until Ctrl-C. Its secret is LIVETABLE_WALLET_SECRET.
 
     \b
     Example:
@@ -554,7 +554,7 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    r"""Measure ours against a peer, alternating: `wallet`, `settle`, `stream`, `checks` or `loadgen`.
+    """Measure ours against a peer, alternating: `wallet`, `settle`, `stream`, `checks` or `loadgen`.
 
     \b
     Example:
@@ -579,7 +579,7 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
 @click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
 def zoo(only: str, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    r"""Seed known bugs into copies of the system and see whether the checks catch them.
+    """Seed known bugs into copies of the system and see whether the checks catch them.
 
     The exit code is 3 if one slips through. It takes some minutes and needs a source checkout.
 
@@ -610,7 +610,7 @@ def sim() -> None:
 @click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
 def sim_run(file: Path, model: Path | None, out: Path) -> None:
-    r"""Simulate a campaign file's scenario.
+    """Simulate a campaign file's scenario.
 
     \b
     Example:

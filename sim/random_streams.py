@@ -61,6 +61,7 @@ class Stream(IntEnum):
     EDGE_RETURN = 52
     CUT = 53
     CUT_LENGTH = 54
+    FOLLOW = 60
 
 
 def mix32(x: int) -> int:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from reference_impl.domain.bet_verdict import verdict_on_bet
 from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.ids import AccountKind, account_id, account_kind
@@ -328,14 +329,8 @@ class Ledger:
         if bet.amount <= 0:
             return Answer(Status.BAD_AMOUNT, account.balance, account.version, 0)
         window = self.windows.get((bet.round_id, bet.window))
-        if window is None:
-            status = Status.UNKNOWN_ROUND
-        elif bet.late or self._is_shut(window, now_ns):
-            status = Status.WINDOW_CLOSED
-        elif account.balance < bet.amount:
-            status = Status.INSUFFICIENT_FUNDS
-        else:
-            status = Status.ACCEPTED
+        shut = bet.late or (window is not None and self._is_shut(window, now_ns))
+        status = verdict_on_bet(window is not None, shut, account.balance, bet.amount)
         escrow = account_id(AccountKind.ESCROW, bet.round_id)
         return self._write(
             EntryKind.BET, bet.account, bet.ref, escrow, bet.amount, status=status,

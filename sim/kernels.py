@@ -31,7 +31,7 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SOURCES = (abr, bet_verdict, bets, cutoff, placement, arrivals, random_streams)
-_HYBRID = ("layout", "events", "path", "people")
+_HYBRID = ("layout", "events", "path", "people", "viewing")
 """Modules that compile more on top of this one."""
 
 _registry: dict[Callable[..., Any], Any] = {}
@@ -168,6 +168,8 @@ def _batch_server(
 
 
 mix32 = compiled(random_streams.mix32)
+lane_key = compiled(random_streams.lane_key)
+lane_end = compiled(random_streams.lane_end)
 lane = compiled(random_streams.lane)
 uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)

@@ -24,6 +24,7 @@ from sim.draws import Draws
 from sim.faults import Faults, Victim, streaming
 from sim.gateway import ANSWER_BYTES, EVENT_BYTES
 from sim.hybrid import layout, people
+from sim.hybrid.audience import Audience
 from sim.hybrid.exact import Exact, exact
 from sim.hybrid.gateways import CrowdGateways
 from sim.hybrid.layout import Setup, World
@@ -78,6 +79,7 @@ class Crowd:
                   self._load_end_ns)
             for number in range(1, scenario.tables + 1)
         ]  # fmt: skip
+        self.audience = Audience(env, scenario, self._draws, self._load_start_ns, share, trace)
         faults = Faults(env, self._draws, self._victims(), streaming(scenario), self._gateways.cut_offs, self._seen)
         faults.plan(scenario.faults, self._load_start_ns)
 
@@ -87,6 +89,7 @@ class Crowd:
         for table in self._tables:
             self._env.process(self._begin(table))
         self._env.process(self._sample())
+        self.audience.start()
         if len(self._model.host.states) > 1:
             self._env.process(self._change_host())
         while self._advance():
@@ -101,6 +104,7 @@ class Crowd:
         weight = 1.0 / self.share if self.share < 1.0 else 1.0
         tables["ops"] = ops_frame(w, weight, sampled(self._scenario.seed, w, self.share))
         tables["pushes"] = pushes_frame(w, self._gateways.frames)
+        tables["video"] = self.audience.frame()
         return tables
 
     def exact(self) -> Exact:
@@ -177,7 +181,7 @@ class Crowd:
             kill: Callable[[], None] = partial(self._kill_gateway, number)
             gateways[f"gateway-{number}"] = [Victim(kill, partial(self._gateways.restart, number))]
         named = {shard.name: [victim] for shard, victim in zip(self.shards, shards, strict=True)}
-        return {"postgres": shards, **named, **gateways}
+        return {"postgres": shards, **named, **gateways, **self.audience.victims()}
 
     def _kill_gateway(self, number: int) -> None:
         lost = int(self.state.world.gateways["connections"][number])
@@ -225,6 +229,10 @@ class Crowd:
             row = w.shards[number]
             busy_ns = int(row["busy_ns"]) + (now_ns - int(row["started_ns"]) if row["working"] else 0)
             self._note(shard.name, 0, int(row["queued"]), 0, busy_ns, int(row["placed"]), 0)
+        for number, row in enumerate(self.audience.edges):
+            lag_ns, row["lag_ns_max"] = int(row["lag_ns_max"]), 0
+            self._note(f"edge-{number}", 2 * int(row["viewers"]), 0, lag_ns, int(row["busy_ns"]),
+                       int(row["requests"]), int(row["bytes"]))  # fmt: skip
         self._note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
         self._seen.generator.append(
             {"t_ns": now_ns, "worker": 0, "users": int(w.counts[layout.CONNECTED]), "lag_ns_max": 0, "cpu_ns": 0,

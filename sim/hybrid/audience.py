@@ -126,6 +126,11 @@ class Audience:
         if len(self._coming):
             self._env.process(self._run())
 
+    def forget(self) -> None:
+        """Begin the histogram of latencies anew."""
+        self._latencies[:] = 0
+        self._totals[viewing.LATENCY_NS] = 0
+
     def victims(self) -> dict[str, list[Victim]]:
         """Return what can be broken: edges."""
         return {

@@ -55,12 +55,22 @@ class Crowd:
         Share of the players who are followed.
     trace : collection of int
         Players who are followed in any case, with weight 0 if the draw left them out.
+    warm_up_s : float
+        Histograms count from so long after the load starts.
     """
 
     def __init__(
-        self, scenario: Scenario, model: Model, starts: Starts, *, share: float = 1.0, trace: Collection[int] = ()
+        self,
+        scenario: Scenario,
+        model: Model,
+        starts: Starts,
+        *,
+        share: float = 1.0,
+        trace: Collection[int] = (),
+        warm_up_s: float = 0.0,
     ) -> None:
         self.share = share
+        self._warm_up_ns = round(warm_up_s * NS_PER_S)
         self._scenario = scenario
         self._model = model
         self._starts = starts
@@ -68,10 +78,10 @@ class Crowd:
         self._seen = Observations()
         self._draws = Draws(env, scenario.seed, model)
         self._host_state = 0
-        self._load_start_ns = load_start_ns(starts)
-        self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
-        setup = make_setup(scenario, model, self._load_start_ns)
-        self.state = State(make_world(scenario, model, self._load_start_ns, share, trace), setup)
+        self.load_start_ns = load_start_ns(starts)
+        self._load_end_ns = self.load_start_ns + round(scenario.load_s * NS_PER_S)
+        setup = make_setup(scenario, model, self.load_start_ns)
+        self.state = State(make_world(scenario, model, self.load_start_ns, share, trace), setup)
         self.shards = [CrowdShard(env, number, self.state) for number in range(scenario.shards)]
         self._gateways = CrowdGateways(env, self.state)
         self._tables = [
@@ -79,9 +89,9 @@ class Crowd:
                   self._load_end_ns)
             for number in range(1, scenario.tables + 1)
         ]  # fmt: skip
-        self.audience = Audience(env, scenario, self._draws, self._load_start_ns, share, trace)
+        self.audience = Audience(env, scenario, self._draws, self.load_start_ns, share, trace)
         faults = Faults(env, self._draws, self._victims(), streaming(scenario), self._gateways.cut_offs, self._seen)
-        faults.plan(scenario.faults, self._load_start_ns)
+        faults.plan(scenario.faults, self.load_start_ns)
 
     def run(self) -> None:
         """Simulate until every round is over and every bet is answered."""
@@ -90,6 +100,8 @@ class Crowd:
             self._env.process(self._begin(table))
         self._env.process(self._sample())
         self.audience.start()
+        if self._warm_up_ns:
+            after(self._env, self.load_start_ns + self._warm_up_ns, self._forget)
         if len(self._model.host.states) > 1:
             self._env.process(self._change_host())
         while self._advance():
@@ -101,15 +113,20 @@ class Crowd:
         w = self.state.world
         sightings(w, self._seen)
         tables = self._seen.tables([shard.ledger for shard in self.shards])
-        weight = 1.0 / self.share if self.share < 1.0 else 1.0
+        weight = 1.0 / self.share if 0.0 < self.share < 1.0 else 1.0
         tables["ops"] = ops_frame(w, weight, sampled(self._scenario.seed, w, self.share))
         tables["pushes"] = pushes_frame(w, self._gateways.frames)
         tables["video"] = self.audience.frame()
         return tables
 
+    @property
+    def now_ns(self) -> int:
+        """The simulated instant."""
+        return int(self._env.now)
+
     def exact(self) -> Exact:
         """Return what counts everybody."""
-        return exact(self.state.world, int(self._env.now), self._load_start_ns, self._load_end_ns)
+        return exact(self.state.world, int(self._env.now), self.load_start_ns, self._load_end_ns)
 
     def names_up(self) -> frozenset[str]:
         """Return the names of the gateways that live."""
@@ -167,10 +184,15 @@ class Crowd:
             shard = self.shards[w.players["shard"][player]]
             shard.ledger.deposit(shard.new_ref(), player, deposit)
 
+    def _forget(self) -> None:
+        """Begin the histograms anew: the warm-up is over."""
+        self.state.world.histograms[:] = 0
+        self.audience.forget()
+
     def _begin(self, table: Table) -> Any:
         first = self._starts.get(table.number, FirstRound())
         opening_ns = self._model.open_ns[len(self._model.open_ns) // 2]
-        opens_ns = self._load_start_ns + round(first.opens_s * NS_PER_S)
+        opens_ns = self.load_start_ns + round(first.opens_s * NS_PER_S)
         yield self._env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
         table.start(first.round_no)
 
@@ -202,7 +224,7 @@ class Crowd:
 
     def _sample(self) -> Any:
         """Note every process's load once a second; the last note closes the simulation."""
-        yield self._env.timeout(self._load_start_ns % NS_PER_S or NS_PER_S)
+        yield self._env.timeout(self.load_start_ns % NS_PER_S or NS_PER_S)
         while not self._finished():
             self._note_nodes()
             yield self._env.timeout(NS_PER_S)

@@ -23,11 +23,14 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from sim.experiment import Job, figures
 from sim.parameters import Model
-from sim.scenario import Scenario
+from sim.scenario import Scenario, arrivals
 from sim.statistics import prediction_limit
 
 SECONDS_MAX: Final = 9.0
 """No new size is tried after so long."""
+
+RAMP_S: Final = 2.0
+"""In a cell players arrive within this time."""
 
 LATE_PEAK: Final = 1.6
 """Bets a second in a window's last seconds, relative to the window's mean [assumed; 40 % of bets in the last fifth]."""
@@ -144,13 +147,13 @@ def plan(
     """
     if not 0.5 < probability < 1.0:
         raise ConfigError(f"probability is {probability:g}: must lie between 0.5 and 1")
+    watched = any(limit.figure.startswith(("video", "edge")) for limit in limits)
     unit, started_s = cost or Cost(), time.perf_counter()
     shards, gateways, edges = least_sizes(scenario, model)
     tried: list[dict[str, Any]] = []
     while True:
         sized = structs.replace(scenario, shards=shards, gateways=gateways, edges=edges)
-        job = Job(cell(sized), model)
-        rows = pd.DataFrame([figures(job.with_seed(scenario.seed + i)) for i in range(replications)])
+        rows = _replications(Job(cell(sized, video=watched), model), limits, replications)
         bounds = {limit: _bound(rows, limit, probability) for limit in limits}
         broken = [limit for limit, bound in bounds.items() if not _COMPARE[limit.sign](bound, limit.value)]
         tried.append({"shards": shards, "gateways": gateways, "edges": edges, "holds": not broken,
@@ -182,7 +185,7 @@ def bets_per_s_peak(scenario: Scenario) -> float:
     """Return the bets a second of all tables, in the part of their windows in which most are placed."""
     timing, betting = scenario.timing, scenario.betting
     length_s = (timing.window_ms + timing.dealing_ms + timing.pause_ms) / 1000
-    players = scenario.tables * scenario.players_per_table
+    players = len(arrivals(scenario))
     mean = players * betting.participation * betting.bets_per_round_mean / length_s
     return mean * (LATE_PEAK if scenario.tables < 10 else 1.0)
 
@@ -194,7 +197,7 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     middle = len(stages.check_ns) // 2
     per_bet_s = stages.batch.beta_ns / NS_PER_S
     shards = max(1, math.ceil(rate * per_bet_s / 0.9))
-    players, tables = scenario.tables * scenario.players_per_table, scenario.tables
+    players, tables = len(arrivals(scenario)), scenario.tables
     events_s = 7 * players * model.fanout_ns / NS_PER_S / max(_round_s(scenario), 1e-9)
     check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S
     gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / 0.9))
@@ -212,17 +215,31 @@ def _round_s(scenario: Scenario) -> float:
     return (scenario.timing.window_ms + scenario.timing.dealing_ms + scenario.timing.pause_ms) / 1000
 
 
-def cell(scenario: Scenario) -> Scenario:
-    """Return one shard's share of a system, with all its components at the load that they have in the whole."""
+def _replications(job: Job, limits: Sequence[Limit], n: int) -> pd.DataFrame:
+    """Simulate a size; one run that breaks a limit is enough to know that the size is too small."""
+    rows: list[dict[str, float]] = []
+    for i in range(n):
+        rows.append(figures(job.with_seed(job.scenario.seed + i)))
+        if any(limit.figure in rows[-1] and rows[-1][limit.figure] > limit.value for limit in limits):
+            break
+    return pd.DataFrame(rows)
+
+
+def cell(scenario: Scenario, *, video: bool) -> Scenario:
+    """Return one shard's share of a system, with all its components at the load that they have in the whole.
+
+    Everybody is there from the beginning, surges included, for a round and a quarter.
+    """
     shards = scenario.shards
+    everybody = len(arrivals(scenario))
     tables = max(1, math.ceil(scenario.tables / shards))
-    players = max(1, round(scenario.tables * scenario.players_per_table / shards / tables))
-    viewers = round(scenario.tables * scenario.viewers_per_table / shards / tables)
+    players = max(1, round(everybody / shards / tables))
+    viewers = round(scenario.tables * scenario.viewers_per_table / shards / tables) if video else 0
     return structs.replace(
         scenario, tables=tables, players_per_table=players, viewers_per_table=viewers, shards=1,
         gateways=max(1, round(scenario.gateways / shards)),
         edges=max(1, round(scenario.edges / shards)) if viewers else 0,
-        faults=(), surges=tuple(surge for surge in scenario.surges if surge.table <= tables),
+        faults=(), surges=(), ramp_s=RAMP_S, load_s=RAMP_S + 1.25 * _round_s(scenario),
     )  # fmt: skip
 
 
@@ -238,6 +255,12 @@ def extrapolations(scenario: Scenario, model: Model, shards: int) -> list[str]:
 
 
 def _bound(rows: pd.DataFrame, limit: Limit, probability: float) -> float:
+    """Return what the next run stays below; of a single run, what it had."""
     if limit.figure not in rows:
         raise ConfigError(f"slo: there is no figure {limit.figure!r}; there are {', '.join(map(str, rows.columns))}")
-    return prediction_limit(rows[limit.figure].to_numpy(), probability)
+    values = rows[limit.figure].to_numpy()
+    return (
+        prediction_limit(values, probability)
+        if len(values) > 1
+        else max(float(values[0]), math.nextafter(limit.value, math.inf))
+    )

@@ -263,6 +263,7 @@ class Audience:
             fetch_ns + wake_ns, self._levels, self._tables, self._fixed, self.edges, self._scenario.seed,
         )  # fmt: skip
         np.add.at(self.edges["requests"], fresh["edge"], START_REQUESTS)
+        np.add.at(self.edges["busy_ns"], fresh["edge"], START_REQUESTS * self._video.edge_request_ns)
         self._come = last
         self._regroup(np.concatenate([self._viewers, fresh]))
 

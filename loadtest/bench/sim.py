@@ -44,16 +44,16 @@ PARTS = structs.replace(Video(), shields=16)
 def scenario(players: int, load_s: float, video: Video) -> Scenario:
     """Return a crowd that bets some 12,000 times a second if it is a million, each of them watching, too."""
     tables = min(TABLES, max(1, players // 100))
-    share = players / PLAYERS
+    share, edges = players / PLAYERS, EDGES_PARTS if video == PARTS else EDGES
     return Scenario(
         tables=tables, players_per_table=players // tables, viewers_per_table=players // tables,
-        gateways=max(1, round(200 * share)), shards=max(1, round(4 * share)), edges=max(2, round((EDGES_PARTS if video == PARTS else EDGES) * share)),
+        gateways=max(1, round(200 * share)), shards=max(1, round(4 * share)), edges=max(2, round(edges * share)),
         ramp_s=5.0, load_s=load_s, timing=ROUND, betting=Betting(participation=0.45, bets_per_round_mean=1.2),
     )  # fmt: skip
 
 
 def once(players: int, video: Video, load_s: float, seed: int = 1) -> dict[str, float]:
-    """Simulate; return wall seconds (set-up, run and drain), simulated seconds (of the load alone), and what was seen."""
+    """Simulate; return wall seconds (drain included), simulated seconds (of the load alone), and what was seen."""
     chosen = structs.replace(scenario(players, load_s, video), seed=seed)
     started_s = time.perf_counter()
     crowd = Crowd(chosen, structs.replace(Model(), video=video), spread_starts(chosen), share=0.001)

@@ -59,6 +59,7 @@ lock: | $(UV)  ## Pin versions and hashes of what pyproject.toml asks for
 bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 	$(BIN)/livetable bench wallet --json
 	$(BIN)/livetable bench settle --json
+	$(BIN)/livetable bench checks --json
 	$(BIN)/livetable bench stream --json
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml

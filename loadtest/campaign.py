@@ -11,34 +11,46 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pandas as pd
 
-from loadtest.adapters.ours_operator import LiveTableOperator
+from loadtest.adapters.base import Target, TargetAdapter
+from loadtest.adapters.loading import OURS
+from loadtest.adapters.ours import LiveTable
 from loadtest.clips import read_clips
-from loadtest.clock import clock_pair
+from loadtest.clock import HostClock, clock_pair
+from loadtest.elsewhere import Elsewhere, foreign_bets, judged_from_outside, refuse_impossible
 from loadtest.evaluation import evaluate
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
-from loadtest.generator import OVERTIME_S_MAX, LoadGenerator
+from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
 from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
+from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import LabError, OperationalError
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.stack.audit_export import export_trail
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
-from reports.run import Run, manifest_base, write_run
+from reports.junit import write_error_junit
+from reports.orders import first_deposits
+from reports.run import Run, empty_table, manifest_base, write_run
+from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, people
 
 LATEST = "latest"
+CAPABILITIES = ("ledger", "rounds", "stages", "pushes", "messages", "orders", "audit", "seeds", "video")
 WATCH_S = 0.25
+_TABLES_OF = {"ledger": ("ledger", "accounts"), "rounds": ("rounds",), "orders": ("orders",)}
+"""Tables that are left empty without a capability, rather than half full."""
 
 
 class CampaignResult(NamedTuple):
@@ -61,10 +73,15 @@ class _Measurement:
     events: list[tuple[int, str, str]] = field(default_factory=list)
     clocks: list[tuple[int, int]] = field(default_factory=list)
     cpu_affinity: dict[str, list[int]] = field(default_factory=dict)
+    capabilities: frozenset[str] = frozenset(CAPABILITIES)
+    shards: int = 1
 
 
-async def run_campaign(campaign: Campaign, out: Path, *, progress: bool = True) -> CampaignResult:
-    """Run a campaign against a fresh system on this machine.
+async def run_campaign(
+    campaign: Campaign, out: Path, *, progress: bool = True, elsewhere: Elsewhere | None = None,
+    habits: Habits = Habits(),  # noqa: B008 - immutable
+) -> CampaignResult:  # fmt: skip
+    """Run a campaign against a fresh system on this machine, or against one that was started elsewhere.
 
     Parameters
     ----------
@@ -74,6 +91,10 @@ async def run_campaign(campaign: Campaign, out: Path, *, progress: bool = True) 
         Where the run's folder is created; ``latest`` there links to it afterwards.
     progress : bool
         Show on standard error how far it is.
+    elsewhere : Elsewhere, optional
+        The system that was started elsewhere.
+    habits : Habits
+        How Locust is run.
 
     Returns
     -------
@@ -81,10 +102,15 @@ async def run_campaign(campaign: Campaign, out: Path, *, progress: bool = True) 
         Failures of the world are results too, with exit code 1; an interruption is raised again.
     """
     shown = Progress(shown=progress)
+    measurement = _Measurement(time.time_ns(), shards=campaign.scenario.shards)
+    if elsewhere is not None:
+        refuse_impossible(campaign, elsewhere)
+        measurement.capabilities = elsewhere.capabilities
     folder = new_folder(out, campaign.name)
-    measurement = _Measurement(time.time_ns())
     try:
-        await _measure(campaign, folder, measurement, shown)
+        await _measure(campaign, folder, elsewhere, habits, measurement, shown)
+        if elsewhere is not None:
+            campaign = judged_from_outside(campaign, measurement.capabilities)
         shown.say("reading the records")
         run = await asyncio.to_thread(_convert, campaign, folder, measurement)
         shown.say("judging the run")
@@ -121,41 +147,94 @@ def new_folder(out: Path, name: str) -> Path:
     raise OperationalError(f"{out}: more than 99 runs named {name} within one second")
 
 
-async def _measure(campaign: Campaign, folder: Path, measurement: _Measurement, shown: Progress) -> None:
-    scenario = campaign.scenario
+async def _measure(
+    campaign: Campaign,
+    folder: Path,
+    elsewhere: Elsewhere | None,
+    habits: Habits,
+    measurement: _Measurement,
+    shown: Progress,
+) -> None:
     records = folder / "records"
     records.mkdir()
     (folder / "export").mkdir()
-    async with Stack(_stack_config(scenario, records), shown.say) as stack:
+    if elsewhere is not None:
+        await _play_elsewhere(_Load(campaign, folder, habits, measurement, shown), elsewhere)
+        return
+    async with Stack(_stack_config(campaign.scenario, records), shown.say) as stack:
         try:
-            await _play(campaign, folder, stack, measurement, shown)
+            await _play_here(_Load(campaign, folder, habits, measurement, shown), stack)
         finally:
             measurement.events = list(stack.events)
             _keep_logs(stack, folder / "logs")
 
 
-async def _play(campaign: Campaign, folder: Path, stack: Stack, measurement: _Measurement, shown: Progress) -> None:
-    scenario = campaign.scenario
-    operator = LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns)
-    players = len(people(scenario))
-    shown.say(f"opening accounts for {players} players")
-    await operator.provision(players, scenario.deposit_minor)
-    measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in stack.node_names}
-    plan = LoadPlan(
-        name=campaign.name, scenario=scenario, api_url=stack.api_url, record_dir=str(stack.record_dir),
-        nonce=secrets.randbits(64),
-    )  # fmt: skip
-    generator = LoadGenerator(plan, folder, campaign.workers)
-    shown.say("starting the load generator")
-    try:
-        measurement.load_start_ns = await generator.start()
-        faults = strike(stack, scenario.faults, measurement.load_start_ns, operator.cut_offs)
-        await _drive(plan, generator, faults, measurement, shown)
-    finally:
-        generator.stop()
-    shown.say("finishing the rounds in play")
+class _Load(NamedTuple):
+    """A campaign's load and what is told of it while it runs."""
+
+    campaign: Campaign
+    folder: Path
+    habits: Habits
+    measurement: _Measurement
+    shown: Progress
+
+    async def prepare(self, adapter: TargetAdapter) -> None:
+        """Open the accounts."""
+        players = len(people(self.campaign.scenario))
+        self.shown.say(f"opening accounts for {players} players")
+        await asyncio.to_thread(adapter.provision, players, self.campaign.scenario.deposit_minor)
+
+    def plan(self, url: str, adapter: str) -> LoadPlan:
+        """Return what the workers are told."""
+        return LoadPlan(
+            name=self.campaign.name, scenario=self.campaign.scenario, api_url=url,
+            record_dir=str(self.folder / "records"), nonce=secrets.randbits(64), adapter=adapter,
+        )  # fmt: skip
+
+    async def drive(self, plan: LoadPlan, faults: Callable[[int], Coroutine[None, None, list[Struck]]]) -> None:
+        """Start the generator and follow it to its end, while the faults strike on the load's own clock."""
+        generator = LoadGenerator(plan, self.folder, self.campaign.workers, self.habits, self.shown.say)
+        self.shown.say("starting the load generator")
+        try:
+            self.measurement.load_start_ns = await generator.start()
+            await _drive(plan, generator, faults(self.measurement.load_start_ns), self.measurement, self.shown)
+        finally:
+            generator.stop()
+
+
+async def _play_here(load: _Load, stack: Stack) -> None:
+    """Play against our own stack, which we may break."""
+    operator = LiveTable(Target(stack.api_url, stack.admin_token, tuple(stack.dsns)), HostClock())
+    await load.prepare(operator)
+    names = stack.node_names
+    load.measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in names}
+    faults, cut_offs = load.campaign.scenario.faults, partial(asyncio.to_thread, operator.cut_offs)
+    await load.drive(load.plan(stack.api_url, OURS), lambda start_ns: strike(stack, faults, start_ns, cut_offs))
+    load.shown.say("finishing the rounds in play")
     await stack.finish_rounds()
-    await operator.export_ledger(folder / "export")
+    await asyncio.to_thread(operator.export_ledger, load.folder / "export")
+    await export_trail(stack.audit_dir, stack.dsns, load.folder / "export")
+
+
+async def _play_elsewhere(load: _Load, elsewhere: Elsewhere) -> None:
+    """Play against a system that goes on without us."""
+    adapter = elsewhere.open()
+    await load.prepare(adapter)
+    plan = load.plan(elsewhere.target.url, elsewhere.adapter)
+    await load.drive(plan, lambda _start_ns: _no_faults())
+    if "ledger" not in load.measurement.capabilities:
+        return
+    load.shown.say("waiting for the rounds in play, then reading the ledger")
+    export_dir = load.folder / "export"
+    await asyncio.to_thread(adapter.quiesce, 2 * plan.round_s_max)
+    load.measurement.shards = await asyncio.to_thread(adapter.export_ledger, export_dir)
+    if strangers := await asyncio.to_thread(foreign_bets, export_dir, plan.nonce):
+        load.shown.say(f"the ledger holds {strangers} bets of others: what needs a ledger of our own is skipped")
+        load.measurement.capabilities -= {"ledger"}
+
+
+async def _no_faults() -> list[Struck]:
+    return []
 
 
 async def _drive(
@@ -199,6 +278,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     cost = replace(StackConfig().password_cost, memory_kib=64, iterations=1)
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
+        timings=scenario.timings, games=scenario.games,
         edges=scenario.edges, record_dir=str(records), password_cost=cost,
     )  # fmt: skip
 
@@ -206,13 +286,23 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
 def _convert(campaign: Campaign, folder: Path, measurement: _Measurement) -> Run:
     pairs = measurement.clocks or [clock_pair()]
     middle = pairs[len(pairs) // 2]
-    tables = convert(folder / "records", folder / "export", campaign.scenario.shards, middle)
+    tables = convert(folder / "records", folder / "export", measurement.shards, middle)
     tables["faults"] = fault_rows(measurement.struck, measurement.events)
+    tables["orders"] = first_deposits(range(1, len(people(campaign.scenario)) + 1), campaign.scenario.deposit_minor)
     tables["glass"] = read_clips(folder / "records", middle)
+    for capability, names in _TABLES_OF.items():
+        if capability not in measurement.capabilities:
+            tables |= {name: empty_table(name) for name in names}
     run = _write(campaign, folder, measurement, "finished", tables)
     for raw in ("records", "export"):
         shutil.rmtree(folder / raw)
     return run
+
+
+def _narrowest_limits(scenario: Scenario) -> TableLimits:
+    """Return the limits of the table with the fewest spots: within them a bet is valid at every table."""
+    config = StackConfig(tables=scenario.tables, games=scenario.games)
+    return min(config.limits.values(), key=lambda limits: limits.n_selections)
 
 
 def _write(
@@ -226,11 +316,14 @@ def _write(
         seed=campaign.scenario.seed,
         cpu_affinity=measurement.cpu_affinity,
         clock_offsets=_clock_offsets(measurement.clocks),
-        capabilities=dict.fromkeys(("ledger", "rounds", "stages", "pushes", "video"), True),
+        capabilities={name: name in measurement.capabilities for name in CAPABILITIES},
+        limits=asdict(_narrowest_limits(campaign.scenario)),
         started_unix_ns=measurement.started_unix_ns,
         load_start_ns=start_ns,
         load_end_ns=start_ns + round(campaign.scenario.load_s * NS_PER_S) if start_ns else 0,
         exit_reason=exit_reason,
+        people=numbers_by_kind(campaign.scenario),
+        pace=pace_of(campaign.scenario),
     )
     return write_run(folder, manifest, tables)
 
@@ -250,6 +343,7 @@ def _clock_offsets(clocks: list[tuple[int, int]]) -> dict[str, Any]:
 def _leave_note(campaign: Campaign, folder: Path, measurement: _Measurement, reason: str) -> None:
     run = _write(campaign, folder, measurement, reason, {})
     write_summary(run, error_summary(reason))
+    write_error_junit(run, reason)
 
 
 def _link_latest(out: Path, folder: Path) -> None:

@@ -42,6 +42,26 @@ class ServerClock:
 
     def __init__(self) -> None:
         self._ahead_ns: int | None = None
+        self._trip_ns = -1
+
+    @property
+    def known(self) -> bool:
+        """Whether a message told the server's time."""
+        return self._ahead_ns is not None
+
+    @property
+    def error_ns(self) -> int:
+        """How far off the server's clock may be taken to be: the shortest round trip so far, -1 before the first."""
+        return self._trip_ns
+
+    def ahead_of(self, host_unix_ns: int, host_monotonic_ns: int) -> int:
+        """Return the server's wall clock minus this host's, given one instant on both of this host's clocks."""
+        return self.to_server(host_monotonic_ns) - host_unix_ns
+
+    def trip(self, round_trip_ns: int) -> None:
+        """Learn how long asking the server and being told its time took: the error of the offset is no larger."""
+        if self._trip_ns < 0 or round_trip_ns < self._trip_ns:
+            self._trip_ns = round_trip_ns
 
     def saw(self, server_unix_ns: int, arrived_ns: int) -> None:
         """Learn from a message that names the server's present and arrived here at this instant."""
@@ -60,3 +80,9 @@ class ServerClock:
         if self._ahead_ns is None:
             raise ValueError(f"server instant {server_unix_ns}: no message told the server's time yet")
         return server_unix_ns - self._ahead_ns
+
+    def to_server(self, monotonic_ns: int) -> int:
+        """Return an instant of this host's CLOCK_MONOTONIC on the server's wall clock; raises as the other way."""
+        if self._ahead_ns is None:
+            raise ValueError(f"instant {monotonic_ns}: no message told the server's time yet")
+        return monotonic_ns + self._ahead_ns

@@ -5,7 +5,6 @@ and the limit, before anything is started. The schema for editors is generated f
 """
 
 import dataclasses
-import difflib
 import json
 import re
 import tomllib
@@ -14,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import inspect
+from msgspec import inspect, structs
 
-from reference_impl.domain.bets import BetTiming
+from loadtest.config_crowds import betting_problems, crowd_problems, with_replays
+from loadtest.config_keys import nearest, refuse_unknown
+from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
-from reference_impl.domain.protocol import AMOUNT_MINOR_MAX
-from sim.scenario import Campaign, Scenario
+from reference_impl.domain.games.catalogue import GAMES
+from reports.checks.exercised import PATHS
+from reports.limits import parse_slos
+from sim.scenario import Campaign, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -49,22 +52,26 @@ def load_campaign(path: Path | str) -> Campaign:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
-        return parse_campaign(text)
+        return parse_campaign(text, path.parent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def parse_campaign(text: str) -> Campaign:
-    """Return the campaign that a TOML text describes, or raise a one-line ConfigError."""
+def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
+    """Return the campaign that a TOML text describes, or raise a one-line ConfigError.
+
+    Files that it names lie in `folder`.
+    """
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}") from None
-    _refuse_unknown_keys(inspect.type_info(Campaign), raw, "")
+    refuse_unknown(inspect.type_info(Campaign), raw, "")
     try:
         campaign = msgspec.convert(raw, Campaign)
     except msgspec.ValidationError as error:
         raise ConfigError(_one_line(str(error), raw)) from None
+    campaign = structs.replace(campaign, scenario=with_replays(campaign.scenario, folder))
     for problem in _problems(campaign):
         raise ConfigError(problem)
     return campaign
@@ -74,13 +81,23 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a campaign file; like the loader, it allows no unknown key at any depth."""
     schema = msgspec.json.schema(Campaign)
     for definition in schema["$defs"].values():
-        definition["additionalProperties"] = False
+        if "properties" in definition:
+            definition["additionalProperties"] = False
     return schema
 
 
 def schema_text() -> str:
     """Return the contents of :data:`SCHEMA`."""
-    return json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_whole(json_schema()), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _whole(part: Any) -> Any:
+    """Write bounds such as 0.0 as 0: which of the two a type shows depends on who wrote an equal one first."""
+    if isinstance(part, dict):
+        return {key: _whole(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_whole(value) for value in part]
+    return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
 def fault_targets(scenario: Scenario) -> list[str]:
@@ -95,20 +112,6 @@ def _video_processes(scenario: Scenario) -> list[str]:
         return []
     studios = [f"studio-{table}" for table in range(1, scenario.tables + 1)]
     return [*studios, "origin", *(f"edge-{number}" for number in range(scenario.edges))]
-
-
-def _refuse_unknown_keys(kind: inspect.Type, raw: object, where: str) -> None:
-    if isinstance(kind, (inspect.StructType, inspect.DataclassType)) and isinstance(raw, dict):
-        fields = {field.encode_name: field.type for field in kind.fields}
-        for key, value in raw.items():
-            if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
-                hint = f", did you mean '{near[0]}'?" if near else ""
-                raise ConfigError(f"unknown key '{where}{key}'{hint}")
-            _refuse_unknown_keys(fields[key], value, f"{where}{key}.")
-    elif isinstance(kind, inspect.VarTupleType) and isinstance(raw, list):
-        for index, item in enumerate(raw):
-            _refuse_unknown_keys(kind.item_type, item, f"{where.removesuffix('.')}[{index}].")
 
 
 def _one_line(message: str, raw: object) -> str:
@@ -126,48 +129,51 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", campaign.name):
         yield f"name = {campaign.name!r}: must be 1 to 64 letters, digits, dots, underscores or hyphens"
     yield from _range_problems(campaign.scenario)
+    yield from crowd_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from _limit_problems(campaign)
+    yield from _expectation_problems(campaign.expect)
+
+
+def _limit_problems(campaign: Campaign) -> Iterator[str]:
+    """Yield limits on what cannot happen in the scenario, since they would be broken for want of a measurement."""
+    watched, breaks = bool(viewer_arrivals(campaign.scenario)), bool(campaign.scenario.faults)
+    for expected in parse_slos(campaign.slo):
+        group = expected.figure.group
+        if group == "video" and not watched:
+            yield f"slo '{expected}': nobody watches any video in this scenario"
+        if group == "fault" and not breaks:
+            yield f"slo '{expected}': nothing is broken in this scenario"
 
 
 def _range_problems(scenario: Scenario) -> Iterator[str]:
     if scenario.ramp_s > scenario.load_s:
         yield f"scenario.ramp_s = {scenario.ramp_s:g}: must not exceed load_s = {scenario.load_s:g}"
-    yield from _timing_problems(scenario.timing)
-    yield from _bet_timing_problems(scenario.betting.timing)
-    betting = scenario.betting
-    if not betting.stake_minor_min <= betting.stake_minor_max <= AMOUNT_MINOR_MAX:
-        yield (
-            f"scenario.betting.stake_minor_max = {betting.stake_minor_max}: must lie between "
-            f"stake_minor_min = {betting.stake_minor_min} and {AMOUNT_MINOR_MAX}"
-        )
+    for index, name in enumerate(scenario.games):
+        if name not in GAMES:
+            yield f"scenario.games[{index}] = {name!r}: there is no such game, known are {', '.join(GAMES)}"
+    if not scenario.games:
+        yield "scenario.games = []: name at least one game"
+    yield from _timing_problems(scenario.timing, "scenario.timing")
+    for index, timing in enumerate(scenario.timings):
+        yield from _timing_problems(timing, f"scenario.timings[{index}]")
+    yield from betting_problems(scenario.betting, "scenario.betting")
     if scenario.viewers_per_table and not scenario.edges:
         yield f"scenario.viewers_per_table = {scenario.viewers_per_table}: without edges there is no video to watch"
 
 
-def _timing_problems(timing: Timing) -> Iterator[str]:
+def _timing_problems(timing: Timing, where: str) -> Iterator[str]:
     for field in dataclasses.fields(timing):
         value = getattr(timing, field.name)
+        if isinstance(value, ClosePolicy):
+            continue
         least = 1 if field.name == "window_ms" else 0
         if not least <= value <= _TIMING_MS_MAX:
-            yield f"scenario.timing.{field.name} = {value}: must lie between {least} and {_TIMING_MS_MAX}"
+            yield f"{where}.{field.name} = {value}: must lie between {least} and {_TIMING_MS_MAX}"
     if timing.closing_soon_ms > timing.window_ms:
-        yield (
-            f"scenario.timing.closing_soon_ms = {timing.closing_soon_ms}: "
-            f"must not exceed window_ms = {timing.window_ms}"
-        )
-
-
-def _bet_timing_problems(timing: BetTiming) -> Iterator[str]:
-    where = "scenario.betting.timing"
-    for name in ("repeat_share", "late_share"):
-        if not 0.0 <= getattr(timing, name) <= 1.0:
-            yield f"{where}.{name} = {getattr(timing, name):g}: must lie between 0 and 1"
-    if timing.repeat_share + timing.late_share > 1.0:
-        total = timing.repeat_share + timing.late_share
-        yield f"{where}.late_share = {timing.late_share:g}: repeat_share and late_share add up to {total:g}, limit 1"
-    for name in ("repeat_mean_s", "late_mean_s"):
-        if not getattr(timing, name) > 0.0:
-            yield f"{where}.{name} = {getattr(timing, name):g}: must be greater than 0"
+        yield (f"{where}.closing_soon_ms = {timing.closing_soon_ms}: must not exceed window_ms = {timing.window_ms}")
+    if timing.close_policy is ClosePolicy.EQUAL and timing.grace_ms_max >= timing.window_ms:
+        yield f"{where}.grace_ms_max = {timing.grace_ms_max}: must be less than window_ms = {timing.window_ms}"
 
 
 def _event_problems(scenario: Scenario) -> Iterator[str]:
@@ -184,3 +190,9 @@ def _event_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{where}.target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
         if fault.at_s >= scenario.load_s:
             yield f"{where}.at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
+
+
+def _expectation_problems(expect: tuple[str, ...]) -> Iterator[str]:
+    for index, name in enumerate(expect):
+        if name not in PATHS:
+            yield f"expect[{index}] = {name!r}: there is no such path{nearest(name, PATHS)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from loadtest.adapters.loading import OURS
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Scenario
@@ -35,6 +36,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Where records are appended.
     nonce : int
         High half of every operation id of this campaign.
+    adapter : str
+        How the target is spoken to, ``module:Class``.
     """
 
     name: str
@@ -42,6 +45,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_url: str
     record_dir: str
     nonce: int
+    adapter: str = OURS
 
     @property
     def start_file(self) -> Path:
@@ -51,9 +55,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def round_s_max(self) -> float:
         """The longest that a round of this scenario may take, in seconds."""
-        timing = self.scenario.timing
-        waits_ms = timing.open_wait_ms_max + timing.flush_ms_max + timing.close_wait_ms_max + timing.done_wait_ms_max
-        return (timing.window_ms + waits_ms + timing.dealing_ms) / 1000
+        return max(timing.round_ms_max for timing in (self.scenario.timing, *self.scenario.timings)) / 1000
 
     @property
     def answers_s_max(self) -> float:

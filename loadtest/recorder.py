@@ -40,15 +40,24 @@ class Returned(NamedTuple):
 
 
 class Push(NamedTuple):
-    """A message that came unasked."""
+    """A message that came unasked, or a bet that a payment names; fields as in its record."""
 
-    kind: PushKind
+    session: int
+    connection: int
     table: int
     epoch: int
+    kind: PushKind
     seq: int
     round_id: int
     phase: int
     outcome: int
+    commitment: int
+    seed: int
+    op: bytes
+    amount_minor: int
+    balance_minor: int
+    version: int
+    media_ns: int
     kernel_ns: int
     app_ns: int
 
@@ -122,6 +131,7 @@ class Recorder:
         self._folder = record_dir
         self.operations = 0
         self.missed = 0
+        self.start_lag_ns_max = 0
         self._ops = RecordFile(record_dir / f"{OPS.name}-w{worker}.bin", OPS, unbuffered=True)
         self._pushes = RecordFile(record_dir / f"{PUSHES.name}-w{worker}.bin", PUSHES)
         self._sessions = RecordFile(record_dir / f"{SESSIONS.name}-w{worker}.bin", SESSIONS)
@@ -144,12 +154,9 @@ class Recorder:
         self._write(op, OpEvent.INVOKE, now_ns, Returned(Outcome.REFUSED, 0))
         self._write(op, OpEvent.RETURN, 0, Returned(Outcome.REFUSED, now_ns))
 
-    def push(self, session: int, push: Push) -> None:
+    def push(self, push: Push) -> None:
         """Record a message that came unasked."""
-        self._pushes.append(
-            session, push.table, push.epoch, int(push.kind), push.seq, push.round_id,
-            push.phase, push.outcome, 0, push.kernel_ns, push.app_ns,
-        )  # fmt: skip
+        self._pushes.append(*push)
 
     def session_ended(self, seat: Seat, closed_ns: int, close_code: int) -> None:
         """Record a connection that ended."""
@@ -167,9 +174,15 @@ class Recorder:
         (self._folder / clip.file_name).write_bytes(fragment)
         self._clips.append(*clip)
 
-    def health(self, now_ns: int, users: int, lag_ns_max: int, cpu_ns: int) -> None:
+    def health(
+        self, now_ns: int, users: int, lag_ns_max: int, cpu_ns: int, clock_offset_ns: int = 0, clock_error_ns: int = -1
+    ) -> None:
         """Record the worker's own health and hand buffered records over."""
-        self._generator.append(now_ns, self.worker, users, lag_ns_max, cpu_ns, self.operations, self.missed)
+        self._generator.append(
+            now_ns, self.worker, users, lag_ns_max, cpu_ns, self.operations, self.missed, self.start_lag_ns_max,
+            clock_offset_ns, clock_error_ns,
+        )  # fmt: skip
+        self.start_lag_ns_max = 0
         for file in (self._pushes, self._sessions, self._video, self._clips, self._generator):
             file.flush()
 

@@ -3,10 +3,17 @@
 import time
 
 from locust import LoadTestShape
+from locust.env import Environment
 
 from loadtest.plan import SPAWN_LEAD_S, LoadPlan
 from reference_impl.domain.units import NS_PER_S
-from sim.scenario import people
+from sim.scenario import Kind, people
+
+
+def wanted_kinds(environment: Environment) -> frozenset[Kind]:
+    """Return the kinds of users that ``--tags`` and ``--exclude-tags`` leave: each is the tag of a task."""
+    tasks = [task for user in environment.user_classes for task in user.tasks]
+    return frozenset(Kind(kind) for task in tasks for kind in getattr(task, "locust_tag_set", ()))
 
 
 class ArrivalShape(LoadTestShape):
@@ -21,7 +28,7 @@ class ArrivalShape(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._arrivals_s = [arrival.at_s for arrival in people(self.plan.scenario)]
+        self._people = people(self.plan.scenario)
 
     def tick(self) -> tuple[int, float] | None:
         """Return how many users there should be, or None at the end."""
@@ -34,5 +41,6 @@ class ArrivalShape(LoadTestShape):
         everybody_left = now_s > load_s + 1.0 and (self.runner is None or self.runner.user_count == 0)
         if everybody_left or now_s > load_s + self.plan.drain_s_max:
             return None
-        wanted = sum(at_s <= now_s + SPAWN_LEAD_S for at_s in self._arrivals_s)
+        kinds = frozenset(Kind) if self.runner is None else wanted_kinds(self.runner.environment)
+        wanted = sum(person.at_s <= now_s + SPAWN_LEAD_S for person in self._people if person.kind in kinds)
         return max(wanted, 1), float(max(wanted, 1))

@@ -38,12 +38,20 @@ def chosen_campaign(file: Path | None, like: Path | None) -> Campaign:
 
 
 def with_players(campaign: Campaign, players: int | None) -> Campaign:
-    """Return a campaign with so many players and, in the same proportion, viewers, gateways, shards and edges."""
+    """Return a campaign with so many players and, in the same proportion, viewers, gateways, shards and edges.
+
+    Raises
+    ------
+    ConfigError
+        If they are fewer than the tables, or the campaign gives nothing to grow from.
+    """
     scenario = campaign.scenario
     if players is None:
         return campaign
     if players < scenario.tables:
         raise ConfigError(f"--players is {players}: must be at least the {scenario.tables} tables")
+    if scenario.crowds or not scenario.players_per_table:
+        raise ConfigError(f"--players is {players}: needs a scenario with players_per_table, and without crowds")
     factor = players / (scenario.tables * scenario.players_per_table)
 
     def grown(count: int) -> int:
@@ -98,7 +106,7 @@ def print_trace(run: Run, players: Sequence[int]) -> None:
 
 def sweep_file(
     file: Path, vary: Sequence[str], figure: str, players: int | None, model: Path | None, seeds: int,
-    resume: Path | None, dask: str | None,
+    resume: Path | None,
 ) -> str:  # fmt: skip
     """Sweep a campaign file's scenario; return a table."""
     grid = dict(map(_values, vary))
@@ -108,11 +116,7 @@ def sweep_file(
     def tell(done: int, total: int) -> None:
         progress.say(f"{done}/{total} simulated")
 
-    if dask is None:
-        rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell)
-    else:
-        with _dask(dask) as client:
-            rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell, pool=client.get_executor())
+    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell)
     if figure not in rows:
         raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(map(str, rows.columns))}")
     table: str = summarise(rows, list(grid), figure).to_string(index=False, float_format=lambda value: f"{value:,.3f}")
@@ -151,11 +155,3 @@ def _values(text: str) -> tuple[str, list[Any]]:
         return name.strip(), [msgspec.json.decode(value) for value in values.split(",")]
     except msgspec.DecodeError:
         raise ConfigError(f"--vary {text!r}: values must be numbers") from None
-
-
-def _dask(address: str) -> Any:
-    try:
-        from distributed import Client  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        raise ConfigError("--dask needs the package distributed: pip install distributed") from None
-    return Client(address)

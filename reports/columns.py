@@ -49,18 +49,26 @@ OPS = {
     "written_ns": Column("int64", "ns", "gateway wrote the answer to the socket"),
     "queue_depth": Column("int32", "bets", "bets that waited in the wallet when the batch started"),
     "batch_size": Column("int32", "bets", "bets in the database call"),
+    "timelines": Column("int16", "", "how many sets of stamps gateways left of it"),
     "weight": Column("float64", "", "1, or the sampling weight of a simulated row"),
 }
 
 PUSHES = {
     "session": Column("int32", "", "player session"),
+    "connection": Column("int32", "", "connection number within the session"),
     "table": Column("int32", "", "table"),
     "epoch": Column("int32", "", "dealer epoch"),
-    "seq": Column("int64", "", "table event number within the epoch's table"),
+    "seq": Column("int64", "", "table event number, gap-free within the table whoever deals; 0 in other messages"),
     "kind": Column("int16", "PushKind", "what was pushed"),
     "round": Column("int64", "", "round id"),
     "phase": Column("int16", "Phase", "phase announced by a table event"),
     "outcome": Column("int32", "", "outcome announced, -1 if none"),
+    "commitment": Column("int64", "", "first 63 bits of the announced commitment to the seed, 0 if none"),
+    "seed": Column("int64", "", "first 63 bits of the SHA-256 of the seed that was told, 0 if none"),
+    "op": Column("int64", "", "the bet that was paid, 0 in other messages"),
+    "amount": Column("int64", "minor", "gross payout of that bet"),
+    "balance": Column("int64", "minor", "balance in a welcome or a payment"),
+    "version": Column("int64", "", "account version in a welcome or a payment, 0 in other messages"),
     "media_ns": Column("int64", "ns", "media time it belongs to, 0 without video"),
     "kernel_ns": Column("int64", "ns", "arrival in the kernel, 0 if not stamped"),
     "app_ns": Column("int64", "ns", "arrival in the application"),
@@ -74,15 +82,22 @@ ROUNDS = {
     "epoch": Column("int32", "", "dealer epoch"),
     "opens_ns": Column("int64", "ns", "window opens"),
     "closes_ns": Column("int64", "ns", "announced cut-off"),
+    "first_close_ns": Column("int64", "ns", "the first player's window ends, by the close policy; 0 as closes_ns"),
+    "last_close_ns": Column("int64", "ns", "the last player's window ends, by the close policy; 0 as closes_ns"),
     "no_more_bets_ns": Column("int64", "ns", "no more bets announced"),
     "bets_closed_ns": Column("int64", "ns", "every shard closed"),
     "informative_ns": Column("int64", "ns", "first informative instant in the studio: dealing starts"),
     "result_ns": Column("int64", "ns", "result announced"),
     "settled_ns": Column("int64", "ns", "every shard settled or voided"),
+    "game": Column("str", "", "game that the decision is of, empty if none is on record"),
     "decision": Column("str", "", "outcome, void, or unknown if none is on record"),
     "outcome": Column("int32", "", "recorded outcome, -1 if void or unknown"),
     "opened_seqs": Column("list", "", "journal number of the open entry, by shard; 0 if none"),
     "closed_seqs": Column("list", "", "journal number of the close entry, by shard; 0 if none"),
+    "accept_until_ns": Column("list", "ns", "from when on a shard refuses by its own clock, by shard; 0 if none"),
+    "seed": Column("str", "hex", "the decision's seed, empty if none"),
+    "heads": Column("str", "hex", "the journal heads that the decision names, separated by semicolons"),
+    "closed_heads": Column("str", "hex", "the head right after each close entry, in shard order, separated so too"),
 }
 
 LEDGER = {
@@ -108,6 +123,35 @@ ACCOUNTS = {
     "currency": Column("int16", "ISO 4217", "currency"),
     "balance": Column("int64", "minor", "balance when the ledger was exported"),
     "version": Column("int64", "", "version when the ledger was exported"),
+}
+
+ORDERS = {
+    "kind": Column("int16", "EntryKind", "deposit, withdraw or correct"),
+    "op": Column("int64", "", "the order's id, of a correction the bet's; 0 if the target gave it one of its own"),
+    "account": Column("int64", "", "account"),
+    "amount": Column("int64", "minor", "what is paid in or out; of a correction, what the bet should have been paid"),
+    "status": Column("int16", "Status", "the answer"),
+}
+
+AUDIT = {
+    "shard": Column("int16", "", "wallet shard"),
+    "batch": Column("int64", "", "number in the shard's hash chain, in the order of the trail"),
+    "linked": Column("int8", "", "1 if its hash covers its payload and the hash before it"),
+    "table": Column("int32", "", "table of a table event, 0 in other batches"),
+    "event": Column("int64", "", "number of a table event, 0 in other batches"),
+    "seq": Column("int64", "", "place of the entry in the journal; 0: a batch without entries, such as a table event"),
+    "op": Column("int64", "", "operation id"),
+    "slot": Column("int8", "Slot", "first or terminal"),
+    "kind": Column("int16", "EntryKind", "what the entry records"),
+    "status": Column("int16", "Status", "accepted, or why not"),
+    "account": Column("int64", "", "account"),
+    "counter": Column("int64", "", "counter account"),
+    "amount": Column("int64", "minor", "amount"),
+    "balance_after": Column("int64", "minor", "the account's balance after the entry"),
+    "version": Column("int64", "", "the account's version after the entry"),
+    "round": Column("int64", "", "round id, 0 if none"),
+    "window": Column("int16", "", "betting window"),
+    "selection": Column("int32", "", "spot code, the outcome of a DECIDE entry"),
 }
 
 NODES = {
@@ -142,6 +186,9 @@ GENERATOR = {
     "cpu_ns": Column("int64", "ns", "CPU time since the worker's start"),
     "ops": Column("int64", "", "operations started since the worker's start"),
     "missed": Column("int64", "", "scheduled operations that could not be started, since the start"),
+    "start_lag_ns_max": Column("int64", "ns", "latest start of a bet whose player was connected, in the last second"),
+    "clock_offset_ns": Column("int64", "ns", "the target's wall clock minus the worker's, as messages show it"),
+    "clock_error_ns": Column("int64", "ns", "how far off that may be; -1 while no message told the target's time"),
 }
 
 FAULTS = {
@@ -202,6 +249,8 @@ TABLES: dict[str, dict[str, Column]] = {
     "rounds": ROUNDS,
     "ledger": LEDGER,
     "accounts": ACCOUNTS,
+    "orders": ORDERS,
+    "audit": AUDIT,
     "nodes": NODES,
     "sessions": SESSIONS,
     "generator": GENERATOR,

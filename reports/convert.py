@@ -23,7 +23,7 @@ from reference_impl.domain import records
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import ROUND_NO_MAX
 from reference_impl.domain.records import Layout, OpEvent, Outcome
-from reports.columns import LEDGER, TABLES
+from reports.columns import TABLES
 from reports.run import empty_table, frame_of
 
 Records = npt.NDArray[np.void]
@@ -39,9 +39,12 @@ _PHASE_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
-_PLAIN = (records.PUSHES, records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS)
-_WINDOWS = {"shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64"}
-_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32"}
+_PLAIN = (records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS)
+_WINDOWS = {
+    "shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64",
+    "accept_until_unix_ns": "int64", "closed_head": "str",
+}  # fmt: skip
+_DECISIONS = {"round": "int64", "void": "bool", "outcome": "int32", "game": "str", "seed": "str", "heads": "str"}
 
 
 class ClockPair(NamedTuple):
@@ -59,7 +62,7 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
     record_dir : Path
         Where ``<layout>-<writer>.bin`` files are.
     export_dir : Path
-        Where ``ledger-<shard>.csv`` and its siblings are; what is missing leaves its table empty.
+        Where ``ledger-<shard>.csv``, ``audit-<shard>.csv`` and so on are; what is missing leaves its table empty.
     n_shards : int
         Wallet shards.
     clock : (mono_ns, unix_ns)
@@ -68,10 +71,11 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
     Returns
     -------
     dict of str to DataFrame
-        Every table of :data:`reports.columns.TABLES`; ``faults`` is empty, since whoever broke things knows them, and
-        so is ``glass``, since pictures are read elsewhere.
+        Every table of :data:`reports.columns.TABLES`; ``faults`` and ``orders`` are empty, since whoever broke things
+        and whoever gave orders knows them, and so is ``glass``, since pictures are read elsewhere.
     """
     ledger = _exported(export_dir, "ledger", {**_types("ledger"), "ref": "str"}, n_shards)
+    audit = _exported(export_dir, "audit", {**_types("audit"), "ref": "str"}, n_shards)
     accounts = _exported(export_dir, "accounts", _types("accounts"), n_shards)
     tables = {
         "ops": operations(read_records(record_dir, records.OPS), read_records(record_dir, records.STAGES)),
@@ -82,9 +86,12 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
             n_shards,
             ClockPair(*clock),
         ),
-        "ledger": _ledger(ledger),
+        "ledger": _entries("ledger", ledger).sort_values(["shard", "seq"], ignore_index=True),
+        "audit": _entries("audit", audit),
+        "pushes": _pushes(read_records(record_dir, records.PUSHES)),
         "accounts": frame_of("accounts", {str(name): column for name, column in accounts.items()}),
         "faults": empty_table("faults"),
+        "orders": empty_table("orders"),
         "glass": empty_table("glass"),
     }
     for layout in _PLAIN:
@@ -149,7 +156,7 @@ def _answers(ids: Integers, attempts: Integers, returns: Records, gateway: Integ
 
 def _stages(ids: Integers, gateway: Integers, stages: Records) -> dict[str, Any]:
     names = [name for name, _ in records.STAGES.fields if name not in {"op", "gateway", "shard"}]
-    columns: dict[str, Any] = {name: np.zeros(len(ids), dtype=np.int64) for name in names}
+    columns: dict[str, Any] = {name: np.zeros(len(ids), dtype=np.int64) for name in (*names, "timelines")}
     if not len(ids):
         return columns
     op = _op(stages)
@@ -160,6 +167,7 @@ def _stages(ids: Integers, gateway: Integers, stages: Records) -> dict[str, Any]
     known = row >= 0
     for name in names:
         columns[name][known] = stages[name][order[row[known]]]
+    columns["timelines"] = np.bincount(where[ids[where] == op], minlength=len(ids))
     return columns
 
 
@@ -179,10 +187,16 @@ def _rounds(
     columns |= _phase_instants(number, phases, clock)
     columns |= _decided(number, decisions)
     spot = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(windows[["round", "window"]]))
-    for name in ("opened_seq", "closed_seq"):
+    until_ns = windows["accept_until_unix_ns"].to_numpy()
+    windows["accept_until_n"] = np.where(until_ns > 0, until_ns - clock.unix_ns + clock.mono_ns, 0)
+    for name in ("opened_seq", "closed_seq", "accept_until_n"):
         by_shard = np.zeros((len(keys), n_shards), dtype=np.int64)
         by_shard[spot, windows["shard"].to_numpy()] = windows[name].to_numpy()
         columns[f"{name}s"] = list(by_shard)
+    closed: list[list[str]] = [[] for _ in range(len(keys))]
+    for at, head in zip(spot, windows["closed_head"].fillna(""), strict=True):
+        closed[at].append(head)
+    columns["closed_heads"] = [";".join(filter(None, heads)) for heads in closed]
     return frame_of("rounds", columns)
 
 
@@ -190,7 +204,8 @@ def _phase_instants(number: Integers, phases: Records, clock: ClockPair) -> dict
     phases = phases[np.argsort(phases["t_ns"], kind="stable")]
     latest = _last_of(number, phases["round"])
     columns: dict[str, Any] = {"epoch": _taken(phases["epoch"], latest)}
-    for name, source in (("opens_ns", "opens_unix_ns"), ("closes_ns", "closes_unix_ns")):
+    for name in ("opens_ns", "closes_ns", "first_close_ns", "last_close_ns"):
+        source = name.replace("_ns", "_unix_ns")
         stated = phases[phases[source] > 0]
         instant = _taken(stated[source], _last_of(number, stated["round"]))
         columns[name] = np.where(instant > 0, instant - clock.unix_ns + clock.mono_ns, 0)
@@ -204,16 +219,23 @@ def _decided(number: Integers, decisions: pd.DataFrame) -> dict[str, Any]:
     row = _last_of(number, decisions["round"].to_numpy(dtype=np.int64))
     void = _taken(decisions["void"].to_numpy(dtype=np.int64), row) == 1
     outcome = _taken(decisions["outcome"].to_numpy(dtype=np.int64), row)
+    texts = {name: [*decisions[name].fillna(""), ""] for name in ("game", "seed", "heads")}
     return {
+        **{name: [values[at] for at in row] for name, values in texts.items()},
         "decision": np.select([row < 0, void], ["unknown", "void"], "outcome"),
         "outcome": np.where((row < 0) | void, -1, outcome),
     }
 
 
-def _ledger(rows: pd.DataFrame) -> pd.DataFrame:
+def _entries(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     ids = np.frombuffer(bytes.fromhex("".join(rows["ref"])), dtype=">u8").reshape(-1, 2)
-    columns = {name: rows[name] for name in LEDGER if name != "op"}
-    return frame_of("ledger", {**columns, "op": _low63(ids)}).sort_values(["shard", "seq"], ignore_index=True)
+    columns = {name: rows[name] for name in TABLES[table] if name != "op"}
+    return frame_of(table, {**columns, "op": _low63(ids)})
+
+
+def _pushes(rows: Records) -> pd.DataFrame:
+    columns = {name: rows[name] for name in TABLES["pushes"] if name != "op"}
+    return frame_of("pushes", {**columns, "op": _op(rows)})
 
 
 def _plain(layout: Layout, rows: Records) -> pd.DataFrame:

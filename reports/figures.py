@@ -180,7 +180,8 @@ def gateways(both: list[World]) -> tuple[str, str] | None:
 
 def money_line(both: list[World]) -> tuple[str, str] | None:
     """Draw what players, house and escrow gained; their total with cash must stay 0."""
-    tables = [series.money(world.run) if len(world.run.ledger) else None for world in both]
+    # entries are placed in time by their rounds: without those there is no line to draw
+    tables = [series.money(world.run) if len(world.run.ledger) and len(world.run.rounds) else None for world in both]
     first = tables[0]
     if first is None:
         return None

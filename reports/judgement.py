@@ -5,63 +5,33 @@ limit comes last. The limits are those of the campaign in the Run's manifest.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.records import OpKind
-from reference_impl.domain.units import NS_PER_MS
-from reports.checks import run_checks
+from reports.checks import allowed_skips, run_checks
 from reports.checks.verdict import Verdict
-from reports.latency import of_kind, operation_figures
+from reports.health import health_of
+from reports.latency import operation_figures
 from reports.run import Run, write_json
+from reports.slo import LimitResult, slo_results
+from reports.users import adversary_gain, user_figures
 from reports.video import video_summary
 
 EXIT_CODES: Final = {"pass": 0, "error": 1, "slo": 2, "consistency": 3, "invalid": 4}
 SUMMARY: Final = "summary.json"
-MISSED_SHARE_MAX: Final = 0.01
-"""Share of scheduled operations that a healthy generator may fail to start; more than that is another load."""
-
-_SLO_DEFAULTS: Final = {
-    "bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0, "video_p95_ms_max": 3000.0,
-    "stalled_share_max": 0.02,
-}  # fmt: skip
-
-
-class SloResult(Struct, frozen=True):
-    """A limit, what was measured, and whether it holds. A value of None was not measurable and breaks the limit."""
-
-    name: str
-    limit: float
-    value: float | None
-    unit: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the limit holds."""
-        return self.value is not None and self.value <= self.limit
-
-
-class GeneratorHealth(Struct, frozen=True):
-    """Whether the load generator itself kept to its schedule; if not, the Run measures the generator."""
-
-    ok: bool
-    lag_p99_ms: float | None
-    lag_p99_ms_max: float
-    missed: int
-    message: str
 
 
 class Judgement(Struct, frozen=True):
-    """Everything that is said about a Run."""
+    """Everything that is said about a Run; `because` names what decided the verdict."""
 
     verdict: str
+    because: list[str]
     checks: dict[str, Verdict]
-    slos: list[SloResult]
-    generator: GeneratorHealth
+    slos: list[LimitResult]
+    health: list[LimitResult]
 
     @property
     def exit_code(self) -> int:
@@ -69,76 +39,42 @@ class Judgement(Struct, frozen=True):
         return EXIT_CODES[self.verdict]
 
 
-def verdict(
+class Decision(NamedTuple):
+    """A verdict and the names of the rules or limits that decided it; none if the Run passed."""
+
+    verdict: str
+    because: list[str]
+
+
+def decide(
     checks: Mapping[str, Verdict],
-    slo_results: Iterable[SloResult],
-    *,
-    generator_ok: bool,
-    skippable: Sequence[str] = (),
-) -> str:
-    """Return ``pass``, ``slo``, ``consistency`` or ``invalid``; a broken rule before an invalid Run before a limit."""
-    statuses = {check.status for check in checks.values()}
-    forbidden = any(check.status == "skipped" and name not in skippable for name, check in checks.items())
-    if "illegal" in statuses:
-        return "consistency"
-    if "unknown" in statuses or forbidden or not generator_ok:
-        return "invalid"
-    return "pass" if all(result.ok for result in slo_results) else "slo"
+    slos: Iterable[LimitResult],
+    health: Iterable[LimitResult],
+    skippable: Collection[str] = (),
+) -> Decision:
+    """Decide on ``pass``, ``slo``, ``consistency`` or ``invalid``.
 
-
-def slo_results(run: Run) -> list[SloResult]:
-    """Return the campaign's limits with what was measured."""
-    limits = _limits(run)
-    bets = operation_figures(of_kind(run.ops, OpKind.BET))["bet"]
-    share = bets["unknown"] / bets["offered"] if bets["offered"] else None
-    results = [
-        SloResult("bet p99", limits["bet_p99_ms_max"], bets["p99_ms"], "ms"),
-        SloResult("bets without an answer", 100 * limits["unknown_share_max"], _percent(share), "%"),
-    ]
-    if video := video_summary(run):
-        stalled = _percent(video["stalled_share"])
-        results += [
-            SloResult("video latency p95", limits["video_p95_ms_max"], video["latency_p95_ms"], "ms"),
-            SloResult("time that pictures stood still", 100 * limits["stalled_share_max"], stalled, "%"),
-        ]
-    return results
-
-
-def generator_health(run: Run) -> GeneratorHealth:
-    """Return whether the load kept to its schedule: how late its bets started, and how many operations it missed.
-
-    Notes
-    -----
-    Latency counts from the intended start, so a late start can only make a Run look worse. Beyond the limit the Run
-    would tell more of the generator than of the system, and is not judged.
+    A broken rule outweighs an invalid Run, and that a broken limit.
     """
-    limit_ms = _limits(run)["generator_lag_p99_ms_max"]
-    rows = run.generator
-    rows = rows[rows["t_ns"].between(run.manifest["load_start_ns"], run.manifest["load_end_ns"])]
-    if rows.empty and run.manifest["kind"] == "simulated":
-        return GeneratorHealth(True, None, limit_ms, 0, "a simulated load is always on time")
-    bets = of_kind(run.ops, OpKind.BET)
-    sent = bets[bets["invoke_ns"] > 0]
-    if rows.empty or sent.empty:
-        return GeneratorHealth(False, None, limit_ms, 0, "the generator left no record of its health")
-    lag_ms = round(float(np.percentile(sent["invoke_ns"] - sent["due_ns"], 99)) / NS_PER_MS, 2)
-    timers_ms = float(rows["lag_ns_max"].max()) / NS_PER_MS
-    totals = rows.groupby("worker")[["missed", "ops"]].max().sum()
-    missed, started = int(totals["missed"]), int(totals["ops"])
-    message = (
-        f"99 % of the bets started at most {lag_ms:,.1f} ms late; {missed:,} operations were missed; "
-        f"the worst timer was {timers_ms:,.0f} ms late"
-    )
-    healthy = lag_ms <= limit_ms and missed <= MISSED_SHARE_MAX * (missed + started)
-    return GeneratorHealth(healthy, lag_ms, limit_ms, missed, message)
+    broken = [name for name, check in checks.items() if check.status == "illegal"]
+    undecided = [
+        name
+        for name, check in checks.items()
+        if check.status == "unknown" or (check.status == "skipped" and name not in skippable)
+    ]
+    undecided += [f"{limit.text} ({limit.said})" for limit in health if not limit.ok]
+    missed = [f"{limit.text} ({limit.said})" for limit in slos if not limit.ok]
+    for verdict, because in (("consistency", broken), ("invalid", undecided), ("slo", missed)):
+        if because:
+            return Decision(verdict, because)
+    return Decision("pass", [])
 
 
 def judge(run: Run) -> Judgement:
     """Check a Run, write ``checks.json`` and ``summary.json`` beside it, and return the judgement."""
-    checks, slos, generator = run_checks(run), slo_results(run), generator_health(run)
-    skippable = run.manifest["campaign"].get("skippable", ())
-    said = verdict(checks, slos, generator_ok=generator.ok, skippable=skippable)
-    judgement = Judgement(said, checks, slos, generator)
+    checks, slos, health = run_checks(run), slo_results(run), health_of(run)
+    said, because = decide(checks, slos, health, allowed_skips(run))
+    judgement = Judgement(said, because, checks, slos, health)
     write_summary(run, summarise(run, judgement))
     return judgement
 
@@ -147,16 +83,23 @@ def summarise(run: Run, judgement: Judgement) -> dict[str, Any]:
     """Return the content of ``summary.json``; ``simulated`` holds the twin's figures, or None."""
     return {
         "verdict": judgement.verdict,
+        "because": judgement.because,
         "checks": {name: check.status for name, check in judgement.checks.items()},
-        "slos": {slo.name: {"limit": slo.limit, "value": slo.value, "ok": slo.ok} for slo in judgement.slos},
-        "generator": {"ok": judgement.generator.ok, "lag_p99_ms": judgement.generator.lag_p99_ms},
+        "slos": _limits(judgement.slos),
+        "health": _limits(judgement.health),
         **_figures(run),
         "simulated": _figures(run.twin) if run.twin else None,
     }
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    return {**operation_figures(run.ops), "video": video_summary(run)}
+    gain = adversary_gain(run)
+    return {
+        **operation_figures(run.ops),
+        "users": user_figures(run),
+        "adversary": to_builtins(gain) if gain else None,
+        "video": video_summary(run),
+    }
 
 
 def error_summary(reason: str) -> dict[str, Any]:
@@ -184,9 +127,5 @@ def read_summary(run: Run) -> dict[str, Any]:
     return summary
 
 
-def _limits(run: Run) -> dict[str, float]:
-    return {**_SLO_DEFAULTS, **run.manifest["campaign"].get("slo", {})}
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 4)
+def _limits(results: Iterable[LimitResult]) -> dict[str, Any]:
+    return {result.text: {"value": result.value, "ok": result.ok} for result in results}

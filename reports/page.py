@@ -15,6 +15,7 @@ from reports.judgement import Judgement, judge
 from reports.latency import PERCENTILES, operation_figures
 from reports.run import Run
 from reports.sentences import log_ratio_percent
+from reports.users import adversary_gain, user_figures
 from reports.video import video_summary
 
 REPORT: Final = "report.html"
@@ -54,14 +55,14 @@ def render_report(run: Run, twin: Run | None = None) -> Path:
 def terminal_table(run: Run, twin: Run | None = None) -> str:
     """Return a short table for the terminal, with the same verdict and figures as the page."""
     judgement = judge(run)
-    lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}", ""]
+    lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}"]
+    lines += [f"  decided by: {', '.join(judgement.because)}"] if judgement.because else []
+    lines.append("")
     lines += [f"  {check.status:8} {name:24} {check.message}" for name, check in judgement.checks.items()]
-    lines += [
-        f"  {_held(slo.ok):8} {slo.name:24} {_number(slo.value)} {slo.unit}, limit {slo.limit:g} {slo.unit}"
-        for slo in judgement.slos
-    ]
-    health = judgement.generator
-    lines += [f"  {'ok' if health.ok else 'invalid':8} {'load generator':24} {health.message}", ""]
+    lines += [f"  {'ok' if slo.ok else 'broken':8} {slo.text:44} {slo.said}" for slo in judgement.slos]
+    lines += [f"  {'ok' if limit.ok else 'invalid':8} {limit.text:44} {limit.said}" for limit in judgement.health]
+    lines.append("")
+    lines += [f"  {remark}\n" for remark in _remarks(run, twin)]
     scope = "bets of even rounds" if twin and twin.manifest["label"] == "fit" else "bets"
     lines += [f"  {scope:24} {'measured':>12} {'simulated':>12} {'off by':>8} {'floor':>8}"]
     lines += [f"  {r.name:24} {r.measured:>12} {r.simulated:>12} {r.off:>8} {r.floor:>8}" for r in _rows(run, twin)]
@@ -81,10 +82,23 @@ def _content(run: Run, twin: Run | None, judgement: Judgement) -> dict[str, Any]
         "checks": [(name, CHECKS[name].question, check) for name, check in judgement.checks.items()],
         "rows": _rows(run, twin),
         "video": _video_rows(run, twin),
-        "operations": operation_figures(run.ops),
+        "operations": [("all", operation_figures(run.ops)), *user_figures(run).items()],
+        "remarks": _remarks(run, twin),
         "pictures": pictures(run, twin),
         "number": _number,
     }
+
+
+def _remarks(run: Run, twin: Run | None) -> list[str]:
+    """Return what must be known before the figures are read."""
+    gain, pace = adversary_gain(run), run.manifest.get("pace", "open")
+    remarks = [gain.sentence[0].upper() + gain.sentence[1:] + "."] if gain else []
+    if pace != "open":
+        which = "Closed model" if pace == "closed" else "Partly a closed model"
+        remarks.append(f"{which}: the next bet waits for the last answer, so latencies forgive a slow system.")
+    if twin and (left_out := twin.manifest.get("not_modelled")):
+        remarks.append(f"The simulation leaves out: {', '.join(left_out)}.")
+    return remarks
 
 
 def _rows(run: Run, twin: Run | None) -> list[Row]:
@@ -127,10 +141,6 @@ def _video_rows(run: Run, twin: Run | None) -> list[tuple[str, str, str]]:
 
 def _share(side: dict[str, Any]) -> str:
     return f"{100 * side['rejected_share']:.2f}"
-
-
-def _held(held: bool) -> str:  # noqa: FBT001 - a value to be named, not a switch
-    return "ok" if held else "broken"
 
 
 def _number(value: float | None) -> str:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from reference_impl.domain.errors import ConfigError
 from reports.columns import TABLES, Column
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 VERSIONED: Final = ("numpy", "pandas", "pyarrow", "numba", "simpy", "locust", "picows", "asyncpg", "nats-py")
 
@@ -33,12 +33,16 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "cpu_affinity": {},
     "clock_offsets": {},
     "capabilities": {},
+    "limits": {},
+    "not_modelled": [],
     "started_unix_ns": 0,
     "load_start_ns": 0,
     "load_end_ns": 0,
     "exit_reason": "finished",
     "twin": None,
     "label": "",
+    "people": {},
+    "pace": "open",
 }
 
 
@@ -91,6 +95,16 @@ class Run:
     def accounts(self) -> pd.DataFrame:
         """Balances when the ledger was exported."""
         return self.table("accounts")
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """What an operator asked of the ledger."""
+        return self.table("orders")
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """The journal as the audit trail tells it."""
+        return self.table("audit")
 
     @property
     def nodes(self) -> pd.DataFrame:
@@ -193,10 +207,12 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
     seed : int
         Seed of the scenario.
     **facts
-        Any of: cpu_affinity, clock_offsets, capabilities, started_unix_ns, load_start_ns, load_end_ns (in the Run's
-        ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label. `capabilities` maps what
-        the target could record ("ledger", "rounds", "stages", "pushes", "video") to a bool; checks that need what is
-        not there are skipped.
+        Any of: cpu_affinity, clock_offsets, capabilities, limits, not_modelled, started_unix_ns, load_start_ns,
+        load_end_ns (in the Run's ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label,
+        people (each kind of user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed).
+        `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
+        "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
+        the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.
         ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
 
     Raises
@@ -239,7 +255,9 @@ def frame_of(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
     if unknown := sorted(columns.keys() - spec.keys()):
         raise ConfigError(f"table {name} has no column {unknown[0]!r}")
     n = len(next(iter(columns.values()))) if columns else 0
-    return pd.DataFrame({key: _cast(name, key, column, columns.get(key), n) for key, column in spec.items()})
+    return pd.DataFrame(
+        {key: _cast(name, key, column, columns.get(key), n) for key, column in spec.items()}, copy=False
+    )
 
 
 def _spec(name: str) -> dict[str, Column]:

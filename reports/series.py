@@ -13,7 +13,8 @@ from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from reports.checks.history import History, kind_of_account, positions
+from reports.checks.history import History, kind_of_account
+from reports.checks.ordering import positions
 from reports.latency import answered, latency_ms, of_kind
 from reports.run import Run
 
@@ -68,12 +69,13 @@ def bets(run: Run) -> pd.DataFrame:
 
 
 def bands(run: Run) -> list[Band]:
-    """Return surges and faults in order of time; a fault lasts until the process was back."""
+    """Return surges, storms and faults in order of time; a fault lasts until the process was back."""
     scenario = run.manifest["campaign"].get("scenario", {})
     found = [
         Band("surge", f"surge at table {s['table']}", float(s["at_s"]), float(s["at_s"] + s["within_s"]))
         for s in scenario.get("surges", ())
     ]
+    found += [Band("surge", f"{s['kind']} storm", s["at_s"], s["at_s"] + 1.0) for s in scenario.get("storms", ())]
     for fault in run.faults.itertuples():
         start_s, back_s = seconds(run, [fault.t_ns, fault.recovered_ns])
         found.append(Band("fault", f"{fault.kind} {fault.target}", start_s, max(back_s, start_s)))
@@ -196,9 +198,9 @@ def _journal_instants(run: Run, history: History, legs: pd.DataFrame) -> npt.NDA
 
 
 def _bet_instants(history: History) -> pd.DataFrame:
-    rows = history.bets[["op", "committed_ns"]].merge(history.placed[["op", "shard", "seq"]], on="op")
+    rows = history.bets.frame("op", "committed_ns").merge(history.placed.frame("op", "shard", "seq"), on="op")
     rows = rows[(rows["committed_ns"] > 0)].rename(columns={"committed_ns": "t_ns"})
-    sent_once = history.bets.loc[history.bets["attempts"] == 1, "op"]
+    sent_once = history.bets["op"][history.bets["attempts"] == 1]
     return rows.loc[rows["op"].isin(sent_once), ["shard", "seq", "t_ns"]]
 
 

@@ -2,7 +2,7 @@
 
 A *job* is a scenario, a model and a seed; it gives a row of figures, named as in a campaign's limits
 (``bet.p99_ms``, ``video.stalled_share`` ...). Jobs are pure, so any :class:`concurrent.futures.Executor` may carry them
-out: processes of this machine by default, a Dask cluster through ``Client.get_executor()``.
+out; processes of this machine do by default.
 
 All draws are named by what they are for. So two jobs of one seed that differ in one parameter share everything else,
 and :func:`compare` takes differences within pairs.
@@ -24,6 +24,7 @@ import pandas as pd
 from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
 from sim.hybrid.system import Crowd
@@ -55,10 +56,15 @@ class Job(NamedTuple):
         return hashlib.sha256(content).hexdigest()[:24]
 
 
+def round_s(scenario: Scenario) -> float:
+    """Return how long a round of a crowd's tables takes, pause included."""
+    timing = timing_at(scenario.timing, scenario.timings, 1)
+    return (timing.window_ms + timing.dealing_ms + timing.pause_ms) / 1000
+
+
 def spread_starts(scenario: Scenario) -> dict[int, FirstRound]:
     """Return first rounds that spread the tables' rounds evenly over one round's length."""
-    timing = scenario.timing
-    length_s = (timing.window_ms + timing.dealing_ms + timing.pause_ms) / 1000
+    length_s = round_s(scenario)
     return {table: FirstRound(1, (table - 1) * length_s / scenario.tables) for table in range(1, scenario.tables + 1)}
 
 
@@ -217,7 +223,7 @@ def sweep(
     seeds : int
         Replications of each combination; all have the same seeds.
     pool : Executor, optional
-        Where jobs run: processes of this machine by default. ``dask.distributed.Client.get_executor()`` will do.
+        Where jobs run: processes of this machine by default.
     resume : Path, optional
         A file of finished jobs, one JSON object a line: what is in it is not simulated again.
     progress : callable, optional

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import simpy
 
+from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
 from sim.observations import Observations
 from sim.random_streams import Stream
-from sim.scenario import Fault, Scenario
+from sim.scenario import Fault, Pace, Scenario, StormKind, other_arrivals
 from sim.server import after
 
 ASK_AGAIN_NS = 100 * NS_PER_MS
@@ -44,7 +45,15 @@ def streaming(scenario: Scenario) -> frozenset[str]:
 def not_modelled(scenario: Scenario) -> list[str]:
     """Return what a scenario asks for and the model does not have, for people."""
     known = modelled(scenario)
-    return [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    policies = {timing.close_policy for timing in (scenario.timing, *scenario.timings)} - {ClosePolicy.SERVER}
+    links = [f"round trips under close policy {policy}" for policy in sorted(policies)]
+    faults = [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    absent = Counter(arrival.kind for arrival in other_arrivals(scenario))
+    crowds = [f"{count} of kind {kind}" for kind, count in absent.items()]
+    storms = [f"{s.kind} at {s.at_s:g} s" for s in scenario.storms if s.kind is StormKind.EXIT_TO_LOBBY]
+    styles = [scenario.betting, *(crowd.betting for crowd in scenario.crowds if crowd.betting)]
+    closed = ["a closed pace of betting"] if any(style.pace is Pace.CLOSED for style in styles) else []
+    return faults + crowds + storms + closed + links
 
 
 class Faults:

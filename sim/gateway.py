@@ -34,6 +34,9 @@ class Listeners(Protocol):
     def arrive(self, players: Int64s, at_ns: Int64s) -> Int64s:
         """Return when pushes arrive, none before what was written to the same socket earlier."""
 
+    def connections(self, players: Int64s) -> Int64s:
+        """Return the numbers of the players' connections."""
+
     def heard(self, players: Int64s, at_ns: Int64s, news: TableNews) -> None:
         """Take note that a betting window opened."""
 
@@ -150,7 +153,7 @@ class Gateway:
             at_ns = self._broadcast(players, self._draws.model.fanout_ns, news.table << 24 | news.seq)
             self._seen.pushed(
                 Pushes(PushKind.TABLE, self.number, news.table, EPOCH, news.seq, news.round_id, news.phase,
-                       news.outcome, players, at_ns)
+                       news.outcome, players, self._listeners.connections(players), at_ns)
             )  # fmt: skip
             if news.phase is Phase.BETS_OPEN:
                 self._listeners.heard(players, at_ns, news)
@@ -162,7 +165,8 @@ class Gateway:
         if len(players):
             at_ns = self._broadcast(players, self._draws.model.fanout_ns, key)
             self._seen.pushed(
-                Pushes(PushKind.PAID, self.number, table, 0, 0, round_id, Phase.IDLE, -1, players, at_ns)
+                Pushes(PushKind.PAID, self.number, table, 0, 0, round_id, Phase.IDLE, -1, players,
+                       self._listeners.connections(players), at_ns)
             )  # fmt: skip
 
     def kill(self) -> None:

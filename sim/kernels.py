@@ -115,11 +115,12 @@ def _plan_round(
     stake_minor_min: int,
     stake_minor_max: int,
     n_selections: int,
+    cover: Int64s,
 ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Return all bets that these players plan for a round: index of the player, offset ns, selection, stake."""
     counts = np.empty(len(players), dtype=np.int64)
     for i in range(len(players)):
-        counts[i] = bets_count(seed, players[i], round_no, participation, mean)
+        counts[i] = bets_count(seed, players[i], round_no, participation, mean, len(cover))
     total = counts.sum()
     index = np.empty(total, dtype=np.int64)
     offset_ns = np.empty(total, dtype=np.int64)
@@ -132,7 +133,7 @@ def _plan_round(
             offset_ns[row], selection[row], stake[row] = planned_bet(
                 seed, players[i], round_no * DRAWS_PER_ROUND + j,
                 window_s, repeat_share, late_share, repeat_mean_s, late_mean_s,
-                stake_minor_min, stake_minor_max, n_selections,
+                stake_minor_min, stake_minor_max, n_selections, cover,
             )  # fmt: skip
             row += 1
     return index, offset_ns, selection, stake
@@ -183,6 +184,7 @@ choose = compiled(abr.choose)
 bets_count = compiled(arrivals.bets_count)
 stake_minor = compiled(arrivals.stake_minor)
 planned_bet = compiled(arrivals.planned_bet)
+may_send = compiled(arrivals.may_send)
 table_ns_of = compiled(_table_ns)
 tables_ns = compiled(_tables_ns)
 plan_round = compiled(_plan_round)

@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import simpy
 
+from reference_impl.domain.game_round import timing_at
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
@@ -102,7 +104,7 @@ class Simulation:
         self._starts = starts
         self._model = model
         self._env = env = simpy.Environment()
-        self._seen = seen = Observations()
+        self._seen = seen = Observations(deposit_minor=scenario.deposit_minor)
         self._draws = draws = Draws(env, scenario.seed, model)
         self._load_start_ns = load_start_ns(starts)
         self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
@@ -111,7 +113,18 @@ class Simulation:
         self._players = Players(env, scenario, draws, self._gateways, seen, self._load_start_ns)
         fleet = Gateways(self._gateways)
         self._tables = [
-            Table(env, number, scenario.seed, scenario.timing, draws, shards, fleet, seen, self._load_end_ns)
+            Table(
+                env,
+                number,
+                scenario.seed,
+                game_at(scenario.games, number),
+                timing_at(scenario.timing, scenario.timings, number),
+                draws,
+                shards,
+                fleet,
+                seen,
+                self._load_end_ns,
+            )
             for number in range(1, scenario.tables + 1)
         ]
         self._gateways += [
@@ -131,6 +144,7 @@ class Simulation:
         for account, shard in self._players.accounts():
             wallet = self._shards[shard]
             wallet.ledger.deposit(wallet.new_ref(), account, self._scenario.deposit_minor)
+            self._seen.depositors.append(account)
         for table in self._tables:
             self._env.process(self._begin(table))
         self._players.start()

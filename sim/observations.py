@@ -16,6 +16,7 @@ from reference_impl.domain.ledger import Entry, Ledger
 from reference_impl.domain.money import Currency
 from reference_impl.domain.records import OpKind, PushKind
 from reports.columns import TABLES
+from reports.orders import first_deposits
 from reports.run import empty_table, frame_of
 from sim.kernels import Int64s
 from sim.operations import EPOCH, WINDOW, Attempt, Op
@@ -38,6 +39,7 @@ class Pushes(NamedTuple):
     phase: Phase
     outcome: int
     players: Int64s
+    connections: Int64s
     at_ns: Int64s
 
 
@@ -50,14 +52,20 @@ class RoundSeen:
     round_no: int
     opens_ns: int = 0
     closes_ns: int = 0
+    first_close_ns: int = 0
+    last_close_ns: int = 0
     no_more_bets_ns: int = 0
     bets_closed_ns: int = 0
     informative_ns: int = 0
     result_ns: int = 0
     settled_ns: int = 0
+    game: str = ""
     decision: str = "unknown"
     outcome: int = -1
 
+
+_NOT_SIMULATED = {"seed", "heads", "closed_heads"}
+"""Columns of rounds that stay empty."""
 
 _PHASE_COLUMN = {
     Phase.NO_MORE_BETS: "no_more_bets_ns",
@@ -130,6 +138,8 @@ class Observations:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     generator: list[dict[str, Any]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    depositors: list[int] = field(default_factory=list)
+    deposit_minor: int = 0
     video: list[VideoSeen] = field(default_factory=list)
     placements: list[PlacementSeen] = field(default_factory=list)
 
@@ -142,7 +152,9 @@ class Observations:
         for i, pushes in enumerate(self.pushes):
             if pushes.gateway == gateway and pushes.at_ns[-1] > now_ns:
                 came = pushes.at_ns <= now_ns
-                self.pushes[i] = pushes._replace(players=pushes.players[came], at_ns=pushes.at_ns[came])
+                self.pushes[i] = pushes._replace(
+                    players=pushes.players[came], connections=pushes.connections[came], at_ns=pushes.at_ns[came]
+                )
 
     def phase(self, round_id: int, phase: Phase, now_ns: int) -> None:
         """Note that a round entered a phase."""
@@ -157,6 +169,8 @@ class Observations:
             "rounds": _rounds(list(self.rounds.values()), ledgers),
             "ledger": _ledger(ledgers),
             "accounts": _accounts(ledgers),
+            "orders": first_deposits(self.depositors, self.deposit_minor),
+            "audit": empty_table("audit"),
             "nodes": _rows("nodes", self.nodes),
             "sessions": _rows("sessions", [seen._asdict() for seen in self.sessions]),
             "generator": _rows("generator", self.generator),
@@ -172,7 +186,7 @@ def _ints(values: Iterable[int]) -> Int64s:
 
 
 def _rows(table: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return frame_of(table, {name: [row[name] for row in rows] for name in TABLES[table]})
+    return frame_of(table, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())})
 
 
 def _columns(table: str, rows: Sequence[NamedTuple]) -> pd.DataFrame:
@@ -190,6 +204,7 @@ def _ops(ops: list[Op]) -> pd.DataFrame:
         "round": _ints(op.round_id for op in ops),
         "kernel_ns": _ints(op.return_ns for op in ops),
         "weight": np.ones(len(ops)),
+        "timelines": _ints(attempt.written_ns > 0 for attempt in last),
         **{name: _ints(getattr(attempt, name) for attempt in last) for name in _STAMPS},
     }
     for name in TABLES["ops"]:
@@ -204,11 +219,15 @@ def _pushes(pushes: list[Pushes]) -> pd.DataFrame:
     def each(values: Iterable[int]) -> Int64s:
         return np.repeat(_ints(values), counts)
 
-    at_ns = np.concatenate([pushed.at_ns for pushed in pushes]) if pushes else _ints(())
+    def joined(parts: list[Int64s]) -> Int64s:
+        return np.concatenate(parts) if parts else _ints(())
+
+    at_ns = joined([pushed.at_ns for pushed in pushes])
     return frame_of(
         "pushes",
         {
-            "session": np.concatenate([pushed.players for pushed in pushes]) if pushes else _ints(()),
+            "session": joined([pushed.players for pushed in pushes]),
+            "connection": joined([pushed.connections for pushed in pushes]),
             "table": each(pushed.table for pushed in pushes),
             "epoch": each(pushed.epoch for pushed in pushes),
             "seq": each(pushed.seq for pushed in pushes),
@@ -234,11 +253,12 @@ def _rounds(rounds: list[RoundSeen], ledgers: Sequence[Ledger]) -> pd.DataFrame:
         "round": [seen.round_id for seen in rounds],
         "window": [WINDOW for _ in rounds],
         "epoch": [EPOCH for _ in rounds],
+        "accept_until_ns": seqs("accept_until_ns"),
         "opened_seqs": seqs("opened_seq"),
         "closed_seqs": seqs("closed_seq"),
     }
     for name in TABLES["rounds"]:
-        if name not in columns:
+        if name not in columns and name not in _NOT_SIMULATED:
             columns[name] = [getattr(seen, name) for seen in rounds]
     return frame_of("rounds", columns)
 

@@ -21,9 +21,11 @@ from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
-from sim.experiment import Job, figures
+from sim.arrivals import rule_arguments
+from sim.experiment import Job, figures, round_s
+from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.parameters import Model
-from sim.scenario import Scenario, arrivals
+from sim.scenario import Scenario, arrivals, viewer_arrivals
 from sim.statistics import prediction_limit
 
 SECONDS_MAX: Final = 9.0
@@ -143,10 +145,11 @@ def plan(
     Raises
     ------
     ConfigError
-        If a limit names no figure, or the probability is none.
+        If a limit names no figure, the probability is none, or a crowd's simulation cannot carry the scenario out.
     """
     if not 0.5 < probability < 1.0:
         raise ConfigError(f"probability is {probability:g}: must lie between 0.5 and 1")
+    refuse_what_no_crowd_has(scenario)
     watched = any(limit.figure.startswith(("video", "edge")) for limit in limits)
     unit, started_s = cost or Cost(), time.perf_counter()
     shards, gateways, edges = least_sizes(scenario, model)
@@ -183,10 +186,10 @@ def plan(
 
 def bets_per_s_peak(scenario: Scenario) -> float:
     """Return the bets a second of all tables, in the part of their windows in which most are placed."""
-    timing, betting = scenario.timing, scenario.betting
-    length_s = (timing.window_ms + timing.dealing_ms + timing.pause_ms) / 1000
+    betting = scenario.betting
     players = len(arrivals(scenario))
-    mean = players * betting.participation * betting.bets_per_round_mean / length_s
+    bets = len(rule_arguments(scenario)[-1]) or betting.bets_per_round_mean
+    mean = players * betting.participation * bets / round_s(scenario)
     return mean * (LATE_PEAK if scenario.tables < 10 else 1.0)
 
 
@@ -197,22 +200,17 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     middle = len(stages.check_ns) // 2
     per_bet_s = stages.batch.beta_ns / NS_PER_S
     shards = max(1, math.ceil(rate * per_bet_s / 0.9))
-    players, tables = len(arrivals(scenario)), scenario.tables
-    events_s = 7 * players * model.fanout_ns / NS_PER_S / max(_round_s(scenario), 1e-9)
+    players = len(arrivals(scenario))
+    events_s = 7 * players * model.fanout_ns / NS_PER_S / max(round_s(scenario), 1e-9)
     check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S
     gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / 0.9))
-    if not scenario.viewers_per_table:
+    if not (viewers := len(viewer_arrivals(scenario))):
         return shards, gateways, 0
-    viewers = tables * scenario.viewers_per_table
     part_s = video.timing.part_s
     top = sorted(video.part_bytes[-1])[len(video.part_bytes[-1]) // 2]
     link = viewers * 8 * (top + video.playlist_bytes) / part_s / video.edge_link_bps
     core = viewers * 2 * video.edge_request_ns / NS_PER_S / part_s
     return shards, gateways, max(1, math.ceil(max(link, core) / 0.9))
-
-
-def _round_s(scenario: Scenario) -> float:
-    return (scenario.timing.window_ms + scenario.timing.dealing_ms + scenario.timing.pause_ms) / 1000
 
 
 def _replications(job: Job, limits: Sequence[Limit], n: int) -> pd.DataFrame:
@@ -228,18 +226,18 @@ def _replications(job: Job, limits: Sequence[Limit], n: int) -> pd.DataFrame:
 def cell(scenario: Scenario, *, video: bool) -> Scenario:
     """Return one shard's share of a system, with all its components at the load that they have in the whole.
 
-    Everybody is there from the beginning, surges included, for a round and a quarter.
+    Everybody is there from the beginning, surges and crowds included, for a round and a quarter.
     """
     shards = scenario.shards
     everybody = len(arrivals(scenario))
     tables = max(1, math.ceil(scenario.tables / shards))
     players = max(1, round(everybody / shards / tables))
-    viewers = round(scenario.tables * scenario.viewers_per_table / shards / tables) if video else 0
+    viewers = round(len(viewer_arrivals(scenario)) / shards / tables) if video else 0
     return structs.replace(
         scenario, tables=tables, players_per_table=players, viewers_per_table=viewers, shards=1,
         gateways=max(1, round(scenario.gateways / shards)),
         edges=max(1, round(scenario.edges / shards)) if viewers else 0,
-        faults=(), surges=(), ramp_s=RAMP_S, load_s=RAMP_S + 1.25 * _round_s(scenario),
+        faults=(), surges=(), crowds=(), ramp_s=RAMP_S, load_s=RAMP_S + 1.25 * round_s(scenario),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 The load is open: a bet has an intended start and is sent then, whatever is outstanding. A bet whose connection broke
 before its answer came is *unknown* to its player, who reconnects elsewhere and sends it again with the same id. A bet
-whose window closed before it could be sent at all was refused: it had no effect.
+that could not be sent before its window closed, or soon after the click, was refused: it had no effect.
 """
 
 from dataclasses import dataclass, field
@@ -14,21 +14,23 @@ from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of, shard_of
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import OpKind, Outcome
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels
-from sim.arrivals import DRAWS_PER_ROUND, rule_arguments
+from sim.arrivals import DRAWS_PER_ROUND, may_send, rule_arguments
 from sim.draws import Draws
 from sim.gateway import Gateway
 from sim.kernels import Int64s
 from sim.observations import Observations, PlacementSeen, SessionSeen
 from sim.operations import Attempt, Op, TableNews, operation_ref
+from sim.people import betting_of, late_s, storms_of
 from sim.random_streams import Stream
-from sim.scenario import Arrival, Scenario, arrivals
+from sim.scenario import Arrival, Scenario, StormKind, arrivals
 from sim.server import after
 
 _ATTEMPT_SHIFT = 26
 NORMAL_CLOSURE = 1000
 ABNORMAL_CLOSURE = 1006
+_NEVER_NS = 1 << 62
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +45,7 @@ class _Player:
     round_id: int = 0
     unanswered: dict[bytes, Op] = field(default_factory=dict)
     waiting: list[Op] = field(default_factory=list)
+    aiming: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Players:
@@ -82,10 +85,12 @@ class Players:
         self._seen = seen
         self._load_start_ns = load_start_ns
         self._load_end_ns = load_start_ns + round(scenario.load_s * NS_PER_S)
-        self._rules = (
-            scenario.betting.participation, scenario.betting.bets_per_round_mean, *rule_arguments(scenario),
-        )  # fmt: skip
         self._arrivals = arrivals(scenario)
+        styles = [betting_of(scenario, arrival) for arrival in self._arrivals]
+        self._styles = list(dict.fromkeys(styles))
+        self._style = np.array([-1, *(self._styles.index(style) for style in styles)], dtype=np.int64)
+        late_ns = (round(late_s(scenario, arrival.player) * NS_PER_S) for arrival in self._arrivals)
+        self._late_ns = np.array([0, *late_ns], dtype=np.int64)
         self._players = {
             a.player: _Player(a.player, a.table, shard_of(a.player, scenario.shards)) for a in self._arrivals
         }
@@ -107,6 +112,12 @@ class Players:
         for arrival in self._arrivals:
             at_ns = self._load_start_ns + round(arrival.at_s * NS_PER_S)
             after(self._env, at_ns - int(self._env.now), self._arrive, arrival)
+            for storm in storms_of(self._scenario, arrival):
+                at_ns = self._load_start_ns + round(storm.at_s * NS_PER_S)
+                if storm.kind is StormKind.RECONNECT and storm.before_close_ms:
+                    self._players[arrival.player].aiming.append((at_ns, storm.before_close_ms * NS_PER_MS))
+                elif storm.kind is StormKind.RECONNECT:
+                    after(self._env, at_ns - int(self._env.now), self._break_off, self._players[arrival.player])
 
     def leave(self) -> None:
         """Close every connection."""
@@ -121,18 +132,33 @@ class Players:
         self._down_ns[players] = in_order
         return in_order
 
+    def connections(self, players: Int64s) -> Int64s:
+        """Return the numbers of the players' connections."""
+        return np.array([self._players[number].connection for number in players.tolist()], dtype=np.int64)
+
     def heard(self, players: Int64s, at_ns: Int64s, news: TableNews) -> None:
         """Plan these players' bets of a window that they have heard of."""
         fresh = np.array([self._players[number].round_id < news.round_id for number in players.tolist()])
         players, at_ns = players[fresh], at_ns[fresh]
-        round_no = round_no_of(news.round_id)
-        plan = kernels.plan_round(self._scenario.seed, players, round_no, *self._rules)
         for number in players.tolist():
             self._players[number].round_id = news.round_id
+            self._aim(self._players[number], news.closes_ns)
+        for style in np.unique(self._style[players]).tolist():
+            alike = self._style[players] == style
+            self._plan(players[alike], at_ns[alike] + self._late_ns[players[alike]], news, style)
+
+    def _plan(self, players: Int64s, at_ns: Int64s, news: TableNews, style: int) -> None:
+        """Plan the bets of players who bet alike, and heard of the window at these instants."""
+        round_no, betting = round_no_of(news.round_id), self._styles[style]
+        plan = kernels.plan_round(
+            self._scenario.seed, players, round_no, betting.participation, betting.bets_per_round_mean,
+            *rule_arguments(self._scenario, betting, news.table),
+        )  # fmt: skip
         previous, ordinal = -1, 0
         for i, offset_ns, selection, amount in zip(*(column.tolist() for column in plan), strict=True):
             previous, ordinal = i, ordinal + 1 if i == previous else 0
-            due_ns, heard_ns = news.opens_ns + offset_ns, int(at_ns[i])
+            late_ns, heard_ns = int(self._late_ns[players[i]]), int(at_ns[i])
+            due_ns = news.opens_ns + offset_ns + late_ns
             if due_ns < heard_ns:
                 if news.phase is not Phase.BETS_OPEN:
                     continue  # the player came after this bet's time
@@ -140,7 +166,7 @@ class Players:
             if due_ns < self._load_end_ns:
                 op = self._new_op(self._players[int(players[i])], OpKind.BET, due_ns)
                 op.round_id, op.selection, op.amount = news.round_id, selection, amount
-                op.closes_ns, op.draw = news.closes_ns, round_no * DRAWS_PER_ROUND + ordinal
+                op.closes_ns, op.draw = news.closes_ns + late_ns, round_no * DRAWS_PER_ROUND + ordinal
                 after(self._env, max(0, due_ns - int(self._env.now)), self._due, op)
 
     def answered(self, attempt: Attempt, shard: int) -> None:
@@ -250,7 +276,7 @@ class Players:
 
     def _invoke(self, op: Op) -> None:
         player = self._players[op.account]
-        if int(self._env.now) >= op.closes_ns:
+        if not may_send(int(self._env.now), op.due_ns, op.closes_ns, player.opened_ns or _NEVER_NS):
             op.invoke_ns = op.return_ns = int(self._env.now)
             op.outcome = Outcome.REFUSED
         elif player.opened_ns == 0:
@@ -284,7 +310,18 @@ class Players:
     def _overdue(self, attempt: Attempt) -> None:
         player = self._players[attempt.op.account]
         still = attempt.op.ref in player.unanswered and attempt.op.attempts == attempt.number
-        if still and player.gateway is not None and player.opened_ns and player.connection == attempt.connection:
+        if still and player.connection == attempt.connection:
+            self._break_off(player)
+
+    def _aim(self, player: _Player, closes_ns: int) -> None:
+        """Let storms that wait for a cut-off strike before this one."""
+        for from_ns, before_ns in list(player.aiming):
+            if closes_ns - before_ns >= max(from_ns, int(self._env.now)):
+                player.aiming.remove((from_ns, before_ns))
+                after(self._env, closes_ns - before_ns - int(self._env.now), self._break_off, player)
+
+    def _break_off(self, player: _Player) -> None:
+        if player.gateway is not None and player.opened_ns:
             player.gateway.leave(player.number, player.table)
             self.dropped(player.number)
 

@@ -61,7 +61,13 @@ class Stream(IntEnum):
     EDGE_RETURN = 52
     CUT = 53
     CUT_LENGTH = 54
-    FOLLOW = 60
+    ARRIVAL = 60
+    MODULATION = 61
+    STORM = 62
+    LATENESS = 63
+    THINK = 64
+    VISIT = 65
+    FOLLOW = 66
 
 
 def mix32(x: int) -> int:

@@ -1,19 +1,39 @@
 """A scenario: what happens at the tables, said once for the real system and for the simulated one.
 
 A campaign file is a scenario and what is expected of it. Instants are seconds after the load starts.
+
+People are numbered, and a number is also an account: first the players who bet as planned (each table's, the surges',
+the crowds'), then the viewers, then everybody else. So a change of the audience leaves the bets alone.
 """
 
-from typing import Annotated
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
 
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES
+from reports.limits import DEFAULT_SLOS, HealthLimits
+from sim.arrival_times import when
+from sim.processes import Process, Uniform
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Meta(ge=0.0)]
+Length = Annotated[float, Meta(gt=0.0)]
+
+_AT_ONCE_S = 1e-9
+_TABLES_MAX = 1 << 16
+
+
+class Pace(StrEnum):
+    """When the next bet of a round starts: when it is due, or some time after the last answer."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class Betting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +47,13 @@ class Betting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Mean number of bets of a player that takes part: its whole part, and one more with the rest as probability.
     stake_minor_min, stake_minor_max : int
         Stakes are uniform over whole multiples of `stake_minor_min` up to `stake_minor_max`.
+    covers : bool
+        A player who takes part bets on red, on black and on zero, and on nothing else: whatever falls, everybody wins.
+    pace : Pace
+        ``open``: bets start when they are due, whatever is outstanding. ``closed``: a player waits for each answer,
+        thinks, and bets again while the window is open; the latencies of such a load forgive a slow system.
+    think_s_mean : float
+        Mean of the exponential time between an answer and the next bet of a closed pace.
     timing : BetTiming
         When in the window the bets are placed.
     """
@@ -35,7 +62,101 @@ class Betting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bets_per_round_mean: Annotated[float, Meta(ge=1.0, le=50.0)] = 2.5
     stake_minor_min: Positive = 100
     stake_minor_max: Positive = 2_000
+    covers: bool = False
+    pace: Pace = Pace.OPEN
+    think_s_mean: Length = 1.0
     timing: BetTiming = BetTiming()
+
+
+class Kind(StrEnum):
+    """What a user does. The first two bet as :mod:`sim.arrivals` plans."""
+
+    BETTOR = "bettor"
+    HIGH_ROLLER = "high-roller"
+    VIEWER = "viewer"
+    LOBBY_BROWSER = "lobby-browser"
+    ADVERSARY = "adversary"
+
+
+BETTING_KINDS: Final = frozenset({Kind.BETTOR, Kind.HIGH_ROLLER})
+
+HIGH_ROLLING: Final = Betting(
+    participation=1.0, bets_per_round_mean=20.0, stake_minor_min=1_000, stake_minor_max=100_000
+)
+"""How high-rollers bet unless their crowd says otherwise: many spots, large stakes. An assumption."""
+
+
+class Crowd(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """People of one kind.
+
+    Parameters
+    ----------
+    kind : Kind
+        What they do.
+    count : int
+        How many they are, at each table that they come to.
+    table : int
+        Where they come; 0 is every table.
+    arrival : Process or None
+        When they come; None is evenly within the scenario's `ramp_s`.
+    betting : Betting or None
+        How they bet; None is the scenario's betting, or :data:`HIGH_ROLLING` for high-rollers.
+    """
+
+    kind: Kind = Kind.BETTOR
+    count: Positive
+    table: Count = 0
+    arrival: Process | None = None
+    betting: Betting | None = None
+
+
+class StormKind(StrEnum):
+    """What many do at once."""
+
+    RECONNECT = "reconnect"
+    EXIT_TO_LOBBY = "exit-to-lobby"
+
+
+class Storm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many of the players who bet do the same at once.
+
+    Parameters
+    ----------
+    kind : StormKind
+        ``reconnect``: their connections break, and they come back. ``exit-to-lobby``: they leave the table, look round
+        the lobby, and sit down at the next table.
+    at_s : float
+        When.
+    before_close_ms : int
+        0 strikes at `at_s`; otherwise the storm waits, from `at_s` on, for the first moment that lies so long before
+        the cut-off of a player's table. So it can meet bets in flight.
+    share : float
+        Which share of the players.
+    table : int
+        Of which table; 0 is every table.
+    """
+
+    kind: StormKind
+    at_s: Seconds
+    before_close_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    table: Count = 0
+
+
+class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How good the players' devices are.
+
+    Parameters
+    ----------
+    late_share : float
+        Share of the players whose screen and countdown are behind the table. They are honest: they bet while their own
+        countdown runs, and so may come too late.
+    late_ms_max : int
+        They are behind by a time that is uniform up to this.
+    """
+
+    late_share: Share = 0.0
+    late_ms_max: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
 
 
 class Viewing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +219,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     edges : int
         Edges that serve the video; 0 means that there is none. Edges are numbered from 0.
     players_per_table : int
-        Players at each table before any surge.
+        Players at each table before any surge or crowd.
     viewers_per_table : int
         Headless viewers at each table. They log in and watch, and never bet.
     ramp_s : float
@@ -107,16 +228,22 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Length of the load, ramp included.
     deposit_minor : int
         Every player's first deposit.
-    timing : Timing
-        The tables' timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
     betting : Betting
         The players' behaviour.
     viewing : Viewing
         The viewers' behaviour.
-    surges, faults : tuple
+    clients : Clients
+        The players' devices.
+    crowds : tuple of Crowd
+        Who else comes.
+    surges, storms, faults : tuple
         What happens when.
     answer_s_max : float
         A player that has no answer after this long reconnects and sends the bet again, with the same id.
+    games : tuple of str
+        The tables' games, dealt out to tables 1, 2, … in turn.
     seed : int
         Seeds the load, the model and nothing else.
     """
@@ -125,30 +252,37 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateways: Positive = 2
     shards: Positive = 2
     edges: Count = 0
-    players_per_table: Positive = 100
+    players_per_table: Count = 100
     viewers_per_table: Count = 0
     ramp_s: Seconds = 5.0
     load_s: Annotated[float, Meta(gt=0.0)] = 60.0
     deposit_minor: Positive = 100_000
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
     betting: Betting = Betting()
     viewing: Viewing = Viewing()
+    clients: Clients = Clients()
+    crowds: tuple[Crowd, ...] = ()
     surges: tuple[Surge, ...] = ()
+    storms: tuple[Storm, ...] = ()
     faults: tuple[Fault, ...] = ()
     answer_s_max: Annotated[float, Meta(gt=0.0)] = 3.0
+    games: tuple[str, ...] = DEFAULT_GAMES
     seed: int = 1
 
 
 class Arrival(Struct, frozen=True):
-    """A player joins: number (from 1, also the account), table, and when."""
+    """A person comes: number (from 1, also the account), table, when, what for, and with which crowd (-1: none)."""
 
     player: int
     table: int
     at_s: float
+    kind: Kind = Kind.BETTOR
+    crowd: int = -1
 
 
 def arrivals(scenario: Scenario) -> list[Arrival]:
-    """Return every player's arrival, in order of player number; a pure function of the scenario."""
+    """Return the arrival of everybody who bets as planned, in order of number; a pure function of the scenario."""
     joined: list[Arrival] = []
 
     def join(table: int, count: int, start_s: float, within_s: float) -> None:
@@ -159,32 +293,43 @@ def arrivals(scenario: Scenario) -> list[Arrival]:
         join(table, scenario.players_per_table, 0.0, scenario.ramp_s)
     for surge in scenario.surges:
         join(surge.table, round(scenario.players_per_table * (surge.factor - 1)), surge.at_s, surge.within_s)
-    return joined
+    return joined + list(_crowds(scenario, BETTING_KINDS, len(joined) + 1))
 
 
 def viewer_arrivals(scenario: Scenario) -> list[Arrival]:
     """Return every viewer's arrival, like the players'. Their numbers go on where the players' end."""
     first, count = len(arrivals(scenario)) + 1, scenario.viewers_per_table
-    return [
-        Arrival(first + (table - 1) * count + i, table, scenario.ramp_s * (i + 0.5) / count)
+    usual = [
+        Arrival(first + (table - 1) * count + i, table, scenario.ramp_s * (i + 0.5) / count, Kind.VIEWER)
         for table in range(1, scenario.tables + 1)
         for i in range(count)
     ]
+    return usual + list(_crowds(scenario, frozenset({Kind.VIEWER}), first + len(usual)))
+
+
+def other_arrivals(scenario: Scenario) -> list[Arrival]:
+    """Return the arrival of everybody else. Their numbers go on where the viewers' end."""
+    first = len(arrivals(scenario)) + len(viewer_arrivals(scenario)) + 1
+    return list(_crowds(scenario, frozenset(Kind) - BETTING_KINDS - {Kind.VIEWER}, first))
 
 
 def people(scenario: Scenario) -> list[Arrival]:
-    """Return players and viewers in the order in which they come."""
-    return sorted(arrivals(scenario) + viewer_arrivals(scenario), key=lambda arrival: (arrival.at_s, arrival.player))
+    """Return everybody in the order in which they come."""
+    everybody = arrivals(scenario) + viewer_arrivals(scenario) + other_arrivals(scenario)
+    return sorted(everybody, key=lambda arrival: (arrival.at_s, arrival.player))
 
 
-class Slo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is expected: the campaign fails if a limit is broken. Limits of the video count if somebody watches it."""
-
-    bet_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 250.0
-    unknown_share_max: Share = 0.0
-    generator_lag_p99_ms_max: Annotated[float, Meta(gt=0.0)] = 50.0
-    video_p95_ms_max: Annotated[float, Meta(gt=0.0)] = 3000.0
-    stalled_share_max: Share = 0.02
+def _crowds(scenario: Scenario, kinds: frozenset[Kind], first: int) -> Iterator[Arrival]:
+    number = first
+    for index, crowd in enumerate(scenario.crowds):
+        if crowd.kind not in kinds:
+            continue
+        process = crowd.arrival or Uniform(within_s=max(scenario.ramp_s, _AT_ONCE_S))
+        for table in [crowd.table] if crowd.table else range(1, scenario.tables + 1):
+            chance = index * _TABLES_MAX + table
+            for at_s in when(process, crowd.count, scenario.seed, chance):
+                yield Arrival(number, table, at_s, crowd.kind, index)
+                number += 1
 
 
 class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -196,12 +341,16 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         For the report.
     scenario : Scenario
         What happens.
-    slo : Slo
-        What is expected.
+    slo : tuple of str
+        What is expected, as expressions: see :mod:`reports.limits`. The campaign fails if one is broken.
+    health : HealthLimits
+        What the load generator must keep to; otherwise the Run is invalid.
     workers : int
         Locust worker processes.
     skippable : tuple of str
         Checks that may be skipped without making the verdict invalid.
+    expect : tuple of str
+        Rare paths that must have been taken, or the run proves too little: see :mod:`reports.checks.exercised`.
     simulate : bool
         Whether the twin is fitted and run afterwards.
     """
@@ -209,7 +358,9 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     description: str = ""
     scenario: Scenario = field(default_factory=Scenario)
-    slo: Slo = field(default_factory=Slo)
+    slo: tuple[str, ...] = DEFAULT_SLOS
+    health: HealthLimits = HealthLimits()
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
+    expect: tuple[str, ...] = ()
     simulate: bool = True

@@ -12,8 +12,7 @@ from typing import Protocol
 import simpy
 
 from reference_impl.domain import game_round as gr
-from reference_impl.domain.games.outcome import seeded_outcome
-from reference_impl.domain.games.roulette import POCKETS
+from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import home_shard, round_id, round_no_of
 from reference_impl.domain.units import NS_PER_MS
 from sim.draws import Draws
@@ -56,7 +55,7 @@ class Shard(Protocol):
     def unsettled(self, known: int) -> int:
         """Return how many bets of a round have no end yet."""
 
-    def settle(self, known: int, outcome: int, limit: int) -> Int64s:
+    def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
         """Settle the first of the bets that :meth:`unsettled` counted last; return whose they were."""
 
     def void(self, known: int) -> Int64s:
@@ -74,6 +73,8 @@ class Table:
         The table.
     seed : int
         The scenario's seed; seeds of rounds follow from it.
+    game : Game
+        What is played.
     timing : reference_impl.domain.game_round.Timing
         The table's timings.
     draws : Draws
@@ -93,6 +94,7 @@ class Table:
         env: simpy.Environment,
         number: int,
         seed: int,
+        game: Game,
         timing: gr.Timing,
         draws: Draws,
         shards: Sequence[Shard],
@@ -106,6 +108,7 @@ class Table:
         self.rounds = 0
         self._env = env
         self._seed = seed
+        self._game = game
         self._timing = timing
         self._draws = draws
         self._shards = shards
@@ -189,10 +192,11 @@ class Table:
 
     def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> bool:
         seed = hashlib.sha256(f"{self._seed} {known}".encode()).digest()
-        outcome = seeded_outcome(seed, [head for _, head in heads], POCKETS)
+        outcome = self._game.draw(seed, [head for _, head in heads])
         wish = gr.Message(gr.On.DECIDED_VOID) if void else gr.Message(gr.On.DECIDED_OUTCOME, outcome=outcome)
         record = self._decided.setdefault(known, wish)
         seen = self._seen.rounds[known]
+        seen.game = self._game.name
         seen.decision, seen.outcome = ("void", -1) if record.outcome is None else ("outcome", record.outcome)
         self._take(known, record)
         return True
@@ -211,7 +215,7 @@ class Table:
             return self._draws.cycle_ns(self._draws.model.settle, Stream.SETTLE, self.number << 8 | shard, rows)
 
         def apply() -> bool:
-            owners = wallet.void(known) if outcome is None else wallet.settle(known, outcome, limit)
+            owners = wallet.void(known) if outcome is None else wallet.settle(known, self._game, outcome, limit)
             if len(owners):
                 self._pay(known, owners)
             if outcome is not None and left > limit:

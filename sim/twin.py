@@ -22,10 +22,15 @@ from sim.faults import not_modelled
 from sim.hybrid.system import Crowd
 from sim.model import FirstRound, Starts, load_start_ns, simulate
 from sim.parameters import Model, save_model
-from sim.scenario import Campaign, Scenario
+from sim.people import numbers_by_kind, pace_of
+from sim.scenario import Campaign, Scenario, arrivals, viewer_arrivals
 
 FOLLOWED = 2_000
 """Players of a crowd who leave rows in a Run."""
+
+SIMULATED = ("ledger", "rounds", "stages", "pushes", "orders")
+NOT_SIMULATED = ("messages", "audit", "seeds")
+"""What a simulated Run cannot tell: amounts in messages, the audit trail, and seeds and heads of outcomes."""
 
 MODEL_FILE = "model.json"
 """The parameters that a simulated Run was made with, beside its tables."""
@@ -82,15 +87,20 @@ def crowd_run(
         manifest's ``exact``, and ``followed`` says what share the rows stand for.
     trace : sequence of int
         Players who are followed in any case.
+
+    Raises
+    ------
+    ConfigError
+        If a crowd's simulation cannot carry the scenario out.
     """
     scenario, times = campaign.scenario, model or Model()
-    people = max(1, scenario.tables * max(scenario.players_per_table, scenario.viewers_per_table))
-    share = min(1.0, followed / people)
+    viewers = len(viewer_arrivals(scenario))
+    share = min(1.0, followed / max(1, len(arrivals(scenario)), viewers))
     starts = {} if share == 1.0 else spread_starts(scenario)
     crowd = Crowd(scenario, times, starts, share=share, trace=trace)
     crowd.run()
     told: dict[str, Any] = {"players": msgspec.to_builtins(crowd.exact())}
-    if scenario.edges and scenario.viewers_per_table:
+    if scenario.edges and viewers:
         told["viewers"] = msgspec.to_builtins(crowd.audience.watched())
     partial = share < 1.0
     seen = structs.replace(campaign, skippable=(*campaign.skippable, "video_advances")) if partial else campaign
@@ -101,8 +111,14 @@ def crowd_run(
         seed=scenario.seed,
         load_start_ns=crowd.load_start_ns,
         load_end_ns=crowd.load_start_ns + round(scenario.load_s * NS_PER_S),
-        capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True, "video": not partial},
+        capabilities={
+            **dict.fromkeys(SIMULATED, True),
+            **dict.fromkeys(NOT_SIMULATED, False),
+            "video": not partial,
+        },
         label="prediction" if model else "assumed",
+        people=numbers_by_kind(scenario),
+        pace=pace_of(scenario),
     )
     facts = {"exact": told, "followed": {"share": share, "traced": list(trace)}, "not_modelled": unseen(scenario)}
     run = write_run(out_dir, {**manifest, **facts}, crowd.tables())
@@ -159,9 +175,15 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         seed=scenario.seed,
         load_start_ns=begin_ns,
         load_end_ns=begin_ns + round(scenario.load_s * NS_PER_S),
-        capabilities={"ledger": True, "rounds": True, "stages": True, "pushes": True},
+        capabilities={
+            **dict.fromkeys(SIMULATED, True),
+            **dict.fromkeys(NOT_SIMULATED, False),
+        },
+        not_modelled=not_modelled(scenario),
         label=label,
+        people=numbers_by_kind(scenario),
+        pace=pace_of(scenario),
     )
-    run = write_run(out_dir, {**manifest, "not_modelled": not_modelled(scenario)}, tables)
+    run = write_run(out_dir, manifest, tables)
     save_model(model, run.path / MODEL_FILE)
     return run

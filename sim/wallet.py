@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import simpy
 
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.game import Game
 from reference_impl.domain.ledger import Entry, Ledger
 from sim.draws import Draws
 from sim.kernels import Int64s
@@ -107,15 +107,15 @@ class WalletShard:
         self._unsettled = self.ledger.unsettled(known)
         return len(self._unsettled)
 
-    def settle(self, known: int, outcome: int, limit: int) -> Int64s:
+    def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
         """Settle the first of the bets that :meth:`unsettled` counted last; return whose they were."""
         chunk = self._unsettled[:limit]
         if chunk:
             selections = np.array([bet.selection for bet in chunk], dtype=np.int64)
             stakes = np.array([bet.amount for bet in chunk], dtype=np.int64)
-            payouts = payouts_minor(selections, stakes, outcome).tolist()
+            payouts = game.payouts_minor(selections, stakes, outcome).tolist()
             rows = [(bet.ref, bet.account, payout) for bet, payout in zip(chunk, payouts, strict=True)]
-            self.ledger.settle(known, rows, self.new_ref())
+            self.ledger.settle(known, rows)
         return _owners(chunk)
 
     def void(self, known: int) -> Int64s:

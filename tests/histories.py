@@ -1,5 +1,6 @@
 """Truthful small Runs for tests: the pure ledger serves bets of an invented crowd in invented time."""
 
+import hashlib
 import heapq
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reference_impl.domain.bets import BetTiming, bet_offset_s
+from reference_impl.domain.bets import BetTiming, Slot, bet_offset_s
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOTS, payouts_minor
+from reference_impl.domain.games.outcome import commitment, seeded_outcome
+from reference_impl.domain.games.roulette import ROULETTE, SPOTS
 from reference_impl.domain.ids import account_kind, round_id, shard_of
 from reference_impl.domain.ledger import Bet, Ledger
-from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.records import OpKind, Outcome, PushKind, print_of
+from reports.orders import first_deposits
 from reports.run import Run, frame_of, manifest_base, write_run
 
 MS = 1_000_000
@@ -74,10 +77,18 @@ def make_manifest(shape: Shape, kind: str = "measured", **facts) -> dict:
         scenario["surges"] = [{"table": 1, "at_s": shape.surge_at_s, "within_s": 8.0, "factor": factor}]
     campaign = {
         "name": "demo", "description": "Two tables, a surge and a killed gateway.", "scenario": scenario,
-        "slo": {"bet_p99_ms_max": 250.0, "unknown_share_max": 0.0, "generator_lag_p99_ms_max": 50.0}, "skippable": [],
+        "slo": ["bet.p99_ms <= 250", "bet.unknown_share <= 0"], "health": {"lag_p99_ms_max": 50.0}, "skippable": [],
     }  # fmt: skip
     end_ns = LOAD_START_NS + round(shape.load_s * S)
-    facts = {"load_start_ns": LOAD_START_NS, "load_end_ns": end_ns, "started_unix_ns": 1_790_000_000 * S, **facts}
+    limits = {"stake_minor_min": 1, "stake_minor_max": 100_000, "n_selections": len(SPOTS)}
+    facts = {
+        "limits": limits,
+        "clock_offsets": {"error_ns": 0},
+        "load_start_ns": LOAD_START_NS,
+        "load_end_ns": end_ns,
+        "started_unix_ns": 1_790_000_000 * S,
+        **facts,
+    }
     return manifest_base(kind=kind, name="demo", campaign=campaign, seed=shape.seed, **facts)
 
 
@@ -103,7 +114,8 @@ class _Story:
         self._serve()
         return {
             "ops": self._ops(), "pushes": self._pushes(), "rounds": self._rounds_table(), "ledger": self._ledger(),
-            "accounts": self._accounts(), "nodes": self._nodes(), "sessions": self._sessions(),
+            "accounts": self._accounts(), "orders": self._orders(), "audit": self._audit(), "nodes": self._nodes(),
+            "sessions": self._sessions(),
             "generator": self._generator(), "faults": self._faults(), "video": self._video(),
             "glass": self._glass(), "placements": self._placements(),
         }  # fmt: skip
@@ -151,6 +163,8 @@ class _Story:
         bets["selection"] = rng.integers(0, len(SPOTS), n)
         bets["amount"] = rng.integers(1, 20, n) * 100
         bets["invoke_ns"] = bets["due_ns"] + self._exp(n, 0.4)
+        if self.fault_ns:
+            bets.loc[(bets["gateway"] == 1) & (bets["invoke_ns"] > self.fault_ns), "gateway"] = 0
         self._stamp(bets)
         return self._lose_and_retry(bets)
 
@@ -167,18 +181,28 @@ class _Story:
         at = bets["invoke_ns"].to_numpy()
         for name, took in steps.items():
             at = at + 1000 + took
+            if name == "committed_ns":
+                at = self._in_order_of_arrival(bets, at)
             bets[name] = at
         bets["queue_depth"] = self.rng.integers(1, 20, n)
         bets["batch_size"] = self.rng.integers(1, 20, n)
+
+    @staticmethod
+    def _in_order_of_arrival(bets: pd.DataFrame, committed_ns: np.ndarray) -> np.ndarray:
+        """Return commits in which no bet overtakes one that its gateway received earlier for the same shard."""
+        rows = bets.assign(at=committed_ns).sort_values("received_ns")
+        lanes = rows.groupby(["gateway", "shard"])
+        place = lanes.cumcount()
+        ordered = (rows["at"] - place).groupby([rows["gateway"], rows["shard"]]).cummax() + place
+        return ordered.reindex(bets.index).to_numpy()
 
     def _lose_and_retry(self, bets: pd.DataFrame) -> pd.DataFrame:
         shape, rng, n = self.shape, self.rng, len(bets)
         lost = rng.random(n) < shape.lost_share
         retried = ~lost & (rng.random(n) < shape.retried_share)
         if self.fault_ns:
-            down = bets["gateway"] == 1
-            retried |= (down & (bets["invoke_ns"] < self.fault_ns) & (bets["return_ns"] > self.fault_ns)).to_numpy()
-            bets.loc[down & (bets["invoke_ns"] > self.fault_ns), "gateway"] = 0
+            down = (bets["gateway"] == 1) & (bets["return_ns"] > self.fault_ns)
+            retried |= down.to_numpy()
         bets["attempts"] = np.where(retried, 2, 1)
         bets["lost"] = lost
         reached = rng.random(n) < 0.5
@@ -206,6 +230,9 @@ class _Story:
                 closes = opens + 7 * S
                 closing = max(closes + 40 * MS, int(last_ns.get(number, 0)) + 2 * MS)
                 void = bool(rng.random() < shape.void_share)
+                seed = hashlib.sha256(f"seed {shape.seed} {number}".encode()).digest()
+                heads = [hashlib.sha256(f"head {s} {number}".encode()).digest() for s in range(shape.shards)]
+                named = ";".join(head.hex() for head in heads)
                 decided = closing + 20 * MS
                 result = 0 if void else decided + 2 * S
                 rows.append(
@@ -215,7 +242,11 @@ class _Story:
                         "informative_ns": 0 if void else decided, "result_ns": result,
                         "ending_ns": decided + 5 * MS if void else result + 5 * MS,
                         "settled_ns": decided + 60 * MS if void else result + 80 * MS,
-                        "decision": "void" if void else "outcome", "outcome": -1 if void else int(rng.integers(37)),
+                        "game": "roulette",
+                        "decision": "void" if void else "outcome",
+                        "outcome": -1 if void else seeded_outcome(seed, heads, 37),
+                        "seed": "" if void else seed.hex(), "heads": "" if void else named, "closed_heads": named,
+                        "print": print_of(commitment(seed)),
                     }
                 )  # fmt: skip
         return pd.DataFrame(rows)
@@ -257,10 +288,8 @@ class _Story:
             return
         bets = ledger.unsettled(row.round)
         selections, amounts = (np.array([getattr(b, n) for b in bets], dtype=np.int64) for n in ("selection", "amount"))
-        pays = payouts_minor(selections, amounts, row.outcome)
-        ledger.settle(
-            row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)], _ref(4, row.round)
-        )
+        pays = ROULETTE.payouts_minor(selections, amounts, row.outcome)
+        ledger.settle(row.round, [(b.ref, b.account, int(p)) for b, p in zip(bets, pays, strict=True)])
 
     def _ops(self) -> pd.DataFrame:
         bets = self.bets.copy()
@@ -282,6 +311,7 @@ class _Story:
         logins = [self._greeting(kind, lag) for kind, lag in ((OpKind.LOGIN, 40.0), (OpKind.CONNECT, 8.0))]
         ops = pd.concat([bets, *logins], ignore_index=True).fillna(0)
         ops["currency"], ops["weight"] = EUR, 1.0
+        ops["timelines"] = (ops["written_ns"] > 0).astype(int)
         return frame_of("ops", {name: ops[name] for name in _OP_COLUMNS})
 
     def _greeting(self, kind: OpKind, mean_ms: float) -> pd.DataFrame:
@@ -294,35 +324,87 @@ class _Story:
         rows["return_ns"] = rows["invoke_ns"] + self._exp(n, mean_ms)
         return rows
 
-    def _pushes(self) -> pd.DataFrame:
+    def _events(self) -> pd.DataFrame:
+        """Return the tables' events, numbered."""
         phases = {
             Phase.BETS_OPEN: "opens_ns", Phase.NO_MORE_BETS: "no_more_bets_ns", Phase.BETS_CLOSED: "bets_closed_ns",
             Phase.RESULT: "result_ns", Phase.SETTLED: "settled_ns",
         }  # fmt: skip
-        parts = []
-        for seq, (phase, column) in enumerate(phases.items(), start=1):
-            rows = self.players.merge(self.rounds, on="table")
-            rows = rows[(rows[column] > 0) & (rows["joined_ns"] < rows[column])]
-            parts.append(
-                rows.assign(
-                    phase=int(phase), app_ns=rows[column] + self._exp(len(rows), 1.0), seq=rows["round_no"] * 10 + seq
-                )
-            )
-        rows = pd.concat(parts, ignore_index=True).sort_values(["app_ns", "session"])
-        told = rows["phase"] >= int(Phase.RESULT)
-        return frame_of(
-            "pushes",
-            {
-                "session": rows["session"], "table": rows["table"], "epoch": np.ones(len(rows)), "seq": rows["seq"],
-                "kind": np.full(len(rows), int(PushKind.TABLE)), "round": rows["round"], "phase": rows["phase"],
-                "outcome": np.where(told, rows["outcome"], -1), "app_ns": rows["app_ns"],
-            },
+        parts = [self.rounds.assign(phase=int(phase), at_ns=self.rounds[name]) for phase, name in phases.items()]
+        events = pd.concat(parts, ignore_index=True)
+        events = events[events["at_ns"] > 0].sort_values("at_ns")
+        void = (events["phase"] == int(Phase.SETTLED)) & (events["decision"] == "void")
+        events.loc[void, "phase"] = int(Phase.VOIDED)
+        told = events["phase"] >= int(Phase.RESULT)
+        events["outcome"] = np.where(told, events["outcome"], -1)
+        events["told_seed"] = told & ~void
+        events["number"] = events.groupby("table").cumcount() + 1
+        return events[["table", "round", "phase", "outcome", "told_seed", "number", "at_ns"]]
+
+    def _pushes(self) -> pd.DataFrame:
+        events = self._events()
+        news = self.players.drop(columns="gateway").merge(events, on="table")
+        news = news[news["joined_ns"] < news["at_ns"]]
+        news["app_ns"] = news["at_ns"] + self._exp(len(news), 1.0)
+        news = news.sort_values(["session", "number"])
+        news["app_ns"] = news.groupby("session")["app_ns"].cummax()
+        news = self._reconnected(news.assign(kind=int(PushKind.TABLE)))
+        rows = pd.concat([self._welcomes(events), news, self._payments()], ignore_index=True).fillna({"outcome": -1})
+        rows = rows.fillna(0).sort_values(["app_ns", "session"], kind="stable")
+        columns = {name: rows[name] for name in _PUSH_COLUMNS}
+        told = (rows["kind"] != int(PushKind.PAID)) & (rows["round"] > 0)
+        prints = dict(zip(self.rounds["round"], self.rounds["print"], strict=True))
+        promised = np.array([prints.get(int(r), 0) for r in rows["round"]], dtype=np.int64) * told.to_numpy()
+        renamed = {"epoch": told, "seq": rows["number"], "commitment": promised}
+        return frame_of("pushes", columns | renamed | {"seed": promised * rows["told_seed"].to_numpy(dtype=np.int64)})
+
+    def _reconnected(self, news: pd.DataFrame) -> pd.DataFrame:
+        """Number connections; who sat at the killed gateway hears nothing until back."""
+        if not self.fault_ns:
+            return news.assign(connection=0)
+        sat = (news["account"] % self.shape.gateways == 1) & (news["joined_ns"] < self.fault_ns)
+        away = sat & news["app_ns"].between(self.fault_ns, self.fault_ns + 400 * MS)
+        return news.assign(connection=(sat & (news["app_ns"] > self.fault_ns)).astype(int))[~away]
+
+    def _welcomes(self, events: pd.DataFrame) -> pd.DataFrame:
+        welcomes = self.players.assign(
+            app_ns=self.players["joined_ns"], kind=int(PushKind.WELCOME), balance=self.shape.deposit_minor,
+            version=int(self.shape.deposit_minor > 0), connection=0,
         )  # fmt: skip
+        known = pd.merge_asof(
+            welcomes.sort_values("app_ns"), events[["table", "at_ns", "number", "round", "phase", "outcome"]],
+            left_on="app_ns", right_on="at_ns", by="table",
+        )  # fmt: skip
+        return known.assign(phase=known["phase"].fillna(0))
+
+    def _payments(self) -> pd.DataFrame:
+        ending_ns = self.rounds.set_index("round")["ending_ns"]
+        rows = [
+            (e.account, int.from_bytes(e.ref[8:]), e.amount, e.balance_after, e.version, e.round_id)
+            for ledger in self.ledgers
+            for e in ledger.journal
+            if e.slot == Slot.TERMINAL
+        ]
+        names = ["session", "op", "amount", "balance", "version", "round"]
+        paid = pd.DataFrame(np.array(rows, dtype=np.int64).reshape(-1, 6), columns=names)
+        told_ns = ending_ns.reindex(paid["round"]).to_numpy() + self._exp(len(paid), 2.0)
+        tables = self.players.set_index("session")["table"].reindex(paid["session"]).to_numpy()
+        back = (paid["session"] % self.shape.gateways == 1) & (told_ns > self.fault_ns) & (self.fault_ns > 0)
+        return paid.assign(app_ns=told_ns, table=tables, kind=int(PushKind.PAID), connection=back.astype(int))
+
+    def _orders(self) -> pd.DataFrame:
+        return first_deposits(self.players["account"].to_list(), self.shape.deposit_minor)
+
+    def _audit(self) -> pd.DataFrame:
+        ledger = self._ledger()
+        return frame_of("audit", {**ledger, "batch": ledger["seq"], "linked": np.ones(len(ledger))})
 
     def _rounds_table(self) -> pd.DataFrame:
-        columns = {name: self.rounds[name] for name in self.rounds if name not in {"closing_ns", "ending_ns"}}
+        own = {"closing_ns", "ending_ns", "print"}
+        columns = {name: self.rounds[name] for name in self.rounds if name not in own}
         seqs = [[ledger.windows[r, 0] for ledger in self.ledgers] for r in self.rounds["round"]]
         columns["opened_seqs"] = [[w.opened_seq for w in row] for row in seqs]
+        columns["accept_until_ns"] = [[w.accept_until_ns for w in row] for row in seqs]
         columns["closed_seqs"] = [[w.closed_seq for w in row] for row in seqs]
         return frame_of("rounds", {**columns, "epoch": np.ones(len(seqs))})
 
@@ -458,10 +540,14 @@ _LEDGER_COLUMNS = (
     "shard", "seq", "op", "slot", "kind", "status", "account", "counter", "amount", "balance_after", "version",
     "round", "window", "selection",
 )  # fmt: skip
+_PUSH_COLUMNS = (
+    "session", "connection", "table", "kind", "round", "phase", "outcome", "op", "amount", "balance", "version",
+    "app_ns",
+)  # fmt: skip
 _OP_COLUMNS = (
     "op", "kind", "attempts", "session", "connection", "gateway", "account", "currency", "table", "round", "selection",
     "amount", "due_ns", "invoke_ns", "outcome", "status", "balance", "version", "shard", "seq", "queue_depth",
-    "batch_size", "weight", *_STAMPS,
+    "batch_size", "weight", "timelines", *_STAMPS,
 )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from itertools import count
 
 import asyncpg
 
-from reference_impl.domain.money import Currency
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.database import connect, prepare_shard
 
@@ -35,4 +34,4 @@ async def create_template(server: EmbeddedPostgres) -> None:
         await connection.execute("CREATE DATABASE shard_template")
     finally:
         await connection.close()
-    await prepare_shard(server.dsn("shard_template"), 0, Currency.EUR)
+    await prepare_shard(server.dsn("shard_template"), 0)

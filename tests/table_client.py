@@ -33,7 +33,7 @@ async def call(stack: Stack, path: str, body: dict[str, Any] | None = None, toke
     def send() -> dict[str, Any]:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
-                return json.load(answer)
+                return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             with error:
                 raise HttpError(error.code, error.read().decode()) from None

@@ -12,7 +12,7 @@ from loadtest.bench.result import Result, percentile, summarise
 from loadtest.progress import Progress
 from reference_impl.domain import messages as m
 from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.stack.ledgers import Ledgers
 
 SHARDS = 2
@@ -119,7 +119,7 @@ async def _settle_peers(peers: "list[asyncpg.Connection[asyncpg.Record]]", crowd
 
 
 async def _settle_one_by_one(connection: "asyncpg.Connection[asyncpg.Record]", bets: m.BetBatch) -> None:
-    payouts = payouts_minor(np.array(bets.selections), np.array(bets.amounts), OUTCOME).tolist()
+    payouts = ROULETTE.payouts_minor(np.array(bets.selections), np.array(bets.amounts), OUTCOME).tolist()
     async with connection.transaction():
         pay = await connection.prepare("UPDATE account SET balance = balance + $2 WHERE id = $1")
         note = await connection.prepare("INSERT INTO payout (account, amount) VALUES ($1, $2)")

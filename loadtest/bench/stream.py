@@ -18,10 +18,11 @@ from urllib.parse import quote
 
 import numpy as np
 
+from loadtest.adapters.base import Target
 from loadtest.adapters.http import JsonClient
-from loadtest.adapters.ours import player_name, player_password
-from loadtest.adapters.ours_operator import LiveTableOperator
+from loadtest.adapters.ours import LiveTable, player_name, player_password
 from loadtest.bench.result import Result, summarise
+from loadtest.clock import HostClock
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.stack.config import StackConfig
@@ -61,7 +62,8 @@ async def measure(n: int, progress: Progress) -> Result:
         Stack(StackConfig(tables=1, gateways=1, shards=1, edges=1), progress.say) as stack,
         _browser(path) as browser,
     ):
-        await LiveTableOperator(stack.api_url, stack.admin_token, stack.dsns).provision(1, 0)
+        operator = LiveTable(Target(stack.api_url, stack.admin_token), HostClock())
+        await asyncio.to_thread(operator.provision, 1, 0)
         video = await asyncio.to_thread(_place, stack.api_url)
         for turn in range(n):
             for name, tier in TIERS.items():

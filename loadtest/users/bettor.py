@@ -1,15 +1,24 @@
 """A player, without sockets, clocks or sleep: what to send when, and whether the answers make sense.
 
 The script is told what arrived and what time it is; it says which bets to send now, when it wants to be woken, and
-whether its answers are overdue. Bets follow an open model: each has an intended start from the window's countdown
+whether it should connect anew. Bets follow an open model: each has an intended start from the window's countdown
 and is sent then, whatever is still outstanding, so a slow system meets the same load as a fast one. What is bet is
-planned by :mod:`sim.arrivals`, the same plan that the simulation follows.
+planned by :mod:`sim.arrivals`, the same plan that the simulation follows. (In a closed pace, which a campaign must ask
+for, the next bet waits for the last answer.)
+
+A player bets by its own countdown. If its device is behind, so is everything it sees, and it clicks in good faith when
+the window has closed.
 
 Life of a bet
 -------------
 planned → (due) → sent → answered, or → *lost*: the connection ended or no answer came in time. A lost bet is sent
-again over the next connection with the same id and parameters; the ledger gives the one true answer. A bet whose
-window closed before it could be sent at all is given up and certainly had no effect.
+again over the next connection with the same id and parameters; the ledger gives the one true answer. A bet that could
+not be sent before its window closed, or soon after the click, is given up and certainly had no effect.
+
+Storms
+------
+When a storm strikes, the player breaks off (:meth:`PlayerScript.overdue`) and comes back; from an exit to the lobby it
+looks round there first (:meth:`PlayerScript.lobby_looks`) and sits down at the next table.
 
 Invariants
 ----------
@@ -31,14 +40,18 @@ from reference_impl.domain.messages import TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.arrivals import PlannedBet, planned_bets
-from sim.scenario import Arrival, Scenario
+from sim.arrivals import DRAWS_PER_ROUND, PLAIN, PlannedBet, PlanRules, may_send, planned_bets, think_ns
+from sim.people import betting_of, late_s, storms_of
+from sim.scenario import Arrival, Pace, Scenario, Storm, StormKind
 
 OVERLOADED_TRIES_MAX = 5
 OVERLOADED_PAUSE_MS = 200
 PAYMENT_GRACE_NS = NS_PER_S
 IDLE_NS_MAX = NS_PER_S
 ANSWERS_KEPT_MAX = 256
+LOOKS = 3
+LOOK_EVERY_NS = NS_PER_S
+"""Who leaves for the lobby looks at it so often, once a second, before choosing another table. An assumption."""
 
 _BETTING_PHASES = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
 _ENDED = frozenset({Phase.SETTLED, Phase.VOIDED})
@@ -59,9 +72,11 @@ class PlayerScript:
     clock : ServerClock
         Converts the server's instants.
     load_end_ns : int
-        From then on no bet is started.
+        From then on no bet is started; the load began ``scenario.load_s`` before.
     answers_s_max, payments_s_max : float
         How long after the load's end the player stays for answers, and then for payments.
+    rules : PlanRules
+        In which form the rules of the plan are to be used.
     """
 
     arrival: Arrival
@@ -71,6 +86,7 @@ class PlayerScript:
     load_end_ns: int
     answers_s_max: float
     payments_s_max: float
+    rules: PlanRules = PLAIN
     complaints: list[str] = field(default_factory=list)
     given_up: list[Operation] = field(default_factory=list)
     missed: int = 0
@@ -89,6 +105,17 @@ class PlayerScript:
     _version: int = 0
     _balance: int = 0
     _prepared: tuple[int, list[PlannedBet]] = (-1, [])
+    _later: list[Operation] = field(default_factory=list)
+    _exits: bool = False
+
+    def __post_init__(self) -> None:
+        self.table = self.arrival.table
+        self._betting = betting_of(self.scenario, self.arrival)
+        self._late_ns = round(late_s(self.scenario, self.arrival.player) * NS_PER_S)
+        zero_ns = self.load_end_ns - round(self.scenario.load_s * NS_PER_S)
+        storms = [(zero_ns + round(s.at_s * NS_PER_S), s) for s in storms_of(self.scenario, self.arrival)]
+        self._storms: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if not s.before_close_ms]
+        self._aiming: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if s.before_close_ms]
 
     @property
     def outstanding(self) -> int:
@@ -100,7 +127,7 @@ class PlayerScript:
         self._counter += 1
         player = self.arrival.player
         ref = operation_id(self.nonce, player, self._counter)
-        return Operation(ref, kind, player, player, self.arrival.table, due_ns, currency=self._currency)
+        return Operation(ref, kind, player, player, self.table, due_ns, currency=self._currency)
 
     def connected(self, welcome: Welcome, gateway: int, connection: int, now_ns: int) -> None:
         """Note that a session is open: lost bets are to be sent again, and the table's state is known."""
@@ -111,6 +138,7 @@ class PlayerScript:
             self._complain(f"welcome at version {welcome.version} after version {self._version}")
         self._version, self._balance = welcome.version, welcome.balance_minor
         self._again = [(now_ns, op) for op in self._waiting.values()]
+        self._storms = [(at_ns, storm) for at_ns, storm in self._storms if at_ns > now_ns]  # the others were missed
         if welcome.state is not None:
             self.table_event(welcome.state.event, now_ns)
 
@@ -123,6 +151,8 @@ class PlayerScript:
 
     def table_event(self, event: TableEvent, heard_ns: int) -> None:
         """Take a table event: plan the bets of a new window, and see rounds end."""
+        if event.table != self.table:
+            return
         for round_id, until_ns in self._paid_by_ns.items():
             if event.round > round_id or (event.round == round_id and event.phase in _ENDED):
                 self._paid_by_ns[round_id] = min(until_ns, heard_ns + PAYMENT_GRACE_NS)
@@ -131,19 +161,23 @@ class PlayerScript:
             self._bets_of(round_no_of(event.round) + 1)
         if event.phase in _BETTING_PHASES and event.round > self._round and event.opens_at_unix_ns:
             self._round = event.round
-            self._planned = sorted(self._plan(event, heard_ns), key=lambda op: op.due_ns)
+            self._aim(self.clock.to_monotonic(event.closes_at_unix_ns), heard_ns)
+            self._begin(sorted(self._plan(event, heard_ns + self._late_ns), key=lambda op: op.due_ns))
 
     def take_due(self, now_ns: int) -> list[Operation]:
         """Return the bets to send now, first attempts and repetitions."""
-        due = [op for at_ns, op in self._again if at_ns <= now_ns]
-        self._again = [(at_ns, op) for at_ns, op in self._again if at_ns > now_ns]
+        due: list[Operation] = []
+        if self._again:
+            due += [op for at_ns, op in self._again if at_ns <= now_ns]
+            self._again = [(at_ns, op) for at_ns, op in self._again if at_ns > now_ns]
         while self._planned and self._planned[0].due_ns <= now_ns:
             op = self._planned.pop(0)
-            if now_ns < op.closes_ns:
+            connected_ns = self._connected_ns
+            if connected_ns is not None and may_send(now_ns, op.due_ns, op.closes_ns, connected_ns):
                 self._waiting[op.ref] = op
                 due.append(op)
             else:
-                self.missed += self._connected_ns is not None and self._connected_ns <= op.due_ns
+                self.missed += connected_ns is not None and connected_ns <= op.due_ns
                 self.given_up.append(op)
         for op in due:
             op.attempt += 1
@@ -162,6 +196,8 @@ class PlayerScript:
             return None
         del self._waiting[ref]
         self._check(op, answer)
+        if self._later and self._later[0].round_id == op.round_id:
+            self._bet_again(now_ns)
         accepted = answer.status == Status.ACCEPTED
         if accepted:
             self._unpaid[answer.id] = op.round_id
@@ -179,9 +215,32 @@ class PlayerScript:
             self._paid_by_ns.pop(paid.round, None)
 
     def overdue(self, now_ns: int) -> bool:
-        """Tell whether an answer is overdue, so that the player should connect anew."""
+        """Tell whether the player should connect anew: an answer is overdue, or a storm has come."""
+        if self._storms and self._storms[0][0] <= now_ns:
+            _, storm = self._storms.pop(0)
+            self._exits = storm.kind is StormKind.EXIT_TO_LOBBY
+            return True
+        if not self._waiting:
+            return False
         again = {op.ref for _, op in self._again}
         return any(op.answer_by_ns <= now_ns for op in self._waiting.values() if op.ref not in again)
+
+    def lobby_looks(self, now_ns: int) -> list[int]:
+        """Return when the player looks at the lobby before sitting down, and choose the table to sit down at."""
+        if not self._exits:
+            return []
+        self._exits = False
+        self.table = self.table % self.scenario.tables + 1
+        self._round = 0
+        self._planned, self._later = [], []
+        # what is still to be paid at the table that was left is paid while nobody listens
+        self._unpaid.clear()
+        self._paid_by_ns.clear()
+        return [now_ns + look * LOOK_EVERY_NS for look in range(LOOKS)]
+
+    def deaf_until_ns(self, now_ns: int) -> int:
+        """Return until when the player leaves unread what arrives; an honest one always reads at once."""
+        return now_ns
 
     def finished(self, now_ns: int) -> bool:
         """Tell whether the player may leave: the load is over, and answers and payments are in or waited out."""
@@ -193,8 +252,7 @@ class PlayerScript:
 
     def wake_ns(self, now_ns: int) -> int:
         """Return when, after now, there is something to do even if nothing arrives."""
-        later = (at_ns for at_ns in self._instants() if at_ns > now_ns)
-        return min(later, default=now_ns + IDLE_NS_MAX)
+        return min([at_ns for at_ns in self._instants() if at_ns > now_ns], default=now_ns + IDLE_NS_MAX)
 
     @property
     def unanswered(self) -> list[Operation]:
@@ -215,17 +273,20 @@ class PlayerScript:
         yield from (at_ns for at_ns, _ in self._again)
         yield from (op.answer_by_ns for op in self._waiting.values())
         yield from self._paid_by_ns.values()
+        yield from (at_ns for at_ns, _ in self._storms[:1])
         yield self.load_end_ns
         yield self._answers_until_ns
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
-            self._prepared = round_no, planned_bets(self.scenario, self.arrival.player, round_no)
+            where = self.arrival.table
+            bets = planned_bets(self.scenario, self.arrival.player, round_no, self._betting, where, self.rules)
+            self._prepared = round_no, bets
         return self._prepared[1]
 
     def _plan(self, event: TableEvent, heard_ns: int) -> Iterator[Operation]:
-        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)
-        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)
+        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + self._late_ns
+        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + self._late_ns
         for bet in self._bets_of(round_no_of(event.round)):
             due_ns = opens_ns + bet.offset_ns
             if due_ns < heard_ns:
@@ -237,6 +298,29 @@ class PlayerScript:
                 op.round_id, op.window, op.closes_ns = event.round, event.window, closes_ns
                 op.selection, op.amount_minor = bet.selection, bet.amount_minor
                 yield op
+
+    def _aim(self, closes_ns: int, now_ns: int) -> None:
+        """Let storms that wait for a cut-off strike before this one, if they have waited long enough and it is far."""
+        for from_ns, storm in list(self._aiming):
+            at_ns = closes_ns - storm.before_close_ms * NS_PER_MS
+            if at_ns >= max(from_ns, now_ns):
+                self._aiming.remove((from_ns, storm))
+                self._storms = sorted([*self._storms, (at_ns, storm)], key=lambda due: due[0])
+
+    def _begin(self, bets: list[Operation]) -> None:
+        """Take over a round's bets; those of a closed pace, but for the first, wait for their turn."""
+        self._planned, self._later = bets, []
+        if self._betting.pace is Pace.CLOSED:
+            self._planned, self._later = bets[:1], bets[1:]
+
+    def _bet_again(self, now_ns: int) -> None:
+        op = self._later.pop(0)
+        k = round_no_of(op.round_id) * DRAWS_PER_ROUND + len(self._later)
+        op.due_ns = now_ns + think_ns(self.scenario.seed, self.arrival.player, k, self._betting.think_s_mean)
+        if op.due_ns < min(op.closes_ns, self.load_end_ns):
+            self._planned.append(op)
+        else:
+            self._later = []  # the window closes before the player is done thinking
 
     def _try_again(self, op: Operation, now_ns: int) -> bool:
         if op.attempt >= OVERLOADED_TRIES_MAX and not op.lost:

@@ -2,28 +2,31 @@
 
 Locust starts and counts users, shows them and writes its statistics. When a bet is due, what is recorded and when a
 user leaves is decided elsewhere; response times count from the intended start.
+
+Every kind of user is a tag, so ``--tags viewer`` lets only viewers come, and the first word of what they do in Locust's
+statistics: ``high-roller bet``, ``viewer part``.
 """
 
-import contextlib
-import gc
-import os
+from collections.abc import Callable
 from typing import Any
 
 import gevent
-from locust import User, constant, events, task
+from locust import User, constant, events, stats, tag
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.histogram import install
 from loadtest.plan import load_plan
-from loadtest.shapes import ArrivalShape
+from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
+from loadtest.users.hub import HubReactor
+from loadtest.users.punctuality import keep_time
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.records import FetchKind, OpKind
+from sim.scenario import Kind
 
-_REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}
-
-_NICENESS = -10
+_REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}  # whatever else happens is a GET
 
 _state: dict[str, Crowd] = {}
 
@@ -35,15 +38,14 @@ class Arrivals(ArrivalShape):
 
 
 class PersonUser(User):
-    """One player or viewer, from arrival to leaving."""
+    """One person, from arrival to leaving. Whom tags leave out does not come."""
 
     wait_time = constant(0)
 
-    @task
     def live(self) -> None:
         """Play one person's whole life."""
         crowd = _crowd(self.environment)
-        person = crowd.next_person(self._report, self._report_fetch)
+        person = crowd.next_person(self._report)
         if person is not None:
             crowd.playing += 1
             try:
@@ -52,16 +54,10 @@ class PersonUser(User):
                 crowd.playing -= 1
         raise StopUser
 
-    def _report(self, kind: OpKind, response_ms: float, problem: str) -> None:
-        self._fire(_REQUEST_TYPE[kind], kind.name.lower(), response_ms, problem)
-
-    def _report_fetch(self, kind: FetchKind, response_ms: float, problem: str) -> None:
-        self._fire("GET", kind.name.lower(), response_ms, problem)
-
-    def _fire(self, request_type: str, name: str, response_ms: float, problem: str) -> None:
+    def _report(self, user: Kind, kind: OpKind | FetchKind, response_ms: float, problem: str) -> None:
         self.environment.events.request.fire(
-            request_type=request_type,
-            name=name,
+            request_type=_REQUEST_TYPE.get(kind, "GET") if isinstance(kind, OpKind) else "GET",
+            name=f"{user} {kind.name.lower()}",
             response_time=response_ms,
             response_length=0,
             exception=OperationalError(problem) if problem else None,
@@ -69,24 +65,29 @@ class PersonUser(User):
         )
 
 
+def _task_of(kind: Kind) -> Callable[[PersonUser], None]:
+    @tag(str(kind))
+    def live(user: PersonUser) -> None:
+        user.live()
+
+    return live
+
+
+PersonUser.tasks = [_task_of(kind) for kind in Kind]
+
+
 def _crowd(environment: Environment) -> Crowd:
     if "crowd" not in _state:
         runner = environment.runner
-        crowd = Crowd(load_plan(), runner.worker_index if isinstance(runner, WorkerRunner) else 0)
+        worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+        crowd = Crowd(load_plan(), worker, HubReactor(), wanted_kinds(environment))
         _state["crowd"] = crowd
         gevent.spawn(crowd.watch)
     return _state["crowd"]
 
 
-def _keep_time() -> None:
-    """Run before the system under test where the two share a machine: a late generator measures itself."""
-    with contextlib.suppress(PermissionError):  # the lag is recorded, and judged, either way
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
-    gc.freeze()  # what is loaded by now stays: collections need not look at it
-
-
 def _open(environment: Environment, **_: Any) -> None:
-    _keep_time()
+    keep_time()
     if not isinstance(environment.runner, MasterRunner):
         _crowd(environment)
 
@@ -96,5 +97,6 @@ def _close(**_: Any) -> None:
         crowd.close()
 
 
+install(stats)
 events.test_start.add_listener(_open)  # type: ignore[no-untyped-call]
 events.quitting.add_listener(_close)  # type: ignore[no-untyped-call]

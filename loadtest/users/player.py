@@ -1,23 +1,27 @@
 """A player's life: log in, connect, play, reconnect, leave. Carries out what :class:`PlayerScript` decides.
 
-Everything blocks, one greenlet a player. Waiting for messages and waiting for the next bet's intended start are one
-wait on the socket, so nothing a player waits for can delay a bet, except the process itself: that delay is in the
-records, between due and invoke.
+Whoever else sits at a table or looks at the lobby is another script carried out by the same player.
+
+The way in and back blocks, in a greenlet of the player's own. Play itself does not: the worker's reactor calls
+:meth:`Player.step` when something arrived or a bet is due. What delays a bet is the process alone, and that delay is in
+the records, between due and invoke.
 """
 
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
-from loadtest.recorder import Push, Recorder, Returned, Seat
+from loadtest.pushed import pushes_of
+from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
+from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
-from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
 TRIES_MAX = 60
@@ -63,6 +67,8 @@ class Player:
         When the player stops trying to connect.
     report : Report
         Told of each operation's end.
+    reactor : Reactor
+        Serves the open connection.
     sleep : callable
         Waits for so many seconds.
     """
@@ -73,9 +79,16 @@ class Player:
     arrives_ns: int
     leaves_ns: int
     report: Report
+    reactor: Reactor
     sleep: Callable[[float], None] = time.sleep
+    _link: PlayerLink = field(init=False)
+    _code: int = _NORMAL
+    _done: bool = False
+    _listening: bool = True
+    _heard_from_ns: int = 0
     _token: str = ""
     _connections: int = 0
+    _seated_ns: int = 0
     _avoid: str = ""
 
     def run(self) -> None:
@@ -85,12 +98,12 @@ class Player:
         try:
             if not self._log_in(due_ns):
                 return
-            link, seat = self._sit_down(time.monotonic_ns())
+            link, seat = self._enter(time.monotonic_ns())
             while link is not None and seat is not None and not self._play(link, seat):
                 lost_ns = time.monotonic_ns()
                 # a gateway that dies sends all its players off at once: spread them before they return
                 self.sleep(random.random() * RECONNECT_S_MAX)
-                link, seat = self._sit_down(lost_ns)
+                link, seat = self._enter(lost_ns)
         finally:
             for op in self.script.unanswered:
                 self.report(op.kind, 0.0, "no answer: the outcome is unknown")
@@ -105,6 +118,20 @@ class Player:
         if not self._try_for(op, log_in):
             return False
         self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+        return True
+
+    def _enter(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
+        """Look round the lobby as long as the script wants, then sit down."""
+        for look_ns in self.script.lobby_looks(due_ns):
+            self._sleep_until(look_ns)
+            op = self.script.new_operation(OpKind.LOBBY, look_ns)
+            if self._try_for(op, self._look):
+                self._end(op, Returned(Outcome.OK, time.monotonic_ns()))
+            due_ns = time.monotonic_ns()
+        return self._sit_down(due_ns)
+
+    def _look(self) -> bool:
+        self.adapter.lobby()
         return True
 
     def _sit_down(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:
@@ -124,7 +151,7 @@ class Player:
         if not self._try_for(op, connect) or link is None:
             return None, None
         self._connections += 1
-        now_ns = time.monotonic_ns()
+        self._seated_ns = now_ns = time.monotonic_ns()
         self._end(op, Returned(Outcome.OK, now_ns, came[0].kernel_ns))
         seat = Seat(op.session, self._connections, op.gateway, op.table, op.account, now_ns)
         self._take(came)
@@ -132,11 +159,13 @@ class Player:
 
     def _open_session(self, placement: Placement, op: Operation) -> tuple[PlayerLink, list[Arrived]]:
         link = self.adapter.connect(placement.url)
+        asked_ns = time.monotonic_ns()
         try:
             welcome, came = link.greet(placement.ticket, HANDSHAKE_S_MAX)
         except BaseException:
             link.close()
             raise
+        self.script.clock.trip((came[0].kernel_ns or came[0].app_ns) - asked_ns)
         self.script.connected(welcome, op.gateway, op.connection, came[0].kernel_ns or came[0].app_ns)
         return link, came
 
@@ -161,31 +190,61 @@ class Player:
 
     def _play(self, link: PlayerLink, seat: Seat) -> bool:
         """Play until the connection ends (False) or the player leaves (True)."""
-        code, done = _BROKEN, False
+        self._link, self._code, self._done, self._listening = link, _NORMAL, False, True
         try:
-            while not done:
-                now_ns = time.monotonic_ns()
-                self._send_due(link, now_ns)
-                if self.script.overdue(now_ns):
-                    break
-                done = self.script.finished(now_ns)
-                if not done:
-                    self._take(link.receive((self.script.wake_ns(now_ns) - now_ns) / NS_PER_S))
-            code = _NORMAL
-        except ConnectionLostError as lost:
-            code = lost.code
-        except RemoteProtocolError as error:
-            self.script.complaints.append(f"player {seat.account}: {error}")
-            self._pass_complaints_on()
+            self.reactor.attend(self)
+        except BaseException:
+            self._code = _BROKEN
+            raise
         finally:
             link.close()
-            self.recorder.session_ended(seat, time.monotonic_ns(), code)
+            self.recorder.session_ended(seat, time.monotonic_ns(), self._code)
             self.script.disconnected()
-        return done
+        return self._done
+
+    def fileno(self) -> int:
+        """Return the descriptor of the open connection."""
+        return self._link.fileno()
+
+    @property
+    def listening(self) -> bool:
+        """Whether the player reads what arrives."""
+        return self._listening
+
+    def step(self, now_ns: int, *, readable: bool) -> int | None:
+        """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
+        try:
+            if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
+                self._take(self._link.receive(0.0))
+            self._send_due(self._link, now_ns)
+        except ConnectionLostError as lost:
+            self._code = lost.code
+            return None
+        except RemoteProtocolError as error:
+            self.script.complaints.append(f"player {self.script.arrival.player}: {error}")
+            self._pass_complaints_on()
+            self._code = _BROKEN
+            return None
+        if self.script.overdue(now_ns):
+            return None
+        self._done = self.script.finished(now_ns)
+        if self._done:
+            return None
+        deaf_until_ns = self.script.deaf_until_ns(now_ns)
+        listens = deaf_until_ns <= now_ns
+        if listens and not self._listening:
+            self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
+        self._listening = listens
+        wake_ns = self.script.wake_ns(now_ns)
+        return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
-            self.recorder.invoke(op, time.monotonic_ns())
+            invoke_ns = time.monotonic_ns()
+            if op.attempt == 1:
+                lag_ns = invoke_ns - max(op.due_ns, self._seated_ns)
+                self.recorder.start_lag_ns_max = max(self.recorder.start_lag_ns_max, lag_ns)
+            self.recorder.invoke(op, invoke_ns)
             link.send_bet(op)
         for op in self.script.given_up:
             self.recorder.refused(op, now_ns)
@@ -194,39 +253,24 @@ class Player:
         self.script.missed = 0
 
     def _take(self, came: list[Arrived]) -> None:
+        arrival = self.script.arrival
         for arrived in came:
             message = arrived.message
+            for push in pushes_of(arrived, arrival.player, self._connections, arrival.table):
+                self.recorder.push(push)
             if isinstance(message, BetAnswer):
                 ended = self.script.answered(message, arrived.app_ns, arrived.kernel_ns)
                 if ended is not None:
                     self._end(*ended)
             elif isinstance(message, TableNews):
-                self.script.table_event(message.state.event, arrived.kernel_ns or arrived.app_ns)
-                self._record_table_event(message, arrived)
+                heard_ns = max(arrived.kernel_ns or arrived.app_ns, self._heard_from_ns)
+                self.script.table_event(message.state.event, heard_ns)
             elif isinstance(message, Paid):
                 self.script.paid(message)
-                self._record_payment(message, arrived)
             elif isinstance(message, Problem):
                 self.script.complaints.append(f"player {self.script.arrival.player}: {message.message}")
         if self.script.complaints:
             self._pass_complaints_on()
-
-    def _record_table_event(self, news: TableNews, arrived: Arrived) -> None:
-        state, event = news.state, news.state.event
-        self.recorder.push(
-            self.script.arrival.player,
-            Push(
-                PushKind.TABLE, state.table, state.epoch, state.seq, event.round, event.phase, event.outcome,
-                arrived.kernel_ns, arrived.app_ns,
-            ),
-        )  # fmt: skip
-
-    def _record_payment(self, paid: Paid, arrived: Arrived) -> None:
-        arrival = self.script.arrival
-        self.recorder.push(
-            arrival.player,
-            Push(PushKind.PAID, arrival.table, 0, 0, paid.round, 0, -1, arrived.kernel_ns, arrived.app_ns),
-        )
 
     def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:
         self.recorder.returned(op, returned)

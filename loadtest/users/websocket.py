@@ -12,8 +12,10 @@ import base64
 import contextlib
 import hashlib
 import os
+import select
 import socket
 import struct
+from _socket import socket as KernelSocket  # noqa: N812 - the public name is gevent's once gevent has patched it
 from enum import IntEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,10 +25,11 @@ from reference_impl.domain.errors import LocalProtocolError, RemoteProtocolError
 
 MESSAGE_BYTES_MAX = 1 << 20
 HEAD_BYTES_MAX = 16 * 1024
+UNSENT_BYTES_MAX = 64 * 1024
+"""What a server that does not read may leave with us; beyond that the connection counts as lost."""
 
 _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _READ_BYTES = 64 * 1024
-_SEND_S_MAX = 5.0
 _CONTROL_BYTES_MAX = 125
 
 
@@ -41,6 +44,9 @@ class Opcode(IntEnum):
     PONG = 10
 
 
+_WHOLE = {0x80 | opcode: opcode for opcode in (Opcode.TEXT, Opcode.BINARY)}
+
+
 class Frame(NamedTuple):
     """A whole message, or a control frame."""
 
@@ -51,6 +57,18 @@ class Frame(NamedTuple):
     def close_code(self) -> int:
         """The code of a close frame; 1005 if it carries none (RFC 6455, section 7.1.5)."""
         return int.from_bytes(self.payload[:2], "big") if len(self.payload) >= 2 else 1005
+
+
+def _whole_message(data: bytes) -> Frame | None:
+    """Return the message if the bytes are exactly one short, unfragmented frame, which most reads bring."""
+    size = len(data)
+    if size < 2 or data[0] not in _WHOLE:
+        return None
+    if data[1] == size - 2 < 126:
+        return Frame(_WHOLE[data[0]], data[2:])
+    if data[1] == 126 and size >= 4 and data[2] << 8 | data[3] == size - 4:
+        return Frame(_WHOLE[data[0]], data[4:])
+    return None
 
 
 def encode_frame(opcode: Opcode, payload: bytes, mask: bytes) -> bytes:
@@ -106,6 +124,8 @@ class FrameDecoder:
             If the server masks, uses reserved bits or opcodes, breaks the order of fragments, or exceeds
             :data:`MESSAGE_BYTES_MAX`.
         """
+        if not self._buffer and self._opcode is None and (frame := _whole_message(data)) is not None:
+            return [frame]
         self._buffer += data
         frames = []
         while (raw := self._next_frame()) is not None:
@@ -181,17 +201,19 @@ class WebSocket:
 
     Parameters
     ----------
-    sock : socket
-        A connected TCP socket after the handshake.
+    sock : KernelSocket
+        A connected TCP socket after the handshake, not blocking. It is the kernel's plain one: a patched socket would
+        look for a loop with each call.
     surplus : bytes
         What was read beyond the handshake.
     """
 
-    def __init__(self, sock: socket.socket, surplus: bytes = b"") -> None:
+    def __init__(self, sock: KernelSocket, surplus: bytes = b"") -> None:
         self._sock = sock
         self._mask = os.urandom(4)
         self._decoder = FrameDecoder()
         self._surplus = surplus
+        self._unsent = bytearray()
         self._end_code: int | None = None
 
     @classmethod
@@ -212,10 +234,17 @@ class WebSocket:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             ask_for_stamps(sock)
-            return cls(sock, _shake_hands(sock, parts.netloc, parts.path or "/"))
+            surplus = _shake_hands(sock, parts.netloc, parts.path or "/")
         except BaseException:
             sock.close()
             raise
+        plain = KernelSocket(fileno=sock.detach())
+        plain.setblocking(False)
+        return cls(plain, surplus)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._sock.fileno()
 
     def send_text(self, payload: bytes) -> None:
         """Send a text message; raise ConnectionLostError if the connection is over."""
@@ -233,19 +262,27 @@ class WebSocket:
         """
         if self._end_code is not None:
             raise ConnectionLostError(self._end_code)
+        if self._unsent:
+            del self._unsent[: self._hand_over(self._unsent)]
         if self._surplus:
             data, self._surplus, stamp = self._surplus, b"", 0
         else:
-            self._sock.settimeout(max(timeout_s, 0.0))
             try:
                 data, stamp = receive_stamped(self._sock, _READ_BYTES)
-            except (TimeoutError, BlockingIOError):
+            except BlockingIOError:
+                if timeout_s > 0 and self._readable_within(timeout_s):
+                    return self.receive(0.0)
                 return Read([], 0)
             except OSError:
                 raise ConnectionLostError(1006) from None
             if not data:
                 raise ConnectionLostError(1006)
         return Read(self._messages(self._decoder.feed(data)), stamp)
+
+    def _readable_within(self, timeout_s: float) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
 
     def close(self, code: int = 1000) -> None:
         """Say goodbye, without waiting for the reply, and close the socket."""
@@ -268,9 +305,19 @@ class WebSocket:
         return messages
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:
+        frame = encode_frame(opcode, payload, self._mask)
+        sent = 0 if self._unsent else self._hand_over(frame)
+        if sent < len(frame):
+            self._unsent += frame[sent:]
+            if len(self._unsent) > UNSENT_BYTES_MAX:
+                raise ConnectionLostError(1006)
+
+    def _hand_over(self, data: bytes | bytearray) -> int:
+        """Return how many bytes the kernel takes now; a server that does not read makes nobody wait."""
         try:
-            self._sock.settimeout(_SEND_S_MAX)
-            self._sock.sendall(encode_frame(opcode, payload, self._mask))
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
         except OSError:
             raise ConnectionLostError(1006) from None
 

@@ -1,4 +1,4 @@
-"""The HTTP role: log-in, lobby, placement, administration under ``/v1``, and the pages."""
+"""The HTTP role: log-in, lobby, placement, seamless wallet, administration under ``/v1``, and the pages."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,14 @@ import uvicorn
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from nats.aio.client import Client
 
-from reference_impl.accounts.players import Players
-from reference_impl.api import pages
+from reference_impl.accounts.store import Store
+from reference_impl.api import pages, seamless
 from reference_impl.api.admin import AdminController
-from reference_impl.api.lobby import Lobby
+from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
-from reference_impl.api.services import ApiConfig, Services
-from reference_impl.balancer.placer import Placer
+from reference_impl.api.seamless_wallet import SeamlessWallet
+from reference_impl.api.services import Services
 
 BODY_BYTES_MAX = 512 * 1024
 
@@ -25,23 +24,33 @@ class Api:
 
     Parameters
     ----------
-    config : ApiConfig
-        What it is told.
-    players, placer, bus
-        Accounts, the balancer, and a connected NATS client.
+    store : Store
+        The accounts' database.
+    services : Services
+        What answers for the handlers.
     """
 
-    def __init__(self, config: ApiConfig, players: Players, placer: Placer, bus: Client) -> None:
-        self._services = Services(config, players, placer, Lobby(), bus)
+    def __init__(self, store: Store, services: Services) -> None:
+        self._store = store
+        self._services = services
+        config = services.config
+        self._wallet = SeamlessWallet(services.bus, services.sessions, config.dsns, config.conventions)
+        self._desk = seamless.SeamlessDesk(self._wallet, config.seamless_secrets)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         known = self._services
-        await known.players.open()
+        await self._store.open()
+        await self._wallet.open()
         await known.lobby.listen(known.bus)
         app = Litestar(
-            [Router("/v1", route_handlers=[PublicController, AdminController]), *pages.handlers()],
-            state=State({"services": known}),
+            [
+                Router(
+                    "/v1", route_handlers=[PublicController, AdminController, OperatorController, seamless.router()]
+                ),
+                *pages.handlers(),
+            ],
+            state=State({"services": known, "seamless": self._desk}),
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),
         )
@@ -57,4 +66,5 @@ class Api:
             await serving
         finally:
             serving.cancel()
-            await known.players.close()
+            await self._wallet.close()
+            await self._store.close()

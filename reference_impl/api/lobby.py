@@ -1,6 +1,7 @@
 """What the lobby knows: the newest event of each table and its recent outcomes."""
 
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 from nats.aio.client import Client
@@ -10,8 +11,15 @@ from reference_impl.api.messages import TableInLobby
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 
-GAME = "european_roulette"
 RECENT_MAX = 12
+
+
+class Shown(NamedTuple):
+    """A result as the lobby shows it."""
+
+    round: int
+    outcome: int
+    result: str
 
 
 class Lobby:
@@ -19,8 +27,8 @@ class Lobby:
 
     def __init__(self) -> None:
         self._states: dict[int, TableEnvelope] = {}
-        self._recent: dict[int, deque[int]] = {}
-        self._held_back: dict[int, int] = {}
+        self._recent: dict[int, deque[Shown]] = {}
+        self._held_back: dict[int, Shown] = {}
 
     async def listen(self, bus: Client) -> None:
         """Follow the tables' events."""
@@ -28,6 +36,9 @@ class Lobby:
 
     def enter(self, envelope: TableEnvelope) -> None:
         """Take an event."""
+        if envelope.event.corrected:
+            self._correct(envelope.event)
+            return
         self._states[envelope.table] = envelope
         if envelope.event.phase == Phase.SETTLED:
             self._remember(envelope.event)
@@ -37,12 +48,13 @@ class Lobby:
         return [
             TableInLobby(
                 number,
-                GAME,
+                state.event.game,
                 Phase(state.event.phase).name.lower(),
                 state.event.round,
                 state.event.opens_at_unix_ns,
                 state.event.closes_at_unix_ns,
-                list(self._recent.get(number, ())),
+                [shown.outcome for shown in self._recent.get(number, ())],
+                [shown.result for shown in self._recent.get(number, ())],
             )
             for number, state in sorted(self._states.items())
         ]
@@ -52,7 +64,16 @@ class Lobby:
         if event.table in self._held_back:
             recent = self._recent.setdefault(event.table, deque(maxlen=RECENT_MAX))
             recent.appendleft(self._held_back[event.table])
-        self._held_back[event.table] = event.outcome
+        self._held_back[event.table] = Shown(event.round, event.outcome, event.result)
+
+    def _correct(self, event: TableEvent) -> None:
+        fresh = Shown(event.round, event.outcome, event.result)
+        if (held := self._held_back.get(event.table)) and held.round == event.round:
+            self._held_back[event.table] = fresh
+        recent = self._recent.get(event.table, ())
+        self._recent[event.table] = deque(
+            (fresh if shown.round == event.round else shown for shown in recent), maxlen=RECENT_MAX
+        )
 
     async def _on_table(self, msg: Msg) -> None:
         self.enter(msgspec.json.decode(msg.data, type=TableEnvelope))

@@ -82,6 +82,34 @@ class PlayersToOpen(Struct, forbid_unknown_fields=True):
     players: Annotated[list[PlayerToOpen], Meta(max_length=PLAYERS_A_CALL_MAX)]
 
 
+class Correction(Struct, forbid_unknown_fields=True):
+    """The outcome that a settled round should have had, and why."""
+
+    outcome: Annotated[int, Meta(ge=0)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Scope(Struct, forbid_unknown_fields=True):
+    """Which tables are meant: all, those of a game, or one; and why."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    game: str = ""
+    table: Annotated[int, Meta(ge=0, le=TABLE_ID_MAX)] = 0
+
+
+class Ordered(Struct):
+    """Tables that carried the order out, and why others did not."""
+
+    tables: list[int]
+    refused: dict[str, str]
+
+
+class Reason(Struct, forbid_unknown_fields=True):
+    """Why the operator does something; it is kept with what was done."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class TableInLobby(Struct):
     """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
 
@@ -92,6 +120,7 @@ class TableInLobby(Struct):
     opens_at_unix_ns: int
     closes_at_unix_ns: int
     recent: list[int]
+    recent_results: list[str]
 
 
 class TablesInLobby(Struct):

@@ -8,7 +8,8 @@ from litestar import Controller, Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 
-from reference_impl.api.lobby import GAME
+from reference_impl.accounts.players import BarredError, LockedError
+from reference_impl.api import asyncapi
 from reference_impl.api.messages import (
     EdgePlace,
     LoggedIn,
@@ -20,12 +21,16 @@ from reference_impl.api.messages import (
     TablesInLobby,
     VideoPlace,
 )
-from reference_impl.api.services import Services, bearer, services
+from reference_impl.api.services import Services, services, signed_in
 from reference_impl.domain.bets import Status
+from reference_impl.domain.errors import RetryableError
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import RED, SPOTS
+from reference_impl.domain.games.catalogue import game_at
+from reference_impl.domain.games.roulette import RED
+from reference_impl.domain.ids import account_number
 from reference_impl.domain.playback import PLAYBACK_S_MAX, Playback, seal_playback
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
+from reference_impl.domain.units import NS_PER_S
 
 
 class PublicController(Controller):
@@ -33,12 +38,30 @@ class PublicController(Controller):
 
     @post("/login")
     async def log_in(self, data: LogIn, state: State) -> LoggedIn:
-        """Exchange name and password for a token."""
-        found = await services(state).players.log_in(data.name, data.password, int(time.time()))
-        if found is None:
+        """Exchange name and password for a token. A session that the player has elsewhere ends."""
+        known = services(state)
+        try:
+            player = await known.players.recognise(data.name, data.password)
+        except LockedError as error:
+            raise HTTPException(str(error), status_code=429) from None
+        except RetryableError as error:
+            raise HTTPException(str(error), status_code=503) from None
+        if player is None:
             raise NotAuthorizedException("wrong name or password")
-        player, token = found
+        token = await known.sessions.open(player, int(time.time()))
+        try:
+            await known.players.require_unbarred(player)  # afterwards: a bar that comes meanwhile ends the session
+        except BarredError as error:
+            await known.sessions.end(player, "barred")
+            raise HTTPException(str(error), status_code=403) from None
         return LoggedIn(token, player)
+
+    @post("/logout", status_code=204)
+    async def log_out(self, request: Request[Any, Any, State], state: State) -> None:
+        """End the session; its token and its sockets are worth nothing any more."""
+        known = services(state)
+        account, _ = await signed_in(request, known)
+        await known.sessions.end(account_number(account), "log-out")
 
     @get("/lobby")
     async def lobby(self, state: State) -> TablesInLobby:
@@ -46,12 +69,14 @@ class PublicController(Controller):
         return TablesInLobby(services(state).lobby.tables(), time.time_ns())
 
     @get("/rules")
-    async def rules(self, state: State) -> Rules:
-        """Return the layout, the names of phases and answers, and the limits."""
-        limits = services(state).config.limits
+    async def rules(self, state: State, table: int = 1) -> Rules:
+        """Return a table's layout and limits, and the names of phases and answers."""
+        config = services(state).config
+        _require_table(table, config.tables)
+        game, limits = game_at(config.games, table), config.limits[table]
         return Rules(
-            GAME,
-            [SpotRules(spot.name, sorted(spot.numbers), spot.gross) for spot in SPOTS],
+            game.name,
+            [SpotRules(spot.name, list(spot.numbers), spot.gross) for spot in game.spots],
             sorted(RED),
             {phase.name.lower(): int(phase) for phase in Phase},
             {status.name.lower(): int(status) for status in Status},
@@ -59,24 +84,33 @@ class PublicController(Controller):
             limits.stake_minor_max,
         )
 
+    @get("/asyncapi.json", sync_to_thread=False, include_in_schema=False)
+    def asyncapi(self) -> dict[str, Any]:
+        """Return the description of the players' socket."""
+        return asyncapi.document()
+
     @post("/placement")
     async def place(self, request: Request[Any, Any, State], data: PlacementRequest, state: State) -> Placement:
         """Return a gateway with a single-use ticket for it, and where the table's video is."""
         known = services(state)
-        now_s = int(time.time())
-        player = known.players.player_of(bearer(request), now_s)
-        if player is None:
-            raise NotAuthorizedException("the token is false or expired; log in again")
-        tables = known.config.tables
-        if data.table > tables:
-            raise HTTPException(f"table {data.table} does not exist; tables are 1 to {tables}", status_code=404)
+        player, session = await signed_in(request, known)
+        _require_table(data.table, known.config.tables)
         gateway = known.placer.gateway(player, data.table, data.avoid)
         if gateway is None:
             raise HTTPException("no gateway is ready; try again", status_code=503)
-        ticket = Ticket(player, data.table, gateway.gateway, now_s + TICKET_S_MAX, secrets.token_hex(8))
+        now_ns = time.time_ns()
+        now_s = now_ns // NS_PER_S
+        ticket = Ticket(
+            player, data.table, gateway.gateway, session, now_ns, now_s + TICKET_S_MAX, secrets.token_hex(8)
+        )
         sealed = seal(ticket, known.config.ticket_secret)
         video = _video(known, player, data, now_s)
         return Placement(gateway.gateway, gateway.number, gateway.url, sealed, video)
+
+
+def _require_table(table: int, tables: int) -> None:
+    if not 1 <= table <= tables:
+        raise HTTPException(f"table {table} does not exist; tables are 1 to {tables}", status_code=404)
 
 
 def _video(known: Services, player: int, data: PlacementRequest, now_s: int) -> VideoPlace | None:

@@ -1,298 +1,60 @@
-"""The dealer: carries out what the rules of a round ask for, at many tables.
-
-The rules are :func:`reference_impl.domain.game_round.step`; this module only does what they say and tells them what
-happened. Every effect is safe to repeat and is repeated until it is answered, so a shard that was away is settled or
-voided when it is back; until then the table plays without it.
-
-A dealer that starts takes its tables under a new epoch, which fences every earlier dealer, and first completes what it
-finds: a round with a recorded decision is settled or voided accordingly, a round without one is voided.
-"""
+"""The dealer role: all tables of one process, each driven by :mod:`reference_impl.bets.dealer_table`."""
 
 import asyncio
-import logging
-import secrets
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.background import Background
-from reference_impl.bus import ask_wallet, ask_wallet_until_answered
+from reference_impl.bets.dealer_outcomes import FEED_S_MAX, FileFeed, OutcomeSource, SeededSource
+from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
-from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
-from reference_impl.domain.games.outcome import SEED_BYTES, commitment, seeded_outcome
-from reference_impl.domain.games.roulette import POCKETS
-from reference_impl.domain.ids import home_shard, round_id
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at
+from reference_impl.domain.games.game import Game
 
 GATEWAY_SILENT_S_MAX = 3.0
 """A gateway that has not reported for so long is not waited for at the cut-off."""
 
-INBOX_MESSAGES_MAX = 10_000
-PROBE_S = 0.5
-
-log = logging.getLogger(__name__)
-Reply = TypeVar("Reply")
-
-
-class FencedError(Exception):
-    """Another dealer holds the table now."""
-
 
 @dataclass(frozen=True)
 class DealerConfig:
-    """What a dealer is told: its tables, the shards, the timings."""
+    """What a dealer is told.
+
+    Parameters
+    ----------
+    tables : tuple of int
+        Its tables.
+    shards : int
+        Size of the system.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
+    games : tuple of str
+        The tables' games, dealt out in turn.
+    feed_dir : str
+        Where devices write outcomes; empty means that outcomes are drawn from committed seeds.
+    feed_s_max : float
+        How long a round waits for a device.
+    """
 
     tables: tuple[int, ...]
     shards: int
     timing: gr.Timing
+    timings: tuple[gr.Timing, ...] = ()
+    games: tuple[str, ...] = DEFAULT_GAMES
+    feed_dir: str = ""
+    feed_s_max: float = FEED_S_MAX
 
-
-@dataclass
-class Table:
-    """One table, driven round by round.
-
-    Parameters
-    ----------
-    number : int
-        The table.
-    config : DealerConfig
-        What the dealer was told.
-    bus : nats.aio.client.Client
-        A connected NATS client.
-    gateways : callable
-        Returns the names of the gateways that report now.
-    record_phase : callable
-        Takes the fields of a :data:`reference_impl.domain.records.PHASES` record.
-    """
-
-    number: int
-    config: DealerConfig
-    bus: Client
-    gateways: Callable[[], frozenset[str]]
-    record_phase: Callable[..., None]
-    last: m.TableEnvelope | None = None
-    draining: bool = False
-    _epoch: int = 0
-    _seed: bytes = b""
-    _window: int = 0
-    _state: gr.RoundState | None = None
-    _timer: asyncio.TimerHandle | None = None
-    _owing: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._beside = Background(f"table {self.number}", self._failed)
-        self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
-        self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
-        self._home = home_shard(self.number, self.config.shards)
-
-    async def run(self) -> None:
-        """Play rounds until drained, fenced or cancelled."""
-        announcer = asyncio.create_task(self._announce_in_order())
-        try:
-            round_no = await self._take()
-            while not self.draining:
-                await self._play(round_no)
-                round_no += 1
-                await asyncio.sleep(self.config.timing.pause_ms / 1000)
-            await self._to_announce.join()
-        except FencedError as error:
-            log.warning("table %d: %s; it is left to the other dealer", self.number, error)
-        finally:
-            announcer.cancel()
-            self._beside.cancel()
-
-    def watermark(self, mark: m.Watermark) -> None:
-        """Take a gateway's acknowledgement of the cut-off."""
-        if self._state is not None and mark.round_id == self._state.round_id:
-            self._post(gr.Message(gr.On.WATERMARK, mark.gateway))
-
-    async def _take(self) -> int:
-        taken = await self._ask(self._home, m.TakeTable(self.number), m.Taken)
-        self._epoch = taken.epoch
-        for shard in self._others():
-            self._owe(shard, self._recover(shard, fence_first=True))
-        await self._recover(self._home, fence_first=False)
-        if owed := [task for tasks in self._owing.values() for task in tasks]:
-            await asyncio.wait(owed, timeout=self.config.timing.open_wait_ms_max / 1000)
-        return taken.next_round_no
-
-    async def _recover(self, shard: int, *, fence_first: bool) -> None:
-        """Bring the rounds that an earlier dealer left in this shard to their end."""
-        if fence_first:
-            await self._ask(shard, m.Fence(self.number, self._epoch), m.Done)
-        unfinished = await self._ask(shard, m.GetUnfinished(self.number), m.Unfinished)
-        for known in unfinished.round_ids:
-            void = m.RecordDecision(known, self._epoch, void=True, outcome=-1, seed=b"", heads=[])
-            decision = await self._ask(self._home, void, m.Decision)
-            log.warning("table %d: round %d was left unfinished in shard %d: %s", self.number, known, shard,
-                        "voided" if decision.void else f"settled for {decision.outcome}")  # fmt: skip
-            if not decision.void:
-                await self._ask(shard, m.CloseWindow(known, self._window, self._epoch), m.Sequenced)
-            await self._finish(shard, known, decision)
-
-    async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:
-        if decision.void:
-            await self._ask(shard, m.VoidRound(known, self._epoch), m.Done)
-        else:
-            await self._ask(shard, m.SettleRound(known, self._epoch, decision.outcome), m.Done)
-
-    async def _play(self, round_no: int) -> None:
-        await self._until_home_owes_nothing()
-        self._seed = secrets.token_bytes(SEED_BYTES)
-        state = gr.RoundState(
-            round_id(self.number, round_no),
-            frozenset(shard for shard in range(self.config.shards) if not self._owing.get(shard)),
-            self.gateways(),
-            self.config.timing,
-        )
-        message: gr.Message | FencedError = gr.Message(gr.On.START)
-        while True:
-            if isinstance(message, FencedError):
-                raise message
-            state, effects = gr.step(state, message, time.time_ns())
-            self._state = state
-            for effect in effects:
-                self._carry_out(effect, state)
-            if state.phase in gr.TERMINAL:
-                return
-            message = await self._inbox.get()
-
-    async def _until_home_owes_nothing(self) -> None:
-        while owed := self._owing.get(self._home):
-            await asyncio.wait(owed)
-
-    def _carry_out(self, effect: gr.Effect, state: gr.RoundState) -> None:
-        known = state.round_id
-        match effect:
-            case gr.OpenShards(shards, until_ns):
-                for shard in shards:
-                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self._epoch, until_ns)))
-            case gr.CloseShards(shards):
-                for shard in shards:
-                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self._epoch)))
-            case gr.Decide(void, heads):
-                self._beside.spawn(self._decide(known, void=void, heads=heads))
-            case gr.SettleShards(shards, outcome):
-                for shard in shards:
-                    self._owe(shard, self._end(shard, known, m.Decision(False, outcome)))
-            case gr.VoidShards(shards):
-                for shard in shards:
-                    self._owe(shard, self._end(shard, known, m.Decision(True, -1)))
-            case gr.Announce(phase, outcome):
-                self._announce(phase, outcome, state)
-            case gr.WakeAt(at_ns):
-                self._wake_at(at_ns)
-
-    async def _open(self, shard: int, request: m.OpenWindow) -> None:
-        if await self._ask_while_current(shard, request, m.Sequenced):
-            self._post(gr.Message(gr.On.SHARD_OPENED, shard), request.round_id)
-
-    async def _close(self, shard: int, request: m.CloseWindow) -> None:
-        if closed := await self._ask_while_current(shard, request, m.Sequenced):
-            self._post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
-
-    async def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> None:
-        chain = [head for _, head in heads]
-        outcome = -1 if void else seeded_outcome(self._seed, chain, POCKETS)
-        request = m.RecordDecision(known, self._epoch, void, outcome, self._seed, chain)
-        decision = await self._ask(self._home, request, m.Decision)
-        on = gr.On.DECIDED_VOID if decision.void else gr.On.DECIDED_OUTCOME
-        self._post(gr.Message(on, outcome=decision.outcome), known)
-
-    async def _end(self, shard: int, known: int, decision: m.Decision) -> None:
-        await self._finish(shard, known, decision)
-        self._post(gr.Message(gr.On.SHARD_DONE, shard), known)
-
-    def _announce(self, phase: gr.Phase, outcome: int | None, state: gr.RoundState) -> None:
-        revealed = phase in (gr.Phase.RESULT, gr.Phase.SETTLED, gr.Phase.VOIDED)
-        event = m.TableEvent(
-            self.number,
-            state.round_id,
-            self._window,
-            int(phase),
-            time.time_ns(),
-            state.opens_at_ns,
-            state.closes_at_ns,
-            tuple(sorted(state.shards)),
-            -1 if outcome is None else outcome,
-            commitment(self._seed).hex(),
-            self._seed.hex() if revealed else "",
-        )
-        self.record_phase(
-            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self._epoch, event.outcome,
-            event.opens_at_unix_ns, event.closes_at_unix_ns,
-        )  # fmt: skip
-        self._to_announce.put_nowait(event)
-
-    async def _announce_in_order(self) -> None:
-        while True:
-            event = await self._to_announce.get()
-            request = m.AnnounceTable(self.number, self._epoch, msgspec.json.encode(event))
-            try:
-                numbered = await self._ask(self._home, request, m.Sequenced)
-            except FencedError as error:
-                self._post(error)
-                return
-            self.last = m.TableEnvelope(self.number, self._epoch, numbered.seq, event)
-            self._to_announce.task_done()
-
-    def _wake_at(self, at_ns: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        wait_s = max(0, at_ns - time.time_ns()) / NS_PER_S
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._post, gr.Message(gr.On.TICK))
-
-    async def _ask(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply:
-        reply = await ask_wallet_until_answered(self.bus, shard, request, expected)
-        return self._unless_refused(reply, request)
-
-    async def _ask_while_current(
-        self, shard: int, request: m.OpenWindow | m.CloseWindow, expected: type[Reply]
-    ) -> Reply | None:
-        """Ask until answered, but only as long as the round still waits for it."""
-        state = self._state
-        while self._state is not None and state is not None and self._state.round_id == request.round_id:
-            if self._state.phase > gr.Phase.CLOSING:
-                return None
-            try:
-                return self._unless_refused(await ask_wallet(self.bus, shard, request, expected, PROBE_S), request)
-            except OutcomeUnknownError as error:
-                log.warning("table %d: %s", self.number, error)
-        return None
-
-    def _unless_refused(self, reply: Reply | m.Refused, request: m.ControlRequest) -> Reply:
-        if isinstance(reply, m.Refused) and reply.fenced:
-            raise FencedError(reply.reason)
-        if isinstance(reply, m.Refused):
-            raise RemoteProtocolError(f"table {self.number}: {type(request).__name__} was refused: {reply.reason}")
-        return reply
-
-    def _others(self) -> list[int]:
-        return [shard for shard in range(self.config.shards) if shard != self._home]
-
-    def _post(self, message: gr.Message | FencedError, known: int | None = None) -> None:
-        """Hand a message to the round, unless it speaks of a round that is over."""
-        if known is None or (self._state is not None and self._state.round_id == known):
-            self._inbox.put_nowait(message)
-
-    def _owe(self, shard: int, work: Coroutine[None, None, None]) -> None:
-        """Run an effect that the shard owes: until it is done the shard takes part in no new round."""
-        task = self._beside.spawn(work)
-        owed = self._owing.setdefault(shard, set())
-        owed.add(task)
-        task.add_done_callback(owed.discard)
-
-    def _failed(self, error: BaseException) -> None:
-        if isinstance(error, FencedError):
-            self._post(error)
-        else:
-            self._beside.complain(error)
+    def source(self, number: int, game: Game) -> OutcomeSource:
+        """Return where a table's outcomes come from."""
+        if not self.feed_dir:
+            return SeededSource(game)
+        return FileFeed(game, Path(self.feed_dir) / f"table-{number}.jsonl", self.feed_s_max)
 
 
 class Dealer:
@@ -310,8 +72,9 @@ class Dealer:
 
     def __init__(self, config: DealerConfig, bus: Client, record_phase: Callable[..., None]) -> None:
         self._bus = bus
+        self._beside = Background("dealer")
         self._heard: dict[str, float] = {}
-        self._tables = {number: Table(number, config, bus, self._gateways, record_phase) for number in config.tables}
+        self._tables = {number: self._table(number, config, record_phase) for number in config.tables}
         self._over = asyncio.Event()
 
     @property
@@ -324,6 +87,7 @@ class Dealer:
         await self._bus.subscribe("report.gateway", cb=self._on_report)
         await self._bus.subscribe("cutoff.*", cb=self._on_watermark)
         await self._bus.subscribe("dealer.*.state", cb=self._on_state)
+        await self._bus.subscribe("dealer.*.order", cb=self._on_order)
         await self._bus.subscribe("dealer.drain", cb=self._on_drain)
         ready()
         async with asyncio.TaskGroup() as group:
@@ -331,6 +95,12 @@ class Dealer:
                 group.create_task(table.run())
         self._over.set()
         await asyncio.Event().wait()
+
+    def _table(self, number: int, config: DealerConfig, record_phase: Callable[..., None]) -> Table:
+        game = game_at(config.games, number)
+        source = config.source(number, game)
+        timing = gr.timing_at(config.timing, config.timings, number)
+        return Table(number, config.shards, timing, game, source, self._bus, self._gateways, record_phase)
 
     def _gateways(self) -> frozenset[str]:
         since_s = time.monotonic() - GATEWAY_SILENT_S_MAX
@@ -348,8 +118,16 @@ class Dealer:
         if table := self._tables.get(int(msg.subject.split(".")[1])):
             await msg.respond(msgspec.json.encode(table.last) if table.last else b"")
 
+    async def _on_order(self, msg: Msg) -> None:
+        if table := self._tables.get(int(msg.subject.split(".")[1])):
+            self._beside.spawn(self._order(table, msg))
+
+    async def _order(self, table: Table, msg: Msg) -> None:
+        order = msgspec.msgpack.decode(msg.data, type=m.TableOrder)
+        await msg.respond(msgspec.msgpack.encode(await table.order(order)))
+
     async def _on_drain(self, msg: Msg) -> None:
         for table in self._tables.values():
-            table.draining = True
+            table.drain()
         await self._over.wait()
         await msg.respond(b"")

@@ -1,6 +1,6 @@
 """From one event to many sockets: each broadcast frame is built once."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -8,6 +8,9 @@ import msgspec
 
 from reference_impl.domain.messages import PaidBatch, TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews
+
+RECENT_MAX = 64
+"""Events of a table that can be told again: several rounds."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -18,6 +21,9 @@ class Subscriber(Protocol):
     def push(self, frame: bytes) -> None:
         """Send a frame, or drop the connection if it does not keep up."""
 
+    def measure(self) -> None:
+        """Measure the round trip."""
+
 
 class Fanout:
     """Who watches which table, and who waits for which account."""
@@ -25,6 +31,7 @@ class Fanout:
     def __init__(self) -> None:
         self._by_table: dict[int, set[Subscriber]] = defaultdict(set)
         self._by_account: dict[int, Subscriber] = {}
+        self._recent: dict[int, deque[tuple[int, bytes]]] = defaultdict(lambda: deque(maxlen=RECENT_MAX))
 
     def __len__(self) -> int:
         return len(self._by_account)
@@ -42,17 +49,35 @@ class Fanout:
         if self._by_account.get(account) is subscriber:
             del self._by_account[account]
 
+    def of(self, account: int) -> Subscriber | None:
+        """Return a player's subscriber, if the player is here."""
+        return self._by_account.get(account)
+
     def everybody(self) -> Iterable[Subscriber]:
         """Return all present subscribers."""
         return list(self._by_account.values())
 
+    def at(self, table: int) -> tuple[Subscriber, ...]:
+        """Return who watches a table now."""
+        return tuple(self._by_table[table])
+
     def announce(self, envelope: TableEnvelope) -> int:
         """Send a table event to everyone at the table; return the bytes sent."""
         frame = _encode(TableNews(envelope))
+        self._recent[envelope.table].append((envelope.seq, frame))
         watchers = self._by_table[envelope.table]
         for subscriber in tuple(watchers):
             subscriber.push(frame)
         return len(frame) * len(watchers)
+
+    def missed(self, table: int, seq: int) -> list[bytes]:
+        """Return the frames of the events after a number, oldest first; none if some of them are not here.
+
+        A player who names nothing (number 0) missed nothing. Numbers run on when another dealer takes the table.
+        """
+        after = [(number, frame) for number, frame in self._recent[table] if number > seq]
+        whole = seq > 0 and [number for number, _ in after] == list(range(seq + 1, seq + 1 + len(after)))
+        return [frame for _, frame in after] if whole else []
 
     def pay(self, batch: PaidBatch) -> None:
         """Tell each connected player of a settled or voided batch what became of the bets."""

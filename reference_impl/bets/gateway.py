@@ -4,12 +4,13 @@ A bet is judged by the instant at which its frame was read. What is in time goes
 is late goes there too, marked late: the shard refuses it on record, or answers what it answered before. So an id gets
 the same answer for ever, through whichever gateway it comes.
 
-At the announced cut-off the gateway waits until every bet that it took before has its answer, and then acknowledges
-the window's watermark to the dealer.
+At the announced cut-off the gateway waits until every bet and every undo that it took before has its answer, and then
+acknowledges the window's watermark to the dealer.
 """
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +20,22 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
 from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
+from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
 from reference_impl.domain.bets import Status, TableLimits, check_static
@@ -33,23 +45,39 @@ from reference_impl.domain.ids import shard_of
 from reference_impl.domain.messages import (
     Balance,
     BetAnswers,
+    EndedSessions,
+    EndedSince,
     GatewayReport,
     GetBalance,
+    Joined,
     PaidBatch,
     TableEnvelope,
     Watermark,
 )
-from reference_impl.domain.tickets import Ticket, unseal
+from reference_impl.domain.rates import TokenBucket
+from reference_impl.domain.round_trip import RoundTrip
+from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 
 WRITE_BYTES_MAX = 64 * KIB
 REPORT_S = 1.0
 STATE_RETRY_S = 0.2
-NONCES_MAX = 100_000
+SESSIONS_S = 1.0
+FRAMES_PER_S = 100.0
+FRAMES_BURST = 1_000
+"""A player who covers the whole layout several times over stays below this; a program that floods does not."""
+STRANGERS_MAX = 5_000
+"""Sockets that have not said who they are; each is given :data:`protocol.HANDSHAKE_S_MAX`."""
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
+
+
+MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+"""Round trips are measured at these phases, where the close policy looks at them."""
+
+QUESTION_BYTES = 8
 
 
 class PendingBet(NamedTuple):
@@ -74,10 +102,12 @@ class GatewayConfig:
         Loopback port for players.
     shards, tables : int
         Size of the system.
-    limits : TableLimits
-        Limits of every table.
+    limits : dict of int to TableLimits
+        The limits of each table.
     ticket_secret : bytes
         The key that placement signs tickets with.
+    origins : tuple of str
+        Pages that may open sockets.
     """
 
     name: str
@@ -85,8 +115,9 @@ class GatewayConfig:
     port: int
     shards: int
     tables: int
-    limits: TableLimits
+    limits: dict[int, TableLimits]
     ticket_secret: bytes
+    origins: tuple[str, ...]
 
     @property
     def url(self) -> str:
@@ -102,11 +133,14 @@ class Player(WSListener):
         self._gateway = gateway
         self._transport: WSTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
+        self.round_trip = RoundTrip()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Give the new socket a moment to say who it is."""
         self._transport = transport
+        self._gateway.strangers += 1
         self._timer = asyncio.get_running_loop().call_later(
             protocol.HANDSHAKE_S_MAX, self.close, protocol.CloseCode.HANDSHAKE_TIMEOUT, "no hello in time"
         )
@@ -125,12 +159,18 @@ class Player(WSListener):
             transport.send_close(frame.get_close_code())
             transport.disconnect()
             return
+        if not self._frames.take(received_ns):
+            self.close(protocol.CloseCode.TOO_FAST, f"more than {FRAMES_PER_S:g} frames a second")
+            return
+        if frame.msg_type is WSMsgType.PONG:
+            self.round_trip.answer(frame.get_payload_as_bytes(), received_ns)
+            return
         if frame.msg_type is not WSMsgType.TEXT or not frame.fin:
             self.close(protocol.CloseCode.MALFORMED, "only whole text frames are understood")
             return
         try:
             message = self._gateway.decode(frame.get_payload_as_memoryview())
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.close(protocol.CloseCode.MALFORMED, str(error))
             return
         self._dispatch(message, received_ns)
@@ -143,6 +183,13 @@ class Player(WSListener):
             self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
             return
         self._transport.send(WSMsgType.TEXT, frame)
+
+    def measure(self) -> None:
+        """Ask for a sign of life that cannot be given before the question is there."""
+        if self._transport is not None and not self.round_trip.waiting:
+            question = secrets.token_bytes(QUESTION_BYTES)
+            self.round_trip.ask(question, time.monotonic_ns())
+            self._transport.send_ping(question)
 
     def close(self, code: protocol.CloseCode, reason: str) -> None:
         """Close politely, with a reason of one line."""
@@ -157,6 +204,8 @@ class Player(WSListener):
             self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
         elif isinstance(message, protocol.PlaceBet):
             self._gateway.take(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.UndoBet):
+            self._gateway.take_back(self, self.ticket.player, message, received_ns)
         else:
             self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
 
@@ -170,12 +219,15 @@ class Player(WSListener):
         former = self._gateway.fanout.join(ticket.table, ticket.player, self)
         if isinstance(former, Player):
             former.close(protocol.CloseCode.REPLACED, "the player connected again")
+        for frame in self._gateway.fanout.missed(ticket.table, hello.seq):
+            self.push(frame)
         self._gateway.beside.spawn(self._gateway.welcome(self, ticket))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._gateway.strangers -= 1
 
 
 class Gateway:
@@ -199,11 +251,13 @@ class Gateway:
         self._record_stages = record_stages
         self._senders = [ShardSender[PendingBet](shard, bus, self._deliver) for shard in range(config.shards)]
         self._states: dict[int, TableEnvelope] = {}
-        self._nonces: dict[str, int] = {}
+        self._door = Door(config.name, config.ticket_secret, config.origins)
+        self.strangers = 0
         self.beside = Background(config.name)
         self._bets = 0
         self._egress_bytes = 0
         self._lag_ns = 0
+        self._undos = Undos(bus, list(self._senders), self.beside)
         # One reading a frame: what the stamps say and what the rules judged can then never differ.
         self._clock_ns = time.time_ns() - time.monotonic_ns()
 
@@ -216,6 +270,7 @@ class Gateway:
         """Serve until cancelled."""
         await self._bus.subscribe("table.*", cb=self._on_table)
         await self._bus.subscribe("paid.*", cb=self._on_paid)
+        await self._bus.subscribe("joined", cb=self._on_joined)
         for table in range(1, self.config.tables + 1):
             self.beside.spawn(self._learn_state(table))
         server = await ws_create_server(
@@ -232,20 +287,17 @@ class Gateway:
                 for sender in self._senders:
                     group.create_task(sender.run())
                 group.create_task(self._report())
+                group.create_task(self._follow_sessions())
         finally:
             server.close()
 
     def admit(self, text: str) -> Ticket | None:
-        """Return a ticket that is genuine and was not used before."""
-        now_s = int(time.time())
-        ticket = unseal(text, self.config.ticket_secret, self.config.name, now_s)
-        if ticket is None or ticket.nonce in self._nonces or len(self._nonces) >= NONCES_MAX:
-            return None
-        self._nonces[ticket.nonce] = ticket.expires_unix_s
-        return ticket
+        """Return a ticket that opens a socket here; it is used up by that."""
+        return self._door.admit(text, time.time())
 
     async def welcome(self, player: Player, ticket: Ticket) -> None:
-        """Tell a new player the balance and where the table stands."""
+        """Tell a new player the balance and where the table stands, and other gateways that the player is here."""
+        await self._bus.publish("joined", _pack(Joined(ticket.player, self.config.name, ticket.issued_unix_ns)))
         shard = shard_of(ticket.player, self.config.shards)
         try:
             balance = await ask_wallet(self._bus, shard, GetBalance(ticket.player), Balance)
@@ -260,18 +312,19 @@ class Gateway:
             self._states.get(ticket.table),
         )  # fmt: skip
         player.push(_encode(welcome))
+        player.measure()
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
-        status = check_static(self.config.limits, bet.selection, bet.amount_minor)
-        state = self._states.get(bet.table)
+        limits, state = self.config.limits.get(bet.table), self._states.get(bet.table)
+        status = Status.OVERLOADED if limits is None else check_static(limits, bet.selection, bet.amount_minor)
         shard = shard_of(account, self.config.shards)
         if status is Status.ACCEPTED and state is None:
             status = Status.OVERLOADED
         if status is Status.ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                not self._in_time(state, bet, received_ns + self._clock_ns),
+                not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
             pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
             status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
@@ -279,15 +332,31 @@ class Gateway:
             player.push(_encode(protocol.BetAnswer(bet.id, status, 0, 0, shard, 0)))
         self._bets += 1
 
-    def _accept(self, _request: WSUpgradeRequest) -> WSListener:
+    def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
+        """Take a bet back, or say that it is too late."""
+        state = self._states.get(undo.table)
+        late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns, player.round_trip.ns)
+        asked = Undo(bytes.fromhex(undo.id), account, shard_of(account, self.config.shards), late)
+        self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(_encode(answer.result())))
+
+    def _accept(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
+        if not self._door.may_knock(request.headers):
+            refusal = WSUpgradeResponse.create_error_response(403, b"this page may not open sockets here")
+            return WSUpgradeResponseWithListener(refusal, None)
+        if self.strangers >= STRANGERS_MAX:
+            refusal = WSUpgradeResponse.create_error_response(503, b"too many sockets have not said hello; try again")
+            return WSUpgradeResponseWithListener(refusal, None)
         return Player(self)
 
     @staticmethod
-    def _in_time(state: TableEnvelope, bet: protocol.PlaceBet, received_unix_ns: int) -> bool:
+    def _in_time(
+        state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int, trip_ns: int
+    ) -> bool:
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
-        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, event.closes_at_unix_ns)
+        until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
+        return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
         shard = shard_of(bets[0].row[1], self.config.shards)
@@ -309,12 +378,15 @@ class Gateway:
             return
         self._states[envelope.table] = envelope
         self._egress_bytes += self.fanout.announce(envelope)
+        if envelope.event.grace_ns and envelope.event.phase in MEASURED:
+            for player in self.fanout.at(envelope.table):
+                player.measure()
         if envelope.event.phase == Phase.BETS_OPEN:
-            wait_s = (envelope.event.closes_at_unix_ns - time.time_ns()) / NS_PER_S
+            wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
     def _cut_off(self, envelope: TableEnvelope) -> None:
-        early_ns = envelope.event.closes_at_unix_ns - (time.monotonic_ns() + self._clock_ns)
+        early_ns = _last_close_ns(envelope) - (time.monotonic_ns() + self._clock_ns)
         if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
             asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
@@ -322,11 +394,37 @@ class Gateway:
 
     async def _acknowledge(self, envelope: TableEnvelope) -> None:
         await asyncio.gather(*(self._senders[shard].flushed() for shard in envelope.event.shards))
+        await self._undos.settled(envelope.event.round)
         mark = Watermark(self.config.name, envelope.event.round, envelope.event.window)
         await self._bus.publish(f"cutoff.{envelope.table}", _pack(mark))
 
     async def _on_paid(self, msg: Msg) -> None:
         self.fanout.pay(msgspec.json.decode(msg.data, type=PaidBatch))
+
+    async def _on_joined(self, msg: Msg) -> None:
+        """One terminal at a time: close the player's older socket here."""
+        joined = msgspec.msgpack.decode(msg.data, type=Joined)
+        here = self.fanout.of(joined.player)
+        if not isinstance(here, Player) or here.ticket is None or joined.gateway == self.config.name:
+            return
+        if here.ticket.issued_unix_ns < joined.issued_unix_ns:
+            here.close(protocol.CloseCode.REPLACED, "the player connected elsewhere")
+
+    async def _follow_sessions(self) -> None:
+        """Close the sockets of sessions that ended; whatever was missed is asked for again."""
+        while True:
+            now_ms = time.time_ns() // NS_PER_MS
+            question = EndedSince(self._door.ask_from_unix_ms(now_ms))
+            try:
+                msg = await self._bus.request("sessions.ended", _pack(question), timeout=1.0)
+                ended = self._door.hear(msgspec.msgpack.decode(msg.data, type=EndedSessions), now_ms)
+            except nats.errors.Error:
+                ended = set()
+            for player in self.fanout.everybody() if ended else ():
+                if isinstance(player, Player) and player.ticket is not None and player.ticket.session in ended:
+                    player.close(protocol.CloseCode.LOGGED_OUT, "the session ended; log in again")
+            self._door.forget(now_ms)
+            await asyncio.sleep(SESSIONS_S)
 
     async def _learn_state(self, table: int) -> None:
         """Ask the dealer where a table stands, until an event or an answer says so."""
@@ -349,7 +447,10 @@ class Gateway:
                 self.config.name, self.config.number, self.config.url, len(self.fanout), self._lag_ns / NS_PER_MS
             )
             await self._bus.publish("report.gateway", _pack(report))
-            now_s = time.time()
-            self._nonces = {nonce: until for nonce, until in self._nonces.items() if until > now_s}
             await asyncio.sleep(REPORT_S)
             self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+
+def _last_close_ns(envelope: TableEnvelope) -> int:
+    event = envelope.event
+    return cutoff.last_close_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns)

@@ -18,6 +18,12 @@ class Status(IntEnum):
     BAD_AMOUNT = 8
     BAD_SELECTION = 9
     OVERLOADED = 10  # nothing happened; the same id may be sent again
+    STAKE_LIMIT = 11  # the player's own limit of one bet
+    ROUND_LIMIT = 12  # the player's own limit of all bets of a round
+    LOSS_LIMIT = 13  # the player's own limit of losses in a day or a week
+    TIME_OUT = 14  # the player takes a break
+    EXCLUDED = 15  # the player is excluded
+    WRONG_CURRENCY = 16  # the accounts, or the account and the asked currency, differ in currency
 
 
 class EntryKind(IntEnum):
@@ -35,14 +41,23 @@ class EntryKind(IntEnum):
     DECIDE = 10  # the round's decision, in the table's home shard: no money moves
     CORRECT = 11  # a settled bet should have been paid more, or as much
     RECLAIM = 12  # a settled bet should have been paid less
+    TRANSFER_OUT = 13  # money leaves a player for another, over transit
+    TRANSFER_IN = 14  # and arrives, perhaps in another shard
+    TRANSFER_END = 15  # its sender's shard knows that it arrived: no money moves
+    TRANSFER_BACK = 16  # it could not arrive and is with its sender again
+    LIMIT = 17  # a player's limit was set: no money moves
 
 
 class Slot(IntEnum):
-    """The last part of an entry's key: settle, cancel and void of a bet share one terminal slot."""
+    """The last part of an entry's key: settle, cancel and void of a bet share one terminal slot.
+
+    So do the two ends of a transfer. What arrives has a slot of its own: its id was chosen by somebody else.
+    """
 
     FIRST = 0
     TERMINAL = 1
     CORRECTION = 2
+    ARRIVAL = 3
 
 
 FINAL_REJECTIONS = frozenset(Status) - {Status.ACCEPTED, Status.OVERLOADED}

@@ -7,12 +7,13 @@ carries the same effects out in simulated time.
 Invariants
 ----------
 * The shards are asked to close only after every awaited gateway acknowledged its watermark, or `flush_ms_max` passed.
-* The decision is asked for only after every open shard closed; if one cannot be closed in time the decision is *void*.
+* The decision is asked for only after every open shard closed, a margin after the last instant at which any bet was
+  taken; if a shard cannot be closed in time the decision is *void*.
 * Nothing that depends on the outcome is announced before the decision is recorded.
 * Settling and voiding exclude each other: the recorded decision, not the wish, selects the path.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
@@ -48,6 +49,7 @@ class On(StrEnum):
     DECIDED_OUTCOME = "decided: outcome"
     DECIDED_VOID = "decided: void"
     SHARD_DONE = "shard done"
+    VOID_ORDERED = "void ordered"
     TICK = "clock"
 
 
@@ -58,11 +60,15 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
     (Phase.OPENING, On.SHARD_OPENED): (Phase.OPENING, Phase.BETS_OPEN),
     (Phase.OPENING, On.TICK): (Phase.OPENING, Phase.BETS_OPEN, Phase.VOIDED),
     (Phase.BETS_OPEN, On.TICK): (Phase.BETS_OPEN, Phase.CLOSING_SOON),
+    (Phase.BETS_OPEN, On.VOID_ORDERED): (Phase.CLOSING,),
     (Phase.BETS_OPEN, On.WATERMARK): (Phase.BETS_OPEN,),
     (Phase.CLOSING_SOON, On.WATERMARK): (Phase.CLOSING_SOON,),
     (Phase.CLOSING_SOON, On.TICK): (Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.CLOSING),
+    (Phase.CLOSING_SOON, On.VOID_ORDERED): (Phase.CLOSING,),
+    (Phase.NO_MORE_BETS, On.VOID_ORDERED): (Phase.CLOSING,),
     (Phase.NO_MORE_BETS, On.WATERMARK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.NO_MORE_BETS, On.TICK): (Phase.NO_MORE_BETS, Phase.CLOSING),
+    (Phase.CLOSING, On.VOID_ORDERED): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.CLOSING, On.TICK): (Phase.CLOSING, Phase.BETS_CLOSED),
     (Phase.BETS_CLOSED, On.DECIDED_OUTCOME): (Phase.DEALING,),
@@ -75,7 +81,9 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
 }
 """Every legal ``(phase, message)`` and the phases it may lead to. Anything else is refused."""
 
-IGNORED: frozenset[On] = frozenset({On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.TICK})
+IGNORED: frozenset[On] = frozenset(
+    {On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.TICK, On.VOID_ORDERED}
+)
 """Messages that may arrive late and then mean nothing. START and the decision never do."""
 
 
@@ -97,6 +105,12 @@ class Timing:
         From the recorded decision to the announced result: the wheel spins.
     pause_ms : int
         From settlement to the next round.
+    close_policy : ClosePolicy
+        Until when a player's bets are taken, see :mod:`reference_impl.domain.cutoff`.
+    grace_ms_max : int
+        What a long round trip can gain at most, under the policies that look at it.
+    margin_ms : int
+        No outcome comes to be until so long after the last instant at which a bet is taken.
     """
 
     window_ms: int = 7000
@@ -108,6 +122,25 @@ class Timing:
     accept_margin_ms: int = 250
     dealing_ms: int = 2500
     pause_ms: int = 800
+    close_policy: cutoff.ClosePolicy = cutoff.ClosePolicy.SERVER
+    grace_ms_max: int = 300
+    margin_ms: int = 20
+
+    @property
+    def round_ms_max(self) -> int:
+        """The longest that a round may take, without the pause after it."""
+        waits_ms = self.open_wait_ms_max + self.flush_ms_max + self.close_wait_ms_max + self.done_wait_ms_max
+        return self.window_ms + self.grace_ms_max + self.margin_ms + waits_ms + self.dealing_ms
+
+    @property
+    def closing(self) -> cutoff.Closing:
+        """The close policy as numbers."""
+        return cutoff.closing_of(self.close_policy, self.grace_ms_max)
+
+
+def timing_at(timing: Timing, timings: Sequence[Timing], table: int) -> Timing:
+    """Return a table's timings: `timings` are dealt out to tables 1, 2, … in turn; without any, all have `timing`."""
+    return timings[(table - 1) % len(timings)] if timings else timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +236,8 @@ class RoundState:
         Journal heads at close, in shard order.
     outcome : int or None
         The recorded outcome.
+    void : bool
+        Whether the operator ordered to void the round.
     """
 
     round_id: int
@@ -217,6 +252,12 @@ class RoundState:
     pending: frozenset[int | str] = field(default=frozenset())
     heads: tuple[tuple[int, bytes], ...] = ()
     outcome: int | None = None
+    void: bool = False
+
+    @property
+    def last_close_ns(self) -> int:
+        """The instant from which no gateway takes a bet of the window."""
+        return cutoff.last_close_ns(self.closes_at_ns, *self.timing.closing)
 
 
 Step: TypeAlias = tuple[RoundState, tuple[Effect, ...]]
@@ -259,7 +300,7 @@ def _start(state: RoundState, _message: Message, now_ns: int) -> Step:
     timing = state.timing
     # The window is fixed before the shards answer, so that all of them record the same one.
     deadline_ns = now_ns + timing.open_wait_ms_max * NS_PER_MS
-    latest_close_ns = deadline_ns + timing.window_ms * NS_PER_MS
+    latest_close_ns = cutoff.last_close_ns(deadline_ns + timing.window_ms * NS_PER_MS, *timing.closing)
     until_ns = cutoff.accept_until_ns(
         latest_close_ns, timing.flush_ms_max * NS_PER_MS, timing.accept_margin_ms * NS_PER_MS
     )
@@ -294,7 +335,7 @@ def _close_shards(state: RoundState, now_ns: int) -> Step:
 
 
 def _no_more_bets(state: RoundState, now_ns: int) -> Step:
-    deadline_ns = state.closes_at_ns + state.timing.flush_ms_max * NS_PER_MS
+    deadline_ns = state.last_close_ns + state.timing.flush_ms_max * NS_PER_MS
     awaited = state.gateways - state.early
     announce = Announce(Phase.NO_MORE_BETS)
     if state.gateways and not awaited:
@@ -309,22 +350,35 @@ def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
         return replace(state, early=state.early | {message.who}), ()
     new = replace(state, pending=state.pending - {message.who})
     flush_ns = state.timing.flush_ms_max * NS_PER_MS
-    if cutoff.may_close(len(new.pending), now_ns, state.closes_at_ns, flush_ns):
+    if cutoff.may_close(len(new.pending), now_ns, state.last_close_ns, flush_ns):
         return _close_shards(new, now_ns)
     return new, ()
 
 
-def _closed(state: RoundState, *, void: bool) -> Step:
+def _void_ordered(state: RoundState, _message: Message, now_ns: int) -> Step:
+    new = replace(state, void=True)
+    if state.phase is Phase.CLOSING:
+        return (new, ()) if new.pending else _closed(new, now_ns, void=True)
+    new, effects = _close_shards(new, now_ns)
+    return new, (effects if state.phase is Phase.NO_MORE_BETS else (Announce(Phase.NO_MORE_BETS), *effects))
+
+
+def _closed(state: RoundState, now_ns: int, *, void: bool) -> Step:
+    void = void or state.void
+    margin_ns = state.timing.margin_ms * NS_PER_MS
+    if not void and not cutoff.may_decide(now_ns, state.last_close_ns, margin_ns):
+        decide_ns = state.last_close_ns + margin_ns
+        return replace(state, deadline_ns=decide_ns), (WakeAt(decide_ns),)
     new = replace(state, phase=Phase.BETS_CLOSED)
     return new, (Announce(Phase.BETS_CLOSED), Decide(void, state.heads))
 
 
-def _shard_closed(state: RoundState, message: Message, _now_ns: int) -> Step:
+def _shard_closed(state: RoundState, message: Message, now_ns: int) -> Step:
     if message.who not in state.pending or not isinstance(message.who, int):
         return state, ()
     heads = tuple(sorted((*state.heads, (message.who, message.head))))
     new = replace(state, pending=state.pending - {message.who}, heads=heads)
-    return (new, ()) if new.pending else _closed(new, void=False)
+    return (new, ()) if new.pending else _closed(new, now_ns, void=False)
 
 
 def _decided_outcome(state: RoundState, message: Message, now_ns: int) -> Step:
@@ -364,7 +418,7 @@ def _tick(state: RoundState, _message: Message, now_ns: int) -> Step:
     if state.phase is Phase.NO_MORE_BETS:
         return _close_shards(state, now_ns)
     if state.phase is Phase.CLOSING:
-        return _closed(state, void=True)
+        return _closed(state, now_ns, void=bool(state.pending))
     if state.phase is Phase.DEALING:
         deadline_ns = now_ns + state.timing.done_wait_ms_max * NS_PER_MS
         new = replace(state, phase=Phase.RESULT, deadline_ns=deadline_ns, pending=frozenset(state.shards))
@@ -385,6 +439,7 @@ _HANDLERS: dict[On, Callable[[RoundState, Message, int], Step]] = {
     On.DECIDED_OUTCOME: _decided_outcome,
     On.DECIDED_VOID: _decided_void,
     On.SHARD_DONE: _shard_done,
+    On.VOID_ORDERED: _void_ordered,
     On.TICK: _tick,
 }
 

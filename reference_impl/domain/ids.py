@@ -2,24 +2,36 @@
 
 All identities are integers of at most 63 bits, so that they fit PostgreSQL's ``bigint`` and a signed NumPy column.
 
-==========  ==========================================================
-account     ``kind`` (bits 56–61) and a number that is unique within it
-round       table number (bits 32–47) and the table's round number
-==========  ==========================================================
+==========  ==============================================================================================
+account     ``kind`` (bits 56–61), currency (bits 48–55) and a number that is unique within both (bits 0–47)
+round       table number (bits 32–46) and the table's round number
+==========  ==============================================================================================
 
-A player's account *is* the player's number, since its kind is 0.
+An account tells its currency, so that nothing has to be looked up to keep currencies apart: both legs of an entry have
+equal currency bits. A player's euro account *is* the player's number, since its kind and its currency's place are 0.
 """
 
 from enum import IntEnum
+
+from reference_impl.domain.money import Currency
 
 SHARD_BUCKETS = 1024
 """Fixed virtual buckets of the player id; shards own contiguous runs of them, so adding a shard moves buckets only."""
 
 PLAYER_ID_MAX = (1 << 48) - 1
+ACCOUNT_MAX = (1 << 56) - 1
+"""The largest number of a player's account."""
 TABLE_ID_MAX = (1 << 15) - 1
 ROUND_NO_MAX = (1 << 32) - 1
 
+CURRENCY_PLACES = (Currency.EUR, Currency.GBP, Currency.USD, Currency.JPY)
+"""Currencies in the order of their number inside an account. Append only: the numbers are on record."""
+
 _KIND_SHIFT = 56
+_CURRENCY_SHIFT = 48
+CURRENCY_BITS = 0xFF << _CURRENCY_SHIFT
+"""The bits of an account that say its currency."""
+
 _ROUND_SHIFT = 32
 _MASK64 = (1 << 64) - 1
 
@@ -49,8 +61,8 @@ def mix64(value: int) -> int:
 
 
 def shard_of(player_id: int, n_shards: int) -> int:
-    """Return the shard, in ``[0, n_shards)``, that holds a player's accounts."""
-    bucket = mix64(player_id) % SHARD_BUCKETS
+    """Return the shard, in ``[0, n_shards)``, that holds all accounts of a player, each of which may be asked for."""
+    bucket = mix64(account_number(player_id)) % SHARD_BUCKETS
     return bucket * n_shards // SHARD_BUCKETS
 
 
@@ -59,9 +71,14 @@ def home_shard(table_id: int, n_shards: int) -> int:
     return table_id % n_shards
 
 
-def account_id(kind: AccountKind, number: int) -> int:
-    """Return the account of ``kind`` numbered ``number`` (a player, a shard or a round, by kind)."""
-    return int(kind) << _KIND_SHIFT | number
+def account_id(kind: AccountKind, number: int, currency: Currency = Currency.EUR) -> int:
+    """Return the account of ``kind`` numbered ``number`` (a player, a shard or a round, by kind) in a currency."""
+    return int(kind) << _KIND_SHIFT | CURRENCY_PLACES.index(currency) << _CURRENCY_SHIFT | number
+
+
+def account_beside(account: int, kind: AccountKind, number: int) -> int:
+    """Return the account of ``kind`` numbered ``number`` in the currency of another account."""
+    return int(kind) << _KIND_SHIFT | account & CURRENCY_BITS | number
 
 
 def account_kind(account: int) -> AccountKind:
@@ -69,9 +86,15 @@ def account_kind(account: int) -> AccountKind:
     return AccountKind(account >> _KIND_SHIFT)
 
 
+def account_currency(account: int) -> Currency | None:
+    """Return the currency of an account, or None if its number stands for none."""
+    place = (account & CURRENCY_BITS) >> _CURRENCY_SHIFT
+    return CURRENCY_PLACES[place] if place < len(CURRENCY_PLACES) else None
+
+
 def account_number(account: int) -> int:
-    """Return an account's number within its kind."""
-    return account & ((1 << _KIND_SHIFT) - 1)
+    """Return an account's number within its kind and currency."""
+    return account & ((1 << _CURRENCY_SHIFT) - 1)
 
 
 def round_id(table_id: int, round_no: int) -> int:

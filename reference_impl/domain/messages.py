@@ -13,13 +13,18 @@ subject                     request                                      reply
 ``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
 ``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
+``dealer.<table>.order``    one of :data:`TableOrder`                    :class:`Done` or :class:`Refused`
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
+``sessions.ended``          :class:`EndedSince`                          :class:`EndedSessions`
+``joined``                  :class:`Joined`                              published by gateways
 ==========================  ===========================================  =========================
 """
 
 from typing import TypeAlias
 
 from msgspec import Struct
+
+from reference_impl.domain.games.roulette import ROULETTE
 
 
 class BetBatch(Struct, array_like=True, frozen=True):
@@ -91,14 +96,17 @@ class RecordDecision(Struct, tag=True, frozen=True):
     outcome: int
     seed: bytes
     heads: list[bytes]
+    game: str = ROULETTE.name
+    reason: str = ""
 
 
 class SettleRound(Struct, tag=True, frozen=True):
-    """Settle all bets of a round for this outcome."""
+    """Settle all bets of a round for this outcome of this game."""
 
     round_id: int
     epoch: int
     outcome: int
+    game: str = ROULETTE.name
 
 
 class VoidRound(Struct, tag=True, frozen=True):
@@ -116,8 +124,32 @@ class AnnounceTable(Struct, tag=True, frozen=True):
     event: bytes
 
 
+class PlaceTogether(Struct, tag=True, frozen=True):
+    """Debit once what players collected in a window, at "no more bets announced": all new bets of a player, or none.
+
+    Until the answer the bets are pending and nobody's word. Columns as in :class:`BetBatch`.
+    """
+
+    refs: list[bytes]
+    accounts: list[int]
+    rounds: list[int]
+    windows: list[int]
+    selections: list[int]
+    amounts: list[int]
+    late: list[bool]
+
+
+class SettleBets(Struct, tag=True, frozen=True):
+    """Settle single bets of a round that no dealer decides, each for its own gross payout."""
+
+    round_id: int
+    refs: list[bytes]
+    accounts: list[int]
+    payouts: list[int]
+
+
 class OpenAccounts(Struct, tag=True, frozen=True):
-    """Open players' accounts with a first deposit each; repeating it changes nothing."""
+    """Open players' accounts with a first deposit each; repeating it changes nothing. All are in the one currency."""
 
     refs: list[bytes]
     accounts: list[int]
@@ -126,7 +158,10 @@ class OpenAccounts(Struct, tag=True, frozen=True):
 
 
 class MoveCash(Struct, tag=True, frozen=True):
-    """Deposit (kind 1, which opens an account) or withdraw (kind 2), in order; columns of equal length."""
+    """Deposit (kind 1, which opens an account) or withdraw (kind 2), in order; columns of equal length.
+
+    ``currency`` must be that of the accounts; 0 takes whatever theirs is.
+    """
 
     kinds: list[int]
     refs: list[bytes]
@@ -150,6 +185,86 @@ class CorrectBets(Struct, tag=True, frozen=True):
     refs: list[bytes]
     accounts: list[int]
     payouts: list[int]
+
+
+class RecordCorrection(Struct, tag=True, frozen=True):
+    """Give a settled round another outcome, in the table's home shard, unless it was given one already."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    reason: str
+
+
+class CorrectRound(Struct, tag=True, frozen=True):
+    """Pay or take back, in this shard, what a round's bets are owed after its correction."""
+
+    round_id: int
+    epoch: int
+    outcome: int
+    game: str
+
+
+class FinishCorrection(Struct, tag=True, frozen=True):
+    """Every shard has carried the correction out."""
+
+    round_id: int
+    epoch: int
+
+
+class StopTable(Struct, tag=True, frozen=True):
+    """Keep, in the table's home shard, why it starts no new round; no reason means that it may."""
+
+    table_id: int
+    epoch: int
+    reason: str
+
+
+class SetLimits(Struct, tag=True, frozen=True):
+    """Set players' limits (``domain.limits.LimitKind``), in order; a looser one holds from ``loosen_at_unix_ns`` on."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    kinds: list[int]
+    amounts: list[int]
+    now_unix_ns: int
+    loosen_at_unix_ns: int
+
+
+class SendMoney(Struct, tag=True, frozen=True):
+    """Transfer money to other players of any shard, in order.
+
+    Accepted means that it left the sender and will arrive, or come back if it cannot; :class:`GetTransfer` tells which.
+    """
+
+    refs: list[bytes]
+    accounts: list[int]
+    to: list[int]
+    amounts: list[int]
+
+
+class ReceiveMoney(Struct, tag=True, frozen=True):
+    """What was sent arrives; the wallet of the sender's shard asks, as often as it takes."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    senders: list[int]
+    amounts: list[int]
+
+
+class EndTransfers(Struct, tag=True, frozen=True):
+    """The sender's shard learns that what it sent has arrived, or gives it back."""
+
+    refs: list[bytes]
+    accounts: list[int]
+    arrived: list[bool]
+
+
+class GetTransfer(Struct, tag=True, frozen=True):
+    """Ask what became of a transfer; ``account`` is the sender's."""
+
+    ref: bytes
+    account: int
 
 
 class GetBalance(Struct, tag=True, frozen=True):
@@ -177,16 +292,28 @@ ControlRequest: TypeAlias = (
     | MoveCash
     | CancelBets
     | CorrectBets
+    | RecordCorrection
+    | CorrectRound
+    | FinishCorrection
+    | StopTable
+    | PlaceTogether
+    | SettleBets
+    | SetLimits
+    | SendMoney
+    | ReceiveMoney
+    | EndTransfers
+    | GetTransfer
     | GetBalance
     | GetUnfinished
 )
 
 
 class Taken(Struct, tag=True, frozen=True):
-    """The table is the asker's, under this epoch, and its next round has this number."""
+    """The table is the asker's, under this epoch, and its next round has this number; ``stopped`` says why it waits."""
 
     epoch: int
     next_round_no: int
+    stopped: str = ""
 
 
 class Sequenced(Struct, tag=True, frozen=True):
@@ -201,6 +328,7 @@ class Decision(Struct, tag=True, frozen=True):
 
     void: bool
     outcome: int
+    game: str = ROULETTE.name
 
 
 class Done(Struct, tag=True, frozen=True):
@@ -227,10 +355,20 @@ class Answers(Struct, tag=True, frozen=True):
     seq: list[int]
 
 
+class Transfer(Struct, tag=True, frozen=True):
+    """A transfer as its sender's shard knows it: at most one of ``arrived`` and ``returned``; neither: on its way."""
+
+    known: bool
+    status: int = 0
+    arrived: bool = False
+    returned: bool = False
+
+
 class Unfinished(Struct, tag=True, frozen=True):
-    """Rounds that still owe their end in this shard."""
+    """Rounds that still owe their end in this shard, and corrections that were recorded here and not carried out."""
 
     round_ids: list[int]
+    corrections: list[tuple[int, int, str]] = []
 
 
 class Refused(Struct, tag=True, frozen=True):
@@ -240,11 +378,40 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Balance | Unfinished | Refused
+ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
+
+
+class VoidOrder(Struct, tag=True, frozen=True):
+    """The operator voids the running round: every stake is returned."""
+
+    round_id: int
+    reason: str
+
+
+class CorrectOrder(Struct, tag=True, frozen=True):
+    """The operator gives a settled round another outcome."""
+
+    round_id: int
+    outcome: int
+    reason: str
+
+
+class StopOrder(Struct, tag=True, frozen=True):
+    """The operator lets a table start no new round, or lets it go on; the running round is finished."""
+
+    stopped: bool
+    reason: str
+
+
+TableOrder: TypeAlias = VoidOrder | CorrectOrder | StopOrder
 
 
 class TableEvent(Struct, frozen=True, omit_defaults=True):
-    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host."""
+    """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
+
+    ``early_ns`` and ``grace_ns`` are the close policy, a :class:`reference_impl.domain.cutoff.Closing`; ``result`` is
+    the outcome in words, for screens that do not draw the game.
+    """
 
     table: int
     round: int
@@ -257,6 +424,11 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     outcome: int = -1
     commitment: str = ""
     seed: str = ""
+    game: str = ROULETTE.name
+    result: str = ""
+    early_ns: int = 0
+    grace_ns: int = 0
+    corrected: bool = False
 
 
 class TableEnvelope(Struct, frozen=True):
@@ -307,3 +479,24 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     egress_bytes: int
     hit_share: float
     lag_ms: float
+
+
+class EndedSince(Struct, array_like=True, frozen=True):
+    """Ask which log-in sessions ended after an instant."""
+
+    unix_ms: int
+
+
+class EndedSessions(Struct, array_like=True, frozen=True):
+    """Sessions that ended, oldest first, and the instant to ask from the next time."""
+
+    sessions: list[str]
+    until_unix_ms: int
+
+
+class Joined(Struct, array_like=True, frozen=True):
+    """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed."""
+
+    player: int
+    gateway: str
+    issued_unix_ns: int

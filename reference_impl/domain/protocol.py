@@ -1,7 +1,7 @@
 """Messages between a player and a gateway: JSON text frames, tagged by ``t``. Unknown fields are refused.
 
-A session is ``hello`` → ``welcome``, then bets and pings from the player, answers, table events and payments from the
-gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
+A session is ``hello`` → ``welcome``, then bets, undos and pings from the player, answers, table events and payments
+from the gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
 """
 
 from enum import IntEnum
@@ -28,12 +28,19 @@ class CloseCode(IntEnum):
     HANDSHAKE_TIMEOUT = 4408
     SLOW_CONSUMER = 4413
     REPLACED = 4409
+    LOGGED_OUT = 4403
+    TOO_FAST = 4429
 
 
 class Hello(Struct, tag="hello", tag_field="t", forbid_unknown_fields=True, frozen=True):
-    """The first frame: the ticket that placement gave."""
+    """The first frame: the ticket that placement gave.
+
+    Who comes back names the number of the last table event that was seen; what was missed since is told again, if it is
+    not too long ago. The welcome tells where the table stands in any case.
+    """
 
     ticket: Annotated[str, Meta(max_length=512)]
+    seq: Natural = 0
 
 
 class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen=True):
@@ -53,7 +60,16 @@ class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, fro
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)]
 
 
-ClientMessage: TypeAlias = Hello | Ping | PlaceBet
+class UndoBet(Struct, tag="undo", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Take a bet back while its window is open. An undo whose answer was lost is sent again."""
+
+    id: OpId
+    table: Annotated[int, Meta(ge=0, le=32767)]
+    round: Natural
+    window: Annotated[int, Meta(ge=0, le=100)]
+
+
+ClientMessage: TypeAlias = Hello | Ping | PlaceBet | UndoBet
 
 
 class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
@@ -86,6 +102,17 @@ class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True):
     seq: int
 
 
+class Undone(Struct, tag="undone", tag_field="t", frozen=True):
+    """The answer to an undo: *accepted* means that the stake is back, *window closed* that it came too late."""
+
+    id: str
+    status: int
+    balance_minor: int
+    version: int
+    shard: int
+    seq: int
+
+
 class TableNews(Struct, tag="table", tag_field="t", frozen=True):
     """A table event."""
 
@@ -108,4 +135,4 @@ class Problem(Struct, tag="problem", tag_field="t", frozen=True):
     message: str
 
 
-ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | TableNews | Paid | Problem
+ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | Problem

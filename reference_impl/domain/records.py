@@ -23,6 +23,7 @@ class OpKind(IntEnum):
     BET = 1
     LOGIN = 2
     CONNECT = 3
+    LOBBY = 4
 
 
 class Outcome(IntEnum):
@@ -39,6 +40,8 @@ class PushKind(IntEnum):
 
     TABLE = 1
     PAID = 2
+    WELCOME = 3
+    LOBBY = 4
 
 
 class FetchKind(IntEnum):
@@ -115,17 +118,26 @@ STAGES = Layout(
 PUSHES = Layout(
     "pushes",
     (
-        ("session", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"), ("round", "q"),
-        ("phase", "i"), ("outcome", "i"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+        ("session", "i"), ("connection", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"),
+        ("round", "q"), ("phase", "i"), ("outcome", "i"), ("commitment", "q"), ("seed", "q"), ("op", "16s"),
+        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
     ),
 )  # fmt: skip
-"""A message that a client received unasked."""
+"""A message that a client received unasked: one record, but for payments, which are one record a bet. ``commitment``
+and ``seed`` are prints of 63 bits (:func:`print_of`)."""
+
+
+def print_of(digest: bytes) -> int:
+    """Return the first 63 bits of a digest: what records keep of it. No digest is 0."""
+    return int.from_bytes(digest[:8], "big") >> 1
+
 
 PHASES = Layout(
     "phases",
     (
         ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
         ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
+        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"),
     ),
 )  # fmt: skip
 """A round entered a phase, written by the dealer."""
@@ -152,10 +164,11 @@ GENERATOR = Layout(
     "generator",
     (
         ("t_ns", "q"), ("worker", "i"), ("users", "i"), ("lag_ns_max", "q"), ("cpu_ns", "q"), ("ops", "q"),
-        ("missed", "q"),
+        ("missed", "q"), ("start_lag_ns_max", "q"), ("clock_offset_ns", "q"), ("clock_error_ns", "q"),
     ),
 )  # fmt: skip
-"""A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed."""
+"""A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed, how late bets
+started that nothing but the worker held up, and how far the target's clock is from the worker's, at most so far off."""
 
 CLIPS = Layout(
     "clips",

@@ -15,11 +15,13 @@ TICKET_S_MAX = 30
 
 
 class Ticket(NamedTuple):
-    """What a ticket says."""
+    """What a ticket says; ``session`` is the log-in that it belongs to, and ends with."""
 
     player: int
     table: int
     gateway: str
+    session: str
+    issued_unix_ns: int
     expires_unix_s: int
     nonce: str
 

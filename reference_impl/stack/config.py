@@ -10,12 +10,16 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reference_impl.accounts.players import PasswordCost
+from reference_impl.bets.dealer_outcomes import FEED_S_MAX
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
-from reference_impl.domain.games.roulette import SPOTS
-from reference_impl.domain.money import Currency
+from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_named
+from reference_impl.domain.seamless import Conventions
 from reference_impl.streaming.config import VideoConfig
+
+SECRETS_VARIABLE = "LIVETABLE_SEAMLESS_SECRETS"
+"""Environment variable with the secret of each game provider: a JSON object. Without it nobody may call."""
 
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -31,8 +35,15 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Edges that serve video; 0 means that there is no video at all.
     video : VideoConfig
         What the studios film.
-    timing : Timing
-        Every table's timings.
+    timing, timings : Timing, tuple of Timing
+        Every table's timings, or those of tables 1, 2, … in turn.
+    games : tuple of str
+        The tables' games, dealt out to tables 1, 2, … in turn.
+    feed_dir : str
+        Where devices write outcomes, ``table-N.jsonl`` for table `N`; empty means that outcomes are drawn from
+        committed seeds.
+    feed_s_max : float
+        A device that says nothing for so long after the close has failed: the round is void.
     stake_minor_min, stake_minor_max : int
         Every table's limits of one bet.
     dsns : tuple of str
@@ -47,6 +58,11 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Where services append their records; empty means below the data.
     password_cost : PasswordCost
         Argon2id cost of players' passwords.
+    idle_s : float
+        A player who does nothing for so long logs in again.
+    seamless : Conventions
+        How the seamless wallet behaves where providers disagree. Who may call it is told by the environment alone
+        (:data:`SECRETS_VARIABLE`), since a configuration is kept with every run.
     """
 
     tables: Count = 2
@@ -55,6 +71,10 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     edges: Annotated[int, Meta(ge=0, le=1000)] = 2
     video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
+    timings: tuple[Timing, ...] = ()
+    games: Annotated[tuple[str, ...], Meta(min_length=1)] = DEFAULT_GAMES
+    feed_dir: str = ""
+    feed_s_max: Annotated[float, Meta(gt=0)] = FEED_S_MAX
     stake_minor_min: Annotated[int, Meta(ge=1)] = 10
     stake_minor_max: Annotated[int, Meta(ge=1)] = 1_000_000
     dsns: tuple[str, ...] = ()
@@ -63,17 +83,24 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     data_dir: str = ""
     record_dir: str = ""
     password_cost: PasswordCost = PasswordCost()
+    idle_s: Annotated[float, Meta(gt=0.0)] = 1800.0
+    seamless: Conventions = Conventions()
 
     def __post_init__(self) -> None:
         if self.dsns and len(self.dsns) != self.shards:
             raise ConfigError(f"{len(self.dsns)} DSNs were given for {self.shards} shards; give one a shard")
         if self.stake_minor_min > self.stake_minor_max:
             raise ConfigError(f"stake_minor_min {self.stake_minor_min} is above stake_minor_max {self.stake_minor_max}")
+        for name in self.games:
+            game_named(name)
 
     @property
-    def limits(self) -> TableLimits:
-        """Limits of every table."""
-        return TableLimits(self.stake_minor_min, self.stake_minor_max, len(SPOTS))
+    def limits(self) -> dict[int, TableLimits]:
+        """The limits of each table."""
+        return {
+            table: TableLimits(self.stake_minor_min, self.stake_minor_max, len(game_at(self.games, table).spots))
+            for table in range(1, self.tables + 1)
+        }
 
 
 class Wiring(Struct, frozen=True, kw_only=True):
@@ -83,7 +110,6 @@ class Wiring(Struct, frozen=True, kw_only=True):
     """
 
     config: StackConfig
-    currency: int
     dsns: list[str]
     nats_url: str
     record_dir: str
@@ -98,6 +124,12 @@ class Wiring(Struct, frozen=True, kw_only=True):
     playback_secret: bytes
     ingest_key: str
     admin_token: str
+    seamless_secrets: dict[str, str]
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Where the pages are served from, by either name of the loopback."""
+        return tuple(f"http://{host}:{self.api_port}" for host in ("127.0.0.1", "localhost"))
 
     def save(self, path: Path) -> None:
         """Write it for children to read, and nobody else."""
@@ -115,7 +147,6 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
     """Return the wiring of a system that is about to start, with fresh secrets and ports from `port`."""
     return Wiring(
         config=config,
-        currency=Currency.EUR,
         dsns=dsns,
         nats_url=nats_url,
         record_dir=config.record_dir or str(folder / "records"),
@@ -130,6 +161,7 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         playback_secret=secrets.token_bytes(32),
         ingest_key=secrets.token_urlsafe(24),
         admin_token=secrets.token_urlsafe(24),
+        seamless_secrets=_parse_secrets(os.environ.get(SECRETS_VARIABLE, "")),
     )
 
 
@@ -149,3 +181,10 @@ def _video_plan(config: StackConfig) -> list[str]:
     edges = [f"edge-{number}" for number in range(config.edges)]
     studios = [f"studio-{table}" for table in range(1, config.tables + 1)]
     return ["origin", *edges, *studios]
+
+
+def _parse_secrets(text: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except msgspec.MsgspecError:  # says nothing of the text, which is secret
+        raise ConfigError(f'{SECRETS_VARIABLE}: must be a JSON object such as {{"provider": "secret"}}') from None

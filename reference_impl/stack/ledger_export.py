@@ -14,10 +14,11 @@ QUERIES = {
         SELECT h.shard, a.id AS account, a.currency, a.balance, a.version FROM account a, head h ORDER BY a.id""",
     "windows": """
         SELECT h.shard, w.round, w.win AS window, w.table_id AS table, w.opened_seq, w.closed_seq,
-               (extract(epoch FROM w.accept_until) * 1000000000)::bigint AS accept_until_unix_ns
+               (extract(epoch FROM w.accept_until) * 1000000000)::bigint AS accept_until_unix_ns,
+               encode(w.closed_hash, 'hex') AS closed_head
         FROM betting_window w, head h ORDER BY w.round, w.win""",
     "decisions": """
-        SELECT d.round, d.void, d.outcome, encode(d.seed, 'hex') AS seed,
+        SELECT d.round, d.void, d.outcome, d.game, encode(d.seed, 'hex') AS seed,
                (SELECT string_agg(encode(x, 'hex'), ';' ORDER BY n)
                 FROM unnest(d.heads) WITH ORDINALITY AS t (x, n)) AS heads
         FROM round_decision d ORDER BY d.round""",

@@ -9,7 +9,6 @@ from typing import Self
 import asyncpg
 
 from reference_impl.domain.messages import BetAnswers, BetBatch, ControlReply, ControlRequest
-from reference_impl.domain.money import Currency
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end
 from reference_impl.wallet.database import prepare_shard
@@ -42,7 +41,7 @@ class Ledgers:
             self._stack.callback(end, [(self.server.process, self.server.stop_signal)], STOP_S)
         for shard in range(self.shards):
             await self.create_database(f"shard_{shard}")
-            await prepare_shard(self.dsn(shard), shard, Currency.EUR)
+            await prepare_shard(self.dsn(shard), shard)
             self._writers.append(Writer(self.dsn(shard), lambda: None))
         running = [asyncio.ensure_future(writer.run()) for writer in self._writers]
         self._stack.callback(lambda: [task.cancel() for task in running])

@@ -9,10 +9,11 @@ import urllib.error
 import urllib.request
 
 from reference_impl.domain.errors import OperationalError
-from reference_impl.stack.config import StackConfig
+from reference_impl.stack.config import SECRETS_VARIABLE, StackConfig
 from reference_impl.stack.stack import Stack
 
-GUEST = 1
+GUEST = 1_000_000_000
+"""The guest's number: far from those of load, which begin at 1."""
 GUEST_DEPOSIT_MINOR = 100_000
 OPEN_S_MAX = 15.0
 
@@ -27,7 +28,9 @@ async def serve(config: StackConfig) -> None:
     async with Stack(config, _say) as stack:
         _say(f"play     {stack.api_url}/   {await _invite(stack)}")
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
+        _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
         _say(f"admin    token {stack.admin_token}")
+        _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")
         _say("Ctrl-C stops everything")
         await stop.wait()
@@ -36,6 +39,12 @@ async def serve(config: StackConfig) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
+
+
+def _callers(stack: Stack) -> str:
+    """Return who may call the seamless wallet; never with what."""
+    names = ", ".join(stack.seamless_providers)
+    return f"for {names}" if names else f"for nobody: {SECRETS_VARIABLE} is not set"
 
 
 async def _invite(stack: Stack) -> str:

@@ -16,7 +16,6 @@ import nats.errors
 from reference_impl import bus
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.records import NODES
-from reference_impl.domain.units import NS_PER_MS
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
 from reference_impl.stack.processes import free_port, require_free
@@ -71,6 +70,11 @@ class Stack:
     def admin_token(self) -> str:
         """What the administration's endpoints ask for."""
         return self._known.admin_token
+
+    @property
+    def seamless_providers(self) -> list[str]:
+        """The game providers that may call the seamless wallet."""
+        return list(self._known.seamless_secrets)
 
     @property
     def dsns(self) -> list[str]:
@@ -151,10 +155,8 @@ class Stack:
         OperationalError
             If that takes longer than two full rounds.
         """
-        timing = self.config.timing
-        round_ms = timing.window_ms + timing.dealing_ms + timing.pause_ms
-        waits_ms = timing.open_wait_ms_max + timing.flush_ms_max + timing.close_wait_ms_max + timing.done_wait_ms_max
-        limit_s = 2 * (round_ms + waits_ms) * NS_PER_MS / 1e9
+        timings = (self.config.timing, *self.config.timings)
+        limit_s = 2 * max(timing.round_ms_max + timing.pause_ms for timing in timings) / 1000
         client = await bus.connect(self.nats_url, "finish")
         try:
             await client.request("dealer.drain", b"", timeout=limit_s)
@@ -210,7 +212,7 @@ class Stack:
     async def _prepare_shards(self) -> None:
         for shard, dsn in enumerate(self.dsns):
             try:
-                await prepare_shard(dsn, shard, self._known.currency)
+                await prepare_shard(dsn, shard)
             except (OSError, asyncpg.PostgresError, ValueError) as error:
                 raise ConfigError(f"the database of shard {shard} cannot be used: {error}") from None
 

@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import POCKETS, WHEEL
+from reference_impl.domain.games.roulette import POCKETS, ROULETTE, WHEEL
 from reference_impl.domain.ids import mix64
 from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
@@ -56,7 +56,7 @@ def follow(scene: Scene, envelope: TableEnvelope, now_unix_ns: int) -> Scene:
         closes_at_unix_ns=event.closes_at_unix_ns or (0 if fresh else scene.closes_at_unix_ns),
         dealt_at_unix_ns=now_unix_ns if phase in RUNNING and not dealt else dealt,
         shown_at_unix_ns=now_unix_ns if phase in SHOWING and not shown else shown,
-        outcome=event.outcome if phase in SHOWING else -1,
+        outcome=event.outcome if phase in SHOWING and event.game == ROULETTE.name else -1,
     )
 
 

@@ -45,7 +45,7 @@ async def one_row(db: Database, query: str, *arguments: Any) -> asyncpg.Record:
     return row
 
 
-async def prepare_shard(dsn: str, shard: int, currency: int) -> None:
+async def prepare_shard(dsn: str, shard: int) -> None:
     """Bring a database's schema up to date, creating it in an empty one, and (re)load the functions.
 
     Raises
@@ -60,7 +60,7 @@ async def prepare_shard(dsn: str, shard: int, currency: int) -> None:
             await migrate(connection)
             for file in _sql("functions"):
                 await connection.execute(file.read_text())
-            await connection.execute("SELECT init_shard($1, $2)", shard, currency)
+            await connection.execute("SELECT init_shard($1)", shard)
             found = await connection.fetchval("SELECT shard FROM head")
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigError(f"the user of shard {shard}'s database cannot prepare it: {error}") from error

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -16,10 +17,13 @@ from nats.aio.msg import Msg
 
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
-from reference_impl.domain.games.roulette import payouts_minor
-from reference_impl.domain.ids import table_of
+from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.games.catalogue import game_named
+from reference_impl.domain.ids import account_currency, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
+from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
+from reference_impl.wallet.transfers import Carrier
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
 CHUNK_BETS_MIN, CHUNK_BETS_FIRST, CHUNK_BETS_MAX = 100, 500, 2000
@@ -41,7 +45,8 @@ def _timestamp(unix_ns: int) -> datetime:
 
 async def _take_table(db: Database, ask: m.TakeTable) -> m.ControlReply:
     row = await one_row(db, "SELECT epoch, round_no FROM take_table($1)", ask.table_id)
-    return m.Taken(row["epoch"], row["round_no"] + 1)
+    stopped = await db.fetchval("SELECT stopped FROM game_table WHERE id = $1", ask.table_id)
+    return m.Taken(row["epoch"], row["round_no"] + 1, stopped)
 
 
 async def _fence(db: Database, ask: m.Fence) -> m.ControlReply:
@@ -70,10 +75,11 @@ async def _close_window(db: Database, ask: m.CloseWindow) -> m.ControlReply:
 async def _record_decision(db: Database, ask: m.RecordDecision) -> m.ControlReply:
     row = await one_row(
         db,
-        "SELECT void, outcome FROM decide($1, $2, $3, $4, $5, $6, $7)",
-        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads,
+        "SELECT void, outcome, game FROM decide($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        ask.round_id, table_of(ask.round_id), ask.epoch, ask.void, ask.outcome, ask.seed, ask.heads, ask.game,
+        ask.reason,
     )  # fmt: skip
-    return m.Decision(row["void"], row["outcome"])
+    return m.Decision(row["void"], row["outcome"], row["game"])
 
 
 class _Settlement:
@@ -84,6 +90,7 @@ class _Settlement:
 
     def __init__(self, ask: m.SettleRound) -> None:
         self._ask = ask
+        self._game = game_named(ask.game)
         self._after_seq = 0
         self._bets = CHUNK_BETS_FIRST
 
@@ -99,7 +106,7 @@ class _Settlement:
             return m.Done(0)
         selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
         stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-        payouts = payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
         await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
         self._after_seq = bets[-1]["seq"]
@@ -125,26 +132,93 @@ async def _announce(db: Database, ask: m.AnnounceTable) -> m.ControlReply:
 
 
 async def _open_accounts(db: Database, ask: m.OpenAccounts) -> m.ControlReply:
-    count = await db.fetchval("SELECT open_accounts($1, $2, $3, $4)", ask.refs, ask.accounts, ask.amounts, ask.currency)
-    return m.Done(count)
+    if stranger := _in_another_currency(ask.accounts, ask.currency):
+        return m.Refused(stranger)
+    return m.Done(await db.fetchval("SELECT open_accounts($1, $2, $3)", ask.refs, ask.accounts, ask.amounts))
 
 
-def _answers(row: asyncpg.Record) -> m.Answers:
+def _in_another_currency(accounts: list[int], asked: int) -> str:
+    for account in accounts:
+        if asked not in (0, held := account_currency(account)):
+            return f"account {account} is in currency {held}, asked was {asked}"
+    return ""
+
+
+async def _answers(db: Database, call: str, *columns: Any) -> m.Answers:
+    row = await one_row(db, f"SELECT status, balance, version, seq FROM {call}", *columns)  # noqa: S608 - calls are written in this file
     return m.Answers(row["status"], row["balance"], row["version"], row["seq"])
 
 
 async def _move_cash(db: Database, ask: m.MoveCash) -> m.ControlReply:
-    columns = ask.kinds, ask.refs, ask.accounts, ask.amounts, ask.currency
-    return _answers(await one_row(db, "SELECT * FROM move_cash($1, $2, $3, $4, $5)", *columns))
+    if stranger := _in_another_currency(ask.accounts, ask.currency):
+        return m.Refused(stranger)
+    return await _answers(db, "move_cash($1, $2, $3, $4)", ask.kinds, ask.refs, ask.accounts, ask.amounts)
 
 
 async def _cancel_bets(db: Database, ask: m.CancelBets) -> m.ControlReply:
-    return _answers(await one_row(db, "SELECT * FROM cancel_bets($1, $2, $3)", ask.refs, ask.accounts, ask.late))
+    return await _answers(db, "cancel_bets($1, $2, $3, $4)", ask.refs, ask.accounts, ask.late, time.time_ns())
 
 
 async def _correct_bets(db: Database, ask: m.CorrectBets) -> m.ControlReply:
-    columns = ask.round_id, ask.refs, ask.accounts, ask.payouts
-    return _answers(await one_row(db, "SELECT * FROM correct($1, $2, $3, $4)", *columns))
+    return await _answers(db, "correct($1, $2, $3, $4)", ask.round_id, ask.refs, ask.accounts, ask.payouts)
+
+
+async def _place_together(db: Database, ask: m.PlaceTogether) -> m.ControlReply:
+    columns = ask.refs, ask.accounts, ask.rounds, ask.windows, ask.selections, ask.amounts, ask.late
+    return await _answers(db, "place_together($1, $2, $3, $4, $5, $6, $7, $8)", *columns, time.time_ns())
+
+
+async def _set_limits(db: Database, ask: m.SetLimits) -> m.ControlReply:
+    columns = ask.refs, ask.accounts, ask.kinds, ask.amounts, ask.now_unix_ns, ask.loosen_at_unix_ns
+    return await _answers(db, "set_limits($1, $2, $3, $4, $5, $6)", *columns)
+
+
+async def _send_money(db: Database, ask: m.SendMoney) -> m.ControlReply:
+    return await _answers(db, "send_money($1, $2, $3, $4)", ask.refs, ask.accounts, ask.to, ask.amounts)
+
+
+async def _receive_money(db: Database, ask: m.ReceiveMoney) -> m.ControlReply:
+    return await _answers(db, "receive_money($1, $2, $3, $4)", ask.refs, ask.accounts, ask.senders, ask.amounts)
+
+
+async def _end_transfers(db: Database, ask: m.EndTransfers) -> m.ControlReply:
+    return await _answers(db, "end_transfers($1, $2, $3)", ask.refs, ask.accounts, ask.arrived)
+
+
+async def _transfer(db: Database, ask: m.GetTransfer) -> m.ControlReply:
+    row = await db.fetchrow(
+        "SELECT o.status, e.kind FROM journal o"
+        " LEFT JOIN journal e ON e.account = o.account AND e.ref = o.ref AND e.slot = $3"
+        " WHERE o.account = $1 AND o.ref = $2 AND o.slot = $4 AND o.kind = $5",
+        ask.account, UUID(bytes=ask.ref), Slot.TERMINAL, Slot.FIRST, EntryKind.TRANSFER_OUT,
+    )  # fmt: skip
+    if row is None:
+        return m.Transfer(known=False)
+    ends = row["kind"]
+    return m.Transfer(True, row["status"], ends == EntryKind.TRANSFER_END, ends == EntryKind.TRANSFER_BACK)
+
+
+async def _settle_bets(db: Database, ask: m.SettleBets) -> m.ControlReply:
+    status = await db.fetchval("SELECT settle($1, $2, $3, $4)", ask.round_id, ask.refs, ask.accounts, ask.payouts)
+    # What ended a bet never changes again, so that it may be read after the call.
+    ends = await db.fetch(
+        "SELECT j.kind, j.balance_after, j.version, j.seq FROM unnest($1::uuid[], $2::bigint[])"
+        " WITH ORDINALITY AS t (ref, account, ord)"
+        " LEFT JOIN journal j ON j.account = t.account AND j.ref = t.ref AND j.slot = 1 ORDER BY ord",
+        ask.refs, ask.accounts,
+    )  # fmt: skip
+    cancelled = [end["kind"] == EntryKind.CANCEL for end in ends]
+    answers = [
+        Status.CANCELLED if gone and code == Status.CONFLICT else code
+        for code, gone in zip(status, cancelled, strict=True)
+    ]
+    known = [end if code == Status.ACCEPTED else None for code, end in zip(answers, ends, strict=True)]
+    return m.Answers(
+        answers,
+        [end["balance_after"] if end else 0 for end in known],
+        [end["version"] if end else 0 for end in known],
+        [end["seq"] if end else 0 for end in known],
+    )
 
 
 async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:
@@ -156,7 +230,11 @@ async def _unfinished(db: Database, ask: m.GetUnfinished) -> m.ControlReply:
     rows = await db.fetch(
         "SELECT DISTINCT round FROM betting_window WHERE table_id = $1 AND NOT finished ORDER BY round", ask.table_id
     )
-    return m.Unfinished([row["round"] for row in rows])
+    corrections = await db.fetch(
+        "SELECT c.round, c.outcome, d.game FROM round_correction c JOIN round_decision d USING (round)"
+        " WHERE c.table_id = $1 AND NOT c.finished ORDER BY c.round", ask.table_id
+    )  # fmt: skip
+    return m.Unfinished([row["round"] for row in rows], [tuple(row) for row in corrections])
 
 
 WRITES: dict[type, Callable[[Database, Any], Any]] = {
@@ -171,6 +249,15 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.MoveCash: _move_cash,
     m.CancelBets: _cancel_bets,
     m.CorrectBets: _correct_bets,
+    m.RecordCorrection: record_correction,
+    m.FinishCorrection: finish_correction,
+    m.StopTable: stop_table,
+    m.PlaceTogether: _place_together,
+    m.SettleBets: _settle_bets,
+    m.SetLimits: _set_limits,
+    m.SendMoney: _send_money,
+    m.ReceiveMoney: _receive_money,
+    m.EndTransfers: _end_transfers,
 }
 """Requests that pass through the writer, one step at a time."""
 
@@ -179,6 +266,8 @@ def step_of(ask: m.ControlRequest) -> Step:
     """Return what carries out a request that writes, one step a call."""
     if isinstance(ask, m.SettleRound):
         return _Settlement(ask)
+    if isinstance(ask, m.CorrectRound):
+        return Correction(ask)
     write = WRITES[type(ask)]
 
     async def step(db: Database) -> m.ControlReply | None:
@@ -188,7 +277,11 @@ def step_of(ask: m.ControlRequest) -> Step:
     return step
 
 
-READS: dict[type, Callable[[Database, Any], Any]] = {m.GetBalance: _balance, m.GetUnfinished: _unfinished}
+READS: dict[type, Callable[[Database, Any], Any]] = {
+    m.GetBalance: _balance,
+    m.GetUnfinished: _unfinished,
+    m.GetTransfer: _transfer,
+}
 """Requests that read committed state on a connection of their own and never wait for a batch."""
 
 
@@ -204,14 +297,18 @@ class Wallet:
         Its database.
     bus : nats.aio.client.Client
         A connected NATS client.
+    shards : int
+        How many there are; what is sent to a player goes to the player's shard.
     """
 
     shard: int
     dsn: str
     bus: Client
+    shards: int
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.dsn, self._nudge)
+        self._carrier = Carrier(self.shard, self.shards, self.dsn, self.bus, self._end_transfers)
         self._beside = Background(f"shard {self.shard}")
         self._reader: asyncpg.Pool | None = None
         self._decode_bets = msgspec.msgpack.Decoder(m.BetBatch).decode
@@ -228,7 +325,17 @@ class Wallet:
         await self.bus.subscribe(f"wallet.{self.shard}.control", cb=self._on_control)
         await self.bus.flush()
         ready()
-        await self._writer.run()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._writer.run())
+                group.create_task(self._carrier.run())
+        finally:
+            self._beside.cancel()
+            if self._reader is not None:
+                self._reader.terminate()
+
+    async def _end_transfers(self, ask: m.EndTransfers) -> None:
+        await self._writer.control(step_of(ask))
 
     def _nudge(self) -> None:
         self._beside.spawn(self.bus.publish(f"nudge.{self.shard}", b""))
@@ -250,6 +357,8 @@ class Wallet:
             log.warning("shard %d: %s not answered: %s", self.shard, type(ask).__name__, error)
             return  # the asker's time-out says "unknown", which is the truth
         await self.bus.publish(msg.reply, _encode(reply))
+        if isinstance(ask, m.SendMoney):
+            self._carrier.hurry()
 
     async def _carry_out(self, ask: m.ControlRequest) -> m.ControlReply:
         if read := READS.get(type(ask)):

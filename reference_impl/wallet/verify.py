@@ -16,7 +16,8 @@ import asyncpg
 import msgspec
 
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.ids import AccountKind, account_id
+from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.ids import CURRENCY_BITS, AccountKind, account_beside
 from reference_impl.domain.ledger import DIRECTION
 
 ROWS_FETCHED = 5000
@@ -29,11 +30,14 @@ _JOURNAL = """
     FROM journal ORDER BY seq, account, slot"""
 _BATCHES = "SELECT id, topic, payload, hash FROM batch ORDER BY id"
 _DECISIONS = """
-    SELECT round, epoch, void, outcome, encode(seed, 'hex') AS seed,
+    SELECT round, epoch, void, outcome, game, encode(seed, 'hex') AS seed,
            ARRAY(SELECT encode(x, 'hex') FROM unnest(heads) WITH ORDINALITY AS t (x, n) ORDER BY n) AS heads
     FROM round_decision"""
-_DECISION = ("epoch", "void", "outcome", "seed", "heads")
+_DECISION = ("epoch", "void", "outcome", "game", "seed", "heads")
+_LIMITS = "SELECT account, kind, amount, next_amount, next_from_ns FROM player_limit"
+_UNDER_WAY = "SELECT account, replace(ref::text, '-', '') AS ref FROM under_way"
 _NUMBER = re.compile(r'"batch" ?: ?(\d+)')
+TRANSFER_ENDS = frozenset({EntryKind.TRANSFER_END, EntryKind.TRANSFER_BACK})
 _PAID = frozenset({"settle", "void"})
 
 
@@ -93,9 +97,8 @@ def entries_of(payload: dict[str, Any]) -> Iterator[Entry]:
     columns: dict[str, Any] = {}
     for name in _COLUMNS:
         value = payload.get(name)
-        if name == "counter" and value is None:
-            rounds = payload["round"]
-            value = [_escrow(known) for known in rounds] if isinstance(rounds, list) else _escrow(rounds)
+        if name == "counter":
+            value = _counters(value, columns["account"], payload["round"])
         columns[name] = value if isinstance(value, list) else [value] * n
         if len(columns[name]) != n:
             raise ValueError(f"{len(columns[name])} values of {name!r} for {n} entries")
@@ -106,8 +109,14 @@ def entries_of(payload: dict[str, Any]) -> Iterator[Entry]:
         yield from entries_of(payload["then"])
 
 
-def _escrow(round_id: int) -> int:
-    return account_id(AccountKind.ESCROW, round_id)
+def _counters(told: Any, accounts: list[int], rounds: Any) -> list[int]:
+    """Return the counter accounts, in the currency of the accounts: one that is left out is the round's escrow."""
+    if isinstance(told, list):
+        return told
+    if told is not None:
+        return [told | account & CURRENCY_BITS for account in accounts]
+    known = rounds if isinstance(rounds, list) else [rounds] * len(accounts)
+    return [account_beside(account, AccountKind.ESCROW, one) for account, one in zip(accounts, known, strict=True)]
 
 
 class ChainReader:
@@ -125,6 +134,8 @@ class ChainReader:
         self._verified = verified
         self._kept = kept
         self.decisions: dict[int, dict[str, Any]] = {}
+        self.limits: dict[tuple[int, int], tuple[int | None, ...]] = {}
+        self.under_way: set[tuple[int, str]] = set()
         verified.hash = hashlib.sha256(verified.shard.to_bytes(4, "big")).digest()
         self._last_batch = 0
         self._next_seq = 1
@@ -149,8 +160,16 @@ class ChainReader:
             known.found(f"batch {link.batch} cannot be read: {error}")
             return []
         self._check_place(link, payload, entries)
+        for account, kind, *state in payload.get("limits", ()):
+            self.limits[account, kind] = tuple(state)
+        for entry in entries:
+            if entry.entry == EntryKind.TRANSFER_OUT and entry.status == Status.ACCEPTED:
+                self.under_way.add((entry.account, entry.ref))
+            elif entry.entry in TRANSFER_ENDS:
+                self.under_way.discard((entry.account, entry.ref))
         if payload.get("kind") == "decide":
-            self.decisions[payload["round"][0]] = {name: payload[name] for name in _DECISION} | {
+            told = {"game": ROULETTE.name} | payload  # older decisions name no game: there was one
+            self.decisions[payload["round"][0]] = {name: told[name] for name in _DECISION} | {
                 "round": payload["round"][0]
             }
         return entries
@@ -233,6 +252,10 @@ async def verify_shard(connection: "asyncpg.Connection[asyncpg.Record]", kept: M
                 books.post(entry)
         await rows.finish()
         _compare_decisions(verified, reader.decisions, await connection.fetch(_DECISIONS))
+        _compare_limits(verified, reader.limits, await connection.fetch(_LIMITS))
+        listed = {(row["account"], row["ref"]) for row in await connection.fetch(_UNDER_WAY)}
+        for account, ref in sorted(listed ^ reader.under_way):
+            verified.found(f"transfer {ref} of account {account} is {'not ' * ((account, ref) not in listed)}under way")
         for batch in sorted(batch for batch in kept if batch > head["batch"]):
             verified.found(f"batch {batch} was dropped: it is kept elsewhere, and the database ends at {head['batch']}")
         if (verified.batches, verified.entries, verified.hash) != (head["batch"], head["seq"], head["hash"]):
@@ -268,6 +291,17 @@ def _compare_decisions(
     for round_id in sorted(told.keys() | rows.keys()):
         if told.get(round_id) != rows.get(round_id):
             verified.found(f"the decision of round {round_id} is {rows.get(round_id)}, was {told.get(round_id)}")
+
+
+def _compare_limits(
+    verified: Verified, told: Mapping[tuple[int, int], tuple[int | None, ...]], recorded: Iterable[asyncpg.Record]
+) -> None:
+    rows = {(row["account"], row["kind"]): tuple(row)[2:] for row in recorded}
+    for account, kind in sorted(told.keys() | rows.keys()):
+        if told.get((account, kind)) != rows.get((account, kind)):
+            verified.found(
+                f"limit {kind} of account {account} is {rows.get((account, kind))}, was {told.get((account, kind))}"
+            )
 
 
 class _Rows:

@@ -25,7 +25,7 @@ QUEUED_BATCHES_MAX = 256
 QUEUED_CONTROLS_MAX = 256
 RECONNECT_S_MAX = 1.0
 
-_PLACE = "SELECT status, balance, version, seq FROM place_bets($1, $2, $3, $4, $5, $6, $7)"
+_PLACE = "SELECT status, balance, version, seq FROM place_bets($1, $2, $3, $4, $5, $6, $7, $8)"
 
 SEND_AGAIN = (
     asyncpg.PostgresConnectionError,
@@ -131,7 +131,7 @@ class Writer:
             for name in BetBatch.__struct_fields__
         ]
         started_ns = time.monotonic_ns()
-        row = await self._until_known(lambda connection: connection.fetchrow(_PLACE, *columns))
+        row = await self._until_known(lambda connection: connection.fetchrow(_PLACE, *columns, time.time_ns()))
         committed_ns = time.monotonic_ns()
         self.bets_placed += n_bets
         self.on_commit()

@@ -18,7 +18,7 @@ async function call(method, path, token, body) {
     throw new ApiError(0, "The server does not answer.");
   }
   const text = await answer.text();
-  if (answer.ok) return JSON.parse(text);
+  if (answer.ok) return text ? JSON.parse(text) : undefined;
   let detail = text;
   try {
     detail = JSON.parse(text).detail;
@@ -29,7 +29,8 @@ async function call(method, path, token, body) {
 }
 
 export const logIn = (name, password) => call("POST", "login", "", { name, password });
+export const logOut = (token) => call("POST", "logout", token);
 export const lobby = () => call("GET", "lobby");
-export const rules = () => call("GET", "rules");
+export const rules = (table) => call("GET", `rules?table=${table}`);
 export const place = (token, table, avoid = "", avoidEdge = "") =>
   call("POST", "placement", token, { table, avoid, avoid_edge: avoidEdge });

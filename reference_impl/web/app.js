@@ -1,13 +1,12 @@
 // The page: which view is on, who is logged in.
 
-import { ApiError, lobby, logIn, rules } from "./api.js";
-import { LobbyView } from "./lobby.js";
+import { ApiError, lobby, logIn, logOut, rules } from "./api.js";
+import { faces, LobbyView } from "./lobby.js";
 import { TableView } from "./table.js";
 
 const $ = (id) => document.getElementById(id);
 const view = $("view");
 let open;
-let known;
 
 const token = () => sessionStorage.getItem("token") ?? "";
 
@@ -50,7 +49,9 @@ function showLogIn() {
 
 async function showTable(table) {
   const tables = await lobby().then((answer) => answer.tables, () => []);
-  const recent = tables.find((one) => one.table === table)?.recent ?? [];
+  const known = await rules(table).catch(() => rules(1));
+  const one = tables.find((other) => other.table === table);
+  const recent = one ? faces(one, known.red) : [];
   show("table-view");
   open = new TableView(view, token(), table, known, recent, {
     speak: (text) => ($("spoken").textContent = text),
@@ -62,13 +63,15 @@ async function showTable(table) {
 
 async function route() {
   if (!token()) return showLogIn();
-  known ??= await rules();
   const table = /^#table-(\d{1,5})$/.exec(location.hash);
   if (table) return showTable(Number(table[1]));
   show("lobby-view");
-  open = new LobbyView(view, known);
+  open = new LobbyView(view, await rules(1));
 }
 
-$("log-out").addEventListener("click", forget);
+$("log-out").addEventListener("click", () => {
+  logOut(token()).catch(() => {}); // the session ends by itself when it is idle
+  forget();
+});
 addEventListener("hashchange", route);
 route();

@@ -1,5 +1,6 @@
 // The roulette layout: a button for every place that the server names, put where its numbers are. Lengths are cells of
-// a grid of 14 by 5, zero at the left; the style sheet turns it for narrow screens.
+// a grid of 14 by 5, zero at the left; the style sheet turns it for narrow screens. Other games have few places, one
+// beside the other.
 
 const COLUMNS = 14;
 const ROWS = 5;
@@ -32,6 +33,17 @@ function cellOf(kind, at, numbers) {
   return { u: u - HOT / 2, v: v - HOT / 2, w: HOT, h: HOT };
 }
 
+function plainCell(selection, count) {
+  const across = Math.min(count, 3);
+  const down = Math.ceil(count / across);
+  return {
+    u: ((selection % across) * COLUMNS) / across,
+    v: (Math.floor(selection / across) * ROWS) / down,
+    w: COLUMNS / across,
+    h: ROWS / down,
+  };
+}
+
 const PRIMARY = new Set(["straight", "column", "dozen", ...EVENS]);
 
 export class Layout {
@@ -43,7 +55,12 @@ export class Layout {
   constructor(root, rules, onPick) {
     this.#root = root;
     this.#onPick = onPick;
-    rules.spots.forEach((spot, selection) => this.#add(spot, selection, rules.red));
+    rules.spots.forEach((spot, selection) => {
+      const [kind, at = ""] = spot.name.split(":");
+      const plain = rules.game !== "roulette";
+      const cell = plain ? plainCell(selection, rules.spots.length) : cellOf(kind, at, spot.numbers);
+      this.#add(spot, selection, rules.red, { kind, at, cell, primary: plain || PRIMARY.has(kind) });
+    });
     this.#buttons[0].tabIndex = 0;
     root.addEventListener("keydown", (event) => this.#move(event));
     root.addEventListener("pointerover", (event) => {
@@ -85,10 +102,7 @@ export class Layout {
     }
   }
 
-  #add(spot, selection, red) {
-    const [kind, at = ""] = spot.name.split(":");
-    const primary = PRIMARY.has(kind);
-    const { u, v, w, h } = cellOf(kind, at, spot.numbers);
+  #add(spot, selection, red, { kind, at, cell: { u, v, w, h }, primary }) {
     const button = document.createElement("button");
     button.type = "button";
     button.tabIndex = -1;
@@ -102,7 +116,8 @@ export class Layout {
     }
     if (kind === "straight") button.classList.add(colourOf(spot.numbers[0], red));
     if (kind === "red" || kind === "black") button.classList.add(kind);
-    button.setAttribute("aria-label", `${spokenName(kind, at)}, pays ${spot.gross - 1} to 1`);
+    const odds = spot.gross ? `, pays ${spot.gross - 1} to 1` : "";
+    button.setAttribute("aria-label", `${spokenName(kind, at)}${odds}`);
     if (primary) {
       const label = document.createElement("span");
       label.textContent = labelOf(kind, at);
@@ -162,5 +177,5 @@ function spokenName(kind, at = "") {
 function labelOf(kind, at) {
   if (kind === "column") return "2:1";
   if (kind === "dozen") return `${12 * at - 11}–${12 * at}`;
-  return LABELS[kind] ?? at;
+  return LABELS[kind] ?? (at || spokenName(kind));
 }

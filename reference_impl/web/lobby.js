@@ -4,18 +4,27 @@ import { lobby } from "./api.js";
 import { hereMs, ServerClock } from "./clock.js";
 import { colourOf } from "./layout.js";
 import { money } from "./money.js";
-import { OPEN, PHASES } from "./words.js";
+import { gameName, OPEN, PHASES } from "./words.js";
 
 const LOAD_MS = 1000;
 const DRAW_MS = 100;
 const NS_PER_MS = 1e6;
 
-export function pills(root, outcomes, red) {
+// How a result looks: roulette shows the pocket in its colour, other games the first words of what happened.
+export function faceOf(game, outcome, result, red) {
+  return game === "roulette"
+    ? { text: String(outcome), colour: colourOf(outcome, red) }
+    : { text: result.split(",")[0], colour: "plain" };
+}
+
+export const faces = (table, red) => table.recent.map((outcome, n) => faceOf(table.game, outcome, table.recent_results[n], red));
+
+export function pills(root, results) {
   root.replaceChildren(
-    ...outcomes.map((outcome) => {
+    ...results.map(({ text, colour }) => {
       const pill = document.createElement("span");
-      pill.className = `pill ${colourOf(outcome, red)}`;
-      pill.textContent = outcome;
+      pill.className = `pill ${colour}`;
+      pill.textContent = text;
       return pill;
     }),
   );
@@ -34,7 +43,7 @@ export class LobbyView {
     this.#rules = rules;
     this.#timers = [setInterval(() => this.#load(), LOAD_MS), setInterval(() => this.#draw(), DRAW_MS)];
     const { stake_minor_min: least, stake_minor_max: most } = rules;
-    root.querySelector("#limits").textContent = `European roulette, bets from ${money(least)} to ${money(most)}`;
+    root.querySelector("#limits").textContent = `Bets from ${money(least)} to ${money(most)}`;
     this.#load();
   }
 
@@ -52,17 +61,17 @@ export class LobbyView {
       return; // the next one may succeed; until then the countdowns run on
     }
     for (const table of this.#tables) {
-      if (!this.#cards.has(table.table)) this.#add(table.table);
+      if (!this.#cards.has(table.table)) this.#add(table);
       const card = this.#cards.get(table.table);
-      pills(card.querySelector(".card-recent"), table.recent.slice(0, 8), this.#rules.red);
+      pills(card.querySelector(".card-recent"), faces(table, this.#rules.red).slice(0, 8));
     }
     this.#draw();
   }
 
-  #add(number) {
+  #add({ table: number, game }) {
     const card = document.getElementById("lobby-card").content.firstElementChild.cloneNode(true);
     card.querySelector("a").href = `#table-${number}`;
-    card.querySelector(".card-name").textContent = `Roulette ${number}`;
+    card.querySelector(".card-name").textContent = `${gameName(game)} ${number}`;
     this.#root.querySelector("#tables").append(card);
     this.#cards.set(number, card);
   }

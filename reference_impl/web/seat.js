@@ -67,6 +67,13 @@ export class Seat extends EventTarget {
     return bet;
   }
 
+  // Take an accepted bet back while its window is open.
+  undo(bet) {
+    bet.undoing = true;
+    this.#tell("bet", bet);
+    this.#sendUndo(bet);
+  }
+
   async #connect(avoid) {
     if (this.#closed) return;
     let placement;
@@ -80,7 +87,8 @@ export class Seat extends EventTarget {
     if (this.#closed) return;
     this.#heardMs = performance.now();
     const socket = (this.#socket = new WebSocket(placement.url));
-    socket.onopen = () => socket.send(JSON.stringify({ t: "hello", ticket: placement.ticket }));
+    const seq = this.state?.seq ?? 0;
+    socket.onopen = () => socket.send(JSON.stringify({ t: "hello", ticket: placement.ticket, seq }));
     socket.onmessage = ({ data }) => this.#hear(JSON.parse(data), placement);
     socket.onclose = ({ code }) => this.#lost(socket, code, placement.gateway);
   }
@@ -114,6 +122,9 @@ export class Seat extends EventTarget {
       case "answer":
         this.#answer(message);
         break;
+      case "undone":
+        this.#undone(message);
+        break;
       case "paid":
         this.#tell("paid", message);
         break;
@@ -128,7 +139,10 @@ export class Seat extends EventTarget {
     this.#tell("link", { up: true, video: placement.video });
     this.#tell("welcome", message);
     if (message.state) this.#enter(message.state);
-    for (const bet of this.bets.values()) if (bet.state === "unknown") this.#send(bet);
+    for (const bet of this.bets.values()) {
+      if (bet.state === "unknown") this.#send(bet);
+      if (bet.undoing) this.#sendUndo(bet);
+    }
   }
 
   #enter(state) {
@@ -140,7 +154,7 @@ export class Seat extends EventTarget {
 
   #answer(message) {
     const bet = this.bets.get(message.id);
-    if (!bet || bet.state === "accepted" || bet.state === "rejected") return;
+    if (!bet || (bet.state !== "sent" && bet.state !== "unknown")) return;
     if (message.status === this.#busy && ++bet.busy <= BUSY_RETRIES_MAX) {
       setTimeout(() => this.#send(bet), BUSY_MS);
       return;
@@ -148,6 +162,19 @@ export class Seat extends EventTarget {
     bet.status = message.status;
     this.#become(bet, message.status === this.#accepted ? "accepted" : "rejected");
     if (bet.state === "accepted") this.#tell("balance", message);
+  }
+
+  #undone(message) {
+    const bet = this.bets.get(message.id);
+    if (!bet?.undoing) return;
+    bet.undoing = false;
+    if (message.status === this.#accepted) {
+      this.#become(bet, "undone");
+      this.#tell("balance", message);
+    } else {
+      this.#tell("kept", message);
+      this.#tell("bet", bet);
+    }
   }
 
   #become(bet, state) {
@@ -163,6 +190,11 @@ export class Seat extends EventTarget {
     const { t, id, table, round, window, selection, amount_minor } = bet;
     bet.sentMs = performance.now();
     this.#socket.send(JSON.stringify({ t, id, table, round, window, selection, amount_minor }));
+  }
+
+  #sendUndo({ id, table, round, window }) {
+    if (!this.#welcomed || this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(JSON.stringify({ t: "undo", id, table, round, window }));
   }
 
   #ping() {

@@ -2,8 +2,8 @@
 
 import { Gate } from "./gate.js";
 import { hlsJs } from "./hls_tier.js";
-import { colourOf, Layout, spotName } from "./layout.js";
-import { pills } from "./lobby.js";
+import { Layout, spotName } from "./layout.js";
+import { faceOf, pills } from "./lobby.js";
 import { money, short, useCurrency } from "./money.js";
 import { Picture } from "./picture.js";
 import { Seat } from "./seat.js";
@@ -54,6 +54,7 @@ export class TableView {
     this.#layout = new Layout(this.#$("layout"), rules, (selection) => this.#bet(selection));
     this.#layout.open = false;
     this.#chips();
+    this.#again();
     this.#tiers();
     this.#listen(tell);
     this.#timers = [setInterval(() => this.#draw(), DRAW_MS), setInterval(() => this.#facts(), FACTS_MS)];
@@ -81,6 +82,7 @@ export class TableView {
     });
     on("state", (event) => this.#event(event));
     on("bet", () => this.#drawBets());
+    on("kept", () => this.#speak("Too late to take the bet back"));
     on("balance", (answer) => this.#balance(answer));
     on("paid", (paid) => this.#gate.at(this.#results.get(paid.round)?.atMs ?? this.#seat.clock.nowMs(), () => this.#paid(paid)));
   }
@@ -128,6 +130,24 @@ export class TableView {
     }
   }
 
+  #again() {
+    const standing = (round) =>
+      [...this.#seat.bets.values()].filter((bet) => bet.round === round && bet.state === "accepted" && !bet.undoing);
+    const whileOpen = (id, work) =>
+      this.#$(id).addEventListener("click", () => (this.#open() ? work() : this.#speak("Bets are closed")));
+    const placeAll = (bets) => bets.forEach((bet) => this.#seat.bet(bet.selection, bet.amount_minor));
+    whileOpen("undo", () => {
+      const last = standing(this.#shownRound).at(-1);
+      if (last) this.#seat.undo(last);
+      else this.#speak("There is no bet to take back");
+    });
+    whileOpen("double", () => placeAll(standing(this.#shownRound)));
+    whileOpen("repeat", () => {
+      const rounds = [...this.#seat.bets.values()].map((bet) => bet.round).filter((round) => round < this.#shownRound);
+      placeAll(standing(Math.max(...rounds)));
+    });
+  }
+
   #bet(selection) {
     if (!this.#open()) {
       this.#speak("Bets are closed");
@@ -162,7 +182,7 @@ export class TableView {
     if (phase === "dealing") this.#speak("No more bets");
     const over = phase === "result" || phase === "settled" || phase === "voided";
     if (over && !this.#results.has(event.round)) {
-      const result = { atMs, outcome: event.outcome ?? -1, shown: false };
+      const result = { atMs, outcome: event.outcome ?? -1, text: event.result ?? "", shown: false };
       this.#results.set(event.round, result);
       this.#gate.at(atMs, () => this.#result(event.round, result));
     }
@@ -173,22 +193,22 @@ export class TableView {
     const { dataset } = this.#root.querySelector(".table");
     dataset.shownAfterMs = Math.round(this.#seat.clock.nowMs() - result.atMs);
     dataset.pictureLeadMs = Math.round((this.#picture.takenMs() ?? NaN) - result.atMs);
-    if (result.outcome >= 0) this.#showOutcome(round, result.outcome);
+    if (result.outcome >= 0) this.#showOutcome(result);
     else this.#speak("The round is cancelled, stakes are returned");
     this.#drawBets();
   }
 
-  #showOutcome(round, outcome) {
-    const colour = colourOf(outcome, this.#rules.red);
+  #showOutcome({ outcome, text }) {
+    const face = faceOf(this.#rules.game, outcome, text, this.#rules.red);
     const box = this.#$("result");
-    box.className = `result ${colour}`;
-    box.querySelector("b").textContent = outcome;
-    box.querySelector("span").textContent = colour;
+    box.className = `result ${face.colour}`;
+    box.querySelector("b").textContent = face.text;
+    box.querySelector("span").textContent = face.colour === "plain" ? text.slice(face.text.length + 2) : face.colour;
     box.hidden = false;
     this.#layout.mark(outcome);
-    this.#history = [outcome, ...this.#history].slice(0, HISTORY_MAX);
+    this.#history = [face, ...this.#history].slice(0, HISTORY_MAX);
     this.#drawHistory();
-    this.#speak(`${outcome} ${colour}`);
+    this.#speak(text);
     clearTimeout(this.#hiding);
     this.#hiding = setTimeout(() => {
       box.hidden = true;
@@ -258,7 +278,7 @@ export class TableView {
   }
 
   #drawHistory() {
-    pills(this.#$("history"), this.#history, this.#rules.red);
+    pills(this.#$("history"), this.#history);
   }
 
   #drawBets() {
@@ -267,7 +287,7 @@ export class TableView {
     const bySelection = new Map();
     let stakedMinor = 0;
     for (const bet of current) {
-      if (bet.state === "rejected") continue;
+      if (bet.state === "rejected" || bet.state === "undone") continue;
       stakedMinor += bet.amount_minor;
       const stake = bySelection.get(bet.selection) ?? { minor: 0, state: "accepted" };
       stake.minor += bet.amount_minor;
@@ -298,7 +318,7 @@ export class TableView {
       row.children[2].textContent = text;
       row.classList.toggle("past", bet.round !== this.#shownRound);
     }
-    const settled = mine.filter((bet) => bet.state === "accepted" || bet.state === "rejected");
+    const settled = mine.filter((bet) => !bet.undoing && ["accepted", "rejected", "undone"].includes(bet.state));
     for (const bet of settled.slice(0, Math.max(0, mine.length - BETS_MAX))) {
       this.#drawnBets.get(bet.id)?.remove();
       this.#drawnBets.delete(bet.id);
@@ -308,6 +328,8 @@ export class TableView {
 
   // A bet's state in one word for the style sheet and a few for people.
   #stateOf(bet) {
+    if (bet.undoing) return ["unknown", "being taken back"];
+    if (bet.state === "undone") return ["returned", "taken back"];
     if (bet.state === "sent") return ["sent", "sent"];
     if (bet.state === "unknown") return ["unknown", "being resolved"];
     if (bet.state === "rejected") return ["rejected", reasonFor(bet.status, this.#rules.statuses)];
@@ -316,7 +338,8 @@ export class TableView {
     if (result?.outcome === -1) return ["returned", "returned"];
     const spot = this.#rules.spots[bet.selection];
     // A payment that was missed while the connection was away follows from the result.
-    const payoutMinor = bet.payoutMinor ?? (result && (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0));
+    const fixed = spot.gross > 0 && result;
+    const payoutMinor = bet.payoutMinor ?? (fixed ? (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0) : undefined);
     if (payoutMinor === undefined) return bet.round === this.#shownRound ? ["accepted", "accepted"] : ["accepted", "settled"];
     return payoutMinor > 0 ? ["won", `won ${money(payoutMinor)}`] : ["lost", "lost"];
   }

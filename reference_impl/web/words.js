@@ -1,5 +1,7 @@
 // What people read for what the server says.
 
+export const gameName = (game) => `${game[0].toUpperCase()}${game.slice(1).replaceAll("_", " ")}`;
+
 export const PHASES = {
   idle: "Between rounds",
   opening: "Between rounds",

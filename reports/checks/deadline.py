@@ -5,15 +5,21 @@ A bet that was sent more than once is judged by sequence numbers only, since the
 later attempt whose answer was the first one's.
 """
 
+from typing import Any
+
 import numpy as np
-import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.records import Outcome
-from reports.checks.history import History, positions, taken
+from reference_impl.domain.units import NS_PER_S
+from reports.checks.history import History, by_shard, taken
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 _FOREVER_NS = np.iinfo(np.int64).max
+
+RESENT_NS_MIN = NS_PER_S
+"""No gateway gives up waiting for a shard's answer sooner than this."""
 
 
 def no_late_bet(history: History) -> Verdict:
@@ -24,14 +30,20 @@ def no_late_bet(history: History) -> Verdict:
         return unknown("there is no ledger export", **counts)
     closed, opened, seq = entries["closed_seq"], entries["opened_seq"], entries["seq"]
     bets = _stamped_accepted(history)
-    late = (bets["received_ns"] - bets["closes_ns"] >= history.clock_error_ns) & (bets["closes_ns"] > 0)
+    last_ns = _instead(bets["last_close_ns"], bets["closes_ns"])
+    late = (bets["received_ns"] - last_ns >= history.clock_error_ns) & (bets["closes_ns"] > 0)
     dealt = (bets["informative_ns"] > 0) & (bets["committed_ns"] > bets["informative_ns"])
+    sure = _sent_once_by_the_gateway(history, bets)
+    dealt &= sure
+    overdue = sure & (bets["accept_until_ns"] > 0)
+    overdue &= bets["batch_started_ns"] - bets["accept_until_ns"] >= history.clock_error_ns
     broken = first_broken(
         (
             Rule("a bet accepted after its window closed", entries, (closed > 0) & (seq > closed)),
             Rule("a bet accepted before its window opened", entries, (opened > 0) & (seq < opened)),
             Rule("an accepted bet that its gateway received after the cut-off", bets, late),
             Rule("a bet committed after dealing had begun", bets, dealt),
+            Rule("a bet that its shard took later than it may by its own clock", bets, overdue),
         ),
         **counts,
     )
@@ -41,8 +53,8 @@ def no_late_bet(history: History) -> Verdict:
     if counts["undecided"]:
         return unknown(f"{counts['undecided']:,} accepted bets are of a window without open and close entry", **counts)
     counts["stamped"] = len(bets)
-    margin = bets.loc[bets["closes_ns"] > 0, "closes_ns"] - bets["received_ns"]
-    nearest = f"; the last one came {margin.min() / 1e6:,.1f} ms before the cut-off" if len(margin.dropna()) else ""
+    margin_ns = (bets["closes_ns"] - bets["received_ns"])[bets["closes_ns"] > 0]
+    nearest = f"; the last one came {margin_ns.min() / 1e6:,.1f} ms before the cut-off" if len(margin_ns) else ""
     return ok(f"all {len(entries):,} accepted bets precede the close of their window{nearest}", **counts)
 
 
@@ -51,15 +63,15 @@ def no_early_rejection(history: History) -> Verdict:
     bets = history.bets
     refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(Status.WINDOW_CLOSED))
     columns = ["op", "session", "gateway", "table", "round", "window", "attempts", "invoke_ns", "received_ns"]
-    rows = bets.loc[refused, columns].reset_index(drop=True)
+    rows = bets.where(refused).frame(*columns)
     row = history.window_rows(rows)
-    for name in ("opens_ns", "closes_ns"):
+    for name in ("opens_ns", "closes_ns", "first_close_ns"):
         rows[name] = taken(history.rounds, name, row)
     excused = excused_windows(history)
     left_out = np.where(row >= 0, excused[row], False) if len(excused) else np.zeros(len(rows), dtype=bool)
     # without the gateway's stamp the client's start is a lower bound
     arrived = np.where(rows["received_ns"] > 0, rows["received_ns"], rows["invoke_ns"])
-    before_close = arrived < rows["closes_ns"].to_numpy() - history.clock_error_ns
+    before_close = arrived < _instead(rows["first_close_ns"], rows["closes_ns"]) - history.clock_error_ns
     judged = (rows["received_ns"] > 0) & (row >= 0)
     in_time = judged & before_close & (arrived >= rows["opens_ns"] + history.clock_error_ns)
     counts = {"refused_as_late": len(rows), "excluded": int(left_out.sum())}
@@ -86,31 +98,40 @@ def excused_windows(history: History) -> Mask:
     return excused
 
 
-def _entries_with_windows(history: History) -> pd.DataFrame:
-    entries = history.accepted[["shard", "seq", "op", "account", "round", "window", "amount"]].copy()
+def _instead(stated_ns: Any, closes_ns: Any) -> Any:
+    """Return when windows end by the close policy, or the announced close where nothing else is on record."""
+    return np.where(stated_ns > 0, stated_ns, closes_ns)
+
+
+def _entries_with_windows(history: History) -> View:
+    entries = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "amount")
     row = history.window_rows(entries)
-    for name in ("opened_seq", "closed_seq"):
-        entries[name] = _by_shard(history.rounds[f"{name}s"], row, entries["shard"].to_numpy())
-    return entries
+    seqs = {name: by_shard(history.rounds[f"{name}s"], row, entries["shard"]) for name in ("opened_seq", "closed_seq")}
+    return entries.adding(**seqs)
 
 
-def _by_shard(lists: pd.Series, rows: np.ndarray, shards: np.ndarray) -> np.ndarray:
-    width = max((len(values) for values in lists), default=0)
-    if not width:
-        return np.zeros(len(rows), dtype=np.int64)
-    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
-    known = (rows >= 0) & (shards < width)
-    return np.where(known, matrix[rows, np.minimum(shards, width - 1)], 0)
-
-
-def _stamped_accepted(history: History) -> pd.DataFrame:
+def _stamped_accepted(history: History) -> View:
     bets = history.bets
-    in_ledger = positions(history.accepted["op"].to_numpy(), bets["op"].to_numpy()) >= 0
+    in_ledger = taken(history.placed, "status", history.entry_of_bet) == int(Status.ACCEPTED)
     accepted = in_ledger | (bets["outcome"] == int(Outcome.OK))
-    columns = ["op", "session", "gateway", "table", "round", "window", "seq", "received_ns", "committed_ns"]
-    stamped = accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1)
-    rows = bets.loc[stamped, columns].reset_index(drop=True)
+    rows = bets.where(
+        accepted & (bets["received_ns"] > 0) & (bets["attempts"] == 1),
+        "op", "session", "gateway", "table", "round", "window", "shard", "seq", "received_ns", "batch_started_ns",
+        "committed_ns", "sent_ns", "replied_ns",
+    )  # fmt: skip
     row = history.window_rows(rows)
-    for name in ("closes_ns", "informative_ns"):
-        rows[name] = taken(history.rounds, name, row)
-    return rows
+    instants = {name: taken(history.rounds, name, row) for name in ("closes_ns", "last_close_ns", "informative_ns")}
+    until_ns = by_shard(history.rounds["accept_until_ns"], row, rows["shard"])
+    return rows.adding(**instants, accept_until_ns=until_ns)
+
+
+def _sent_once_by_the_gateway(history: History, bets: View) -> Mask:
+    """Tell which bets' stamps are certainly those of the call that decided.
+
+    A gateway that gets no answer sends its batch again, and a wallet that loses its database repeats the call; the
+    stamps are then of the repetition, which only tells again what was decided before.
+    """
+    sent_ns, replied_ns = bets["sent_ns"], bets["replied_ns"]
+    quick = (sent_ns > 0) & (replied_ns - sent_ns < RESENT_NS_MIN)
+    sure: Mask = quick & ~history.disturbed(sent_ns, replied_ns, ("wallet", "postgres", "nats"))
+    return sure

@@ -1,22 +1,125 @@
 """A Run's tables as the checks look at them, with the joins that several checks share."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.bets import EntryKind, Slot, Status, TableLimits
 from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.ledger import DIRECTION
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.units import NS_PER_S
+from reports.checks.ordering import Integers, Mask, group_starts, positions, running_max, stable_order
+from reports.checks.view import View
 from reports.columns import TABLES
 from reports.run import Run
 
-Integers = npt.NDArray[np.int64]
+MESSAGING = ("gateway", "wallet", "dealer", "services", "postgres", "nats")
+"""Processes whose faults may cost a message."""
+
+_FOREVER_NS = np.iinfo(np.int64).max
+
+FAULT_ECHO_NS = 2 * NS_PER_S
+"""How long after a process is back others may still be busy finding it: until then events may be missed."""
 
 _SIGN = np.array([DIRECTION.get(EntryKind(k), 0) if k else 0 for k in range(max(EntryKind) + 1)], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a Run was to be, beside what it is.
+
+    Parameters
+    ----------
+    viewers : int
+        How many viewers were to watch.
+    expect : tuple of str
+        Rare paths that were to be taken (:data:`reports.checks.exercised.PATHS`).
+    faults : tuple of (kind, target)
+        What was to be broken.
+    limits : TableLimits or None
+        The tables' limits; None if nobody knows them.
+    """
+
+    viewers: int = 0
+    expect: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+    limits: TableLimits | None = None
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> "Terms":
+        """Return the terms that a Run's manifest holds; faults that a simulation leaves out are none of them."""
+        campaign = manifest["campaign"]
+        scenario = campaign.get("scenario", {})
+        left_out = set(manifest.get("not_modelled", ()))
+        faults = tuple(
+            (fault["kind"], fault["target"])
+            for fault in scenario.get("faults", ())
+            if f"{fault['kind']} of {fault['target']} at {fault['at_s']:g} s" not in left_out
+        )
+        viewers = _viewers(scenario)
+        limits = manifest.get("limits")
+        return cls(viewers, tuple(campaign.get("expect", ())), faults, TableLimits(**limits) if limits else None)
+
+
+class Chain:
+    """The players' journal entries, account by account, each after the one that it follows.
+
+    Attributes
+    ----------
+    rows : array of int
+        Rows of :attr:`History.ledger`.
+    starts : array of bool
+        Where an account begins.
+    """
+
+    def __init__(self, ledger: pd.DataFrame) -> None:
+        own = np.flatnonzero(is_player(ledger["account"].to_numpy()))
+        # accounts of two shards never share a number, but a broken ledger may say otherwise
+        key = ledger["account"].to_numpy()[own] << 10 | ledger["shard"].to_numpy()[own]
+        order = stable_order(key)
+        self.rows: Integers = own[order]
+        self.starts: Mask = group_starts(key[order])
+        self._ledger = ledger
+
+    def of(self, column: str) -> Integers:
+        """Return a column in the chain's order."""
+        values: Integers = self._ledger[column].to_numpy()[self.rows].astype(np.int64, copy=False)
+        return values
+
+    @cached_property
+    def place(self) -> Integers:
+        """For each row of the ledger its place in the chain, or -1 if it is no player's."""
+        place = np.full(len(self._ledger), -1, dtype=np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        return place
+
+    def before(self, values: Integers) -> Integers:
+        """Return each value's predecessor within its account, 0 for the first."""
+        shifted = np.zeros_like(values)
+        shifted[1:] = values[:-1]
+        shifted[self.starts] = 0
+        return shifted
+
+    def at_version(self, accounts: Integers, versions: Integers) -> Integers:
+        """Return the places of the entries that brought accounts to versions, or -1 if none did."""
+        version, moved = self.of("version"), np.flatnonzero(self.of("moved") != 0)
+        heads = np.flatnonzero(self.starts)
+        group = positions(self.of("account")[heads], accounts)
+        if not len(heads):
+            return group
+        # in a sound chain the n-th movement makes version n, and the entry at which an account starts may be version 0
+        nth = np.searchsorted(moved, heads)[group] + versions - 1
+        place = moved[np.clip(nth, 0, len(moved) - 1)] if len(moved) else heads[group]
+        place = np.where(versions == 0, heads[group], place)
+        fits = (group >= 0) & (version[place] == versions) & (self.of("account")[place] == accounts)
+        rest = np.flatnonzero(~fits & (group >= 0))
+        place[rest] = positions((np.cumsum(self.starts) - 1) << 40 | version, group[rest] << 40 | versions[rest])
+        return np.where(group >= 0, place, -1)
 
 
 class History:
@@ -28,18 +131,21 @@ class History:
         Tables of a Run, all of :data:`reports.columns.TABLES`.
     clock_error_ns : int
         How far instants that were converted from the wall clock may be off.
-    viewers : int
-        How many viewers were to watch.
+    terms : Terms
+        What was to happen.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, viewers: int = 0) -> None:
+    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, terms: Terms = Terms()) -> None:
         self.ops = tables["ops"]
         self.pushes = tables["pushes"]
         self.accounts = tables["accounts"]
         self.faults = tables["faults"]
         self.rounds = tables["rounds"]
         self.video = tables["video"]
-        self.viewers = viewers
+        self.orders = tables["orders"]
+        self.audit = tables["audit"]
+        self.sessions = tables["sessions"]
+        self.terms = terms
         self._ledger = tables["ledger"]
         self.clock_error_ns = clock_error_ns
 
@@ -47,20 +153,18 @@ class History:
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        scenario = run.manifest["campaign"].get("scenario", {})
-        viewers = int(scenario.get("viewers_per_table", 0)) * int(scenario.get("tables", 0))
-        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), viewers)
+        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), Terms.of(run.manifest))
 
     @cached_property
-    def bets(self) -> pd.DataFrame:
+    def bets(self) -> View:
         """Operations that are bets."""
-        return rows_where(self.ops, self.ops["kind"] == int(OpKind.BET))
+        return View(self.ops).where(self.ops["kind"].to_numpy() == int(OpKind.BET))
 
     @cached_property
     def ledger(self) -> pd.DataFrame:
         """The journal in order of shard and sequence number, with ``moved``: each entry's effect on its account."""
         rows = self._ledger
-        order = np.lexsort((rows["seq"].to_numpy(), rows["shard"].to_numpy()))
+        order = stable_order(rows["shard"].to_numpy().astype(np.int64) << 48 | rows["seq"].to_numpy())
         if np.any(np.diff(order) != 1):
             rows = rows.iloc[order]
         rows = rows.reset_index(drop=True)
@@ -69,38 +173,117 @@ class History:
         return rows.assign(moved=np.where(accepted, _SIGN[kind] * rows["amount"].to_numpy(), 0))
 
     @cached_property
-    def placed(self) -> pd.DataFrame:
+    def entries(self) -> View:
+        """All of :attr:`ledger`."""
+        return View(self.ledger)
+
+    @cached_property
+    def placed(self) -> View:
         """The journal's bets, rejected ones too."""
-        return rows_where(self.ledger, self.ledger["kind"] == int(EntryKind.BET))
+        return self.entries.where(self.ledger["kind"].to_numpy() == int(EntryKind.BET))
 
     @cached_property
-    def accepted(self) -> pd.DataFrame:
+    def ledger_row_of_bet(self) -> Integers:
+        """For each of :attr:`bets` the row of its entry in :attr:`ledger`, or -1."""
+        rows = np.flatnonzero(self.ledger["kind"].to_numpy() == int(EntryKind.BET))
+        return np.where(self.entry_of_bet >= 0, rows[self.entry_of_bet], -1) if len(rows) else self.entry_of_bet
+
+    @cached_property
+    def result_known_ns(self) -> Integers:
+        """For each place of :attr:`chain` when the latest result was announced whose payouts the balance holds."""
+        chain, rounds = self.chain, self.rounds
+        # an instant of 0 means that no result was announced, and ranks first
+        instants = np.unique(np.append(rounds["result_ns"].to_numpy(), 0))
+        rank = np.searchsorted(instants, rounds["result_ns"].to_numpy())
+        paid = (chain.of("kind") == int(EntryKind.SETTLE)) & (chain.of("moved") != 0)
+        rows = np.flatnonzero(paid)
+        ranks = np.zeros(len(paid), dtype=np.int64)
+        round_row = self.round_rows(chain.of("round")[rows])
+        known = round_row >= 0
+        ranks[rows[known]] = rank[round_row[known]]
+        latest: Integers = instants[running_max(ranks, chain.starts)]
+        return latest
+
+    @cached_property
+    def accepted(self) -> View:
         """The journal's accepted bets."""
-        return rows_where(self.placed, self.placed["status"] == int(Status.ACCEPTED))
+        return self.placed.where(self.placed["status"] == int(Status.ACCEPTED))
 
     @cached_property
-    def terminals(self) -> pd.DataFrame:
+    def terminals(self) -> View:
         """The journal's terminal entries: what ended a bet."""
-        return rows_where(self.ledger, self.ledger["slot"] == int(Slot.TERMINAL))
+        of_transfers = self.ledger["kind"].isin((int(EntryKind.TRANSFER_END), int(EntryKind.TRANSFER_BACK))).to_numpy()
+        return self.entries.where((self.ledger["slot"].to_numpy() == int(Slot.TERMINAL)) & ~of_transfers)
 
     @cached_property
     def entry_of_bet(self) -> Integers:
         """For each of :attr:`bets` the row of its entry in :attr:`placed`, or -1."""
-        return positions(self.placed["op"].to_numpy(), self.bets["op"].to_numpy())
+        return positions(self.placed["op"], self.bets["op"])
+
+    @cached_property
+    def bet_of_end(self) -> Integers:
+        """For each of :attr:`terminals` the row of its bet in :attr:`accepted`, or -1."""
+        return positions(self.accepted["op"], self.terminals["op"])
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The players' entries, account by account."""
+        return Chain(self.ledger)
 
     @cached_property
     def legs(self) -> pd.DataFrame:
         """Both sides of every movement of money, in journal order: shard, seq, account, change."""
-        rows = self.ledger[self.ledger["moved"].to_numpy() != 0]
-        sides = [
-            pd.DataFrame({"shard": rows["shard"], "seq": rows["seq"], "account": rows[account], "change": change})
-            for account, change in (("account", rows["moved"]), ("counter", -rows["moved"]))
-        ]
-        return pd.concat(sides).sort_index(kind="stable").reset_index(drop=True)
+        rows = self.entries.where(self.ledger["moved"].to_numpy() != 0)
+        legs = {"shard": np.repeat(rows["shard"], 2), "seq": np.repeat(rows["seq"], 2)}
+        for name, sides in (("account", ("account", "counter")), ("change", ("moved", "moved"))):
+            legs[name] = np.stack([rows[side] for side in sides], axis=1).reshape(-1)
+        legs["change"][1::2] *= -1
+        return pd.DataFrame(legs, copy=False)
 
-    def window_rows(self, entries: pd.DataFrame) -> Integers:
+    def account_of(self, sessions: Integers) -> Integers:
+        """Return the accounts that sessions play with, -1 where none is known."""
+        numbers = self.ops["session"].to_numpy(dtype=np.int64)
+        size = max(int(numbers.max(initial=0)), int(sessions.max(initial=0))) + 1
+        account = np.full(size, -1, dtype=np.int64)
+        account[numbers] = self.ops["account"].to_numpy()
+        return account[sessions]
+
+    def round_rows(self, rounds: Integers) -> Integers:
+        """Return the first row in :attr:`rounds` of each round, or -1."""
+        return positions(self.rounds["round"].to_numpy(), rounds)
+
+    def of_round(self, column: str, rounds: Integers) -> Integers:
+        """Return a column of :attr:`rounds` for each round, 0 where it is not known."""
+        return taken(self.rounds, column, self.round_rows(rounds))
+
+    def disturbed(self, from_ns: Integers, to_ns: Integers, targets: tuple[str, ...] = MESSAGING) -> Mask:
+        """Tell which spans of time touch a fault of these processes, or what it leaves behind.
+
+        Parameters
+        ----------
+        from_ns, to_ns : array of int, shape (n,)
+            The spans.
+        targets : tuple of str
+            How the processes' names begin. The video's faults disturb no message.
+        """
+        hit = np.zeros(len(from_ns), dtype=bool)
+        faults = self.faults[self.faults["target"].str.startswith(targets)]
+        for struck_ns, recovered_ns in faults[["t_ns", "recovered_ns"]].to_numpy(dtype=np.int64):
+            until_ns = recovered_ns + FAULT_ECHO_NS if recovered_ns else _FOREVER_NS
+            hit |= (from_ns <= until_ns) & (to_ns >= struck_ns)
+        return hit
+
+    def window_rows(self, entries: pd.DataFrame | View) -> Integers:
         """Return, for each entry or operation, the row of its round and window in :attr:`rounds`, or -1."""
         return positions(window_key(self.rounds), window_key(entries))
+
+
+def _viewers(scenario: Mapping[str, Any]) -> int:
+    """Return how many viewers a scenario has."""
+    tables = int(scenario.get("tables", 0))
+    crowds = [crowd for crowd in scenario.get("crowds", ()) if crowd["kind"] == "viewer"]
+    joined = sum(crowd["count"] * (1 if crowd["table"] else tables) for crowd in crowds)
+    return int(scenario.get("viewers_per_table", 0)) * tables + int(joined)
 
 
 def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
@@ -109,9 +292,9 @@ def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
     return rows
 
 
-def window_key(frame: pd.DataFrame) -> Integers:
+def window_key(frame: pd.DataFrame | View) -> Integers:
     """Return one integer for round and window of each row."""
-    key: Integers = (frame["round"].to_numpy(dtype=np.int64) << 8) | frame["window"].to_numpy(dtype=np.int64)
+    key: Integers = (np.asarray(frame["round"], dtype=np.int64) << 8) | np.asarray(frame["window"], dtype=np.int64)
     return key
 
 
@@ -120,30 +303,33 @@ def kind_of_account(accounts: Integers) -> Integers:
     return accounts >> 56
 
 
-def is_player(accounts: Integers) -> npt.NDArray[np.bool_]:
+def is_player(accounts: Integers) -> Mask:
     """Tell which accounts are players'."""
-    players: npt.NDArray[np.bool_] = kind_of_account(accounts) == int(AccountKind.PLAYER)
+    players: Mask = kind_of_account(accounts) == int(AccountKind.PLAYER)
     return players
 
 
-def positions(keys: Integers, wanted: Integers) -> Integers:
-    """Return the first position of each wanted value in `keys`, or -1."""
-    if not len(keys):
-        return np.full(len(wanted), -1, dtype=np.int64)
-    order = np.argsort(keys, kind="stable")
-    ranked = keys[order]
-    at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
-    return np.where(ranked[at] == wanted, order[at], -1)
-
-
-def taken(frame: pd.DataFrame, column: str, rows: Integers) -> Integers:
+def taken(frame: pd.DataFrame | View, column: str, rows: Integers) -> Integers:
     """Return a column's values at `rows`, 0 where a row is -1."""
-    values = frame[column].to_numpy()
+    values = np.asarray(frame[column])
     if not len(values):
         return np.zeros(len(rows), dtype=np.int64)
-    return np.where(rows >= 0, values[rows], 0).astype(np.int64)
+    found = values[rows].astype(np.int64, copy=False)
+    if len(rows) and rows.min() < 0:
+        found[rows < 0] = 0
+    return found
 
 
-def repeated(values: pd.Series) -> npt.NDArray[np.bool_]:
-    """Tell which rows repeat a value of an earlier row."""
-    return values.duplicated().to_numpy()
+def opened_seq(history: History, entries: pd.DataFrame | View) -> Integers:
+    """Return the journal number of the open entry of each entry's window in its shard, 0 if there is none."""
+    return by_shard(history.rounds["opened_seqs"], history.window_rows(entries), np.asarray(entries["shard"]))
+
+
+def by_shard(lists: pd.Series, rows: Integers, shards: Integers) -> Integers:
+    """Return the element of each row's list that belongs to a shard, 0 where either is not known."""
+    width = max((len(values) for values in lists), default=0)
+    if not width:
+        return np.zeros(len(rows), dtype=np.int64)
+    matrix = np.array([[*values, *([0] * (width - len(values)))] for values in lists], dtype=np.int64)
+    known = (rows >= 0) & (shards >= 0) & (shards < width)
+    return np.where(known, matrix[rows, np.clip(shards, 0, width - 1)], 0)

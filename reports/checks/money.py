@@ -5,8 +5,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.ids import AccountKind
-from reports.checks.history import History, is_player, kind_of_account
+from reports.checks.history import History, is_player, kind_of_account, taken
+from reports.checks.ordering import group_by, group_starts, positions, running_sum, start_of_group
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
 _KEY = ["shard", "account"]
 
@@ -16,7 +18,7 @@ def conservation(history: History) -> Verdict:
     if history.ledger.empty or history.accounts.empty:
         return unknown("there is no export of ledger and accounts")
     counts = {"entries": len(history.ledger), "accounts": len(history.accounts)}
-    replayed = history.legs.groupby(_KEY)["change"].sum().rename("replayed")
+    replayed = _sums(history.legs)
     exported = history.accounts.groupby(_KEY)["balance"].sum().rename("exported")
     both = pd.concat([replayed, exported], axis=1).fillna(0).astype("int64").reset_index()
     totals = history.accounts.groupby("shard")["balance"].sum().reset_index()
@@ -39,36 +41,54 @@ def account_chains(history: History) -> Verdict:
     """Check that journals have no gap and that each player's balance and version follow from the entry before."""
     if history.ledger.empty or history.accounts.empty:
         return unknown("there is no export of ledger and accounts")
-    ledger = history.ledger
-    place = ledger.groupby("shard").cumcount() + 1
-    chain = _player_chains(ledger)
-    last = chain[~chain.duplicated(_KEY, keep="last")].merge(
-        history.accounts.rename(columns={"balance": "account_balance", "version": "account_version"}),
-        on=_KEY, how="left", suffixes=("", "_account"), indicator=True,
-    )  # fmt: skip
-    missing = last["_merge"] == "left_only"
-    stale = ~missing & (
+    entries, links = history.entries, _links(history)
+    place = np.arange(len(entries)) - start_of_group(group_starts(entries["shard"])) + 1
+    entries = entries.adding(expected_seq=place)
+    last = _last_entries(history)
+    stale = last["found"] & (
         (last["balance_after"] != last["account_balance"]) | (last["version"] != last["account_version"])
     )
-    last = last.drop(columns="_merge")
-    counts = {"entries": len(ledger), "players": len(last)}
+    missing = ~last["found"] & (last["version"] > 0)  # what was sent to nobody is refused on record
+    counts = {"entries": len(entries), "players": len(last)}
     broken = first_broken(
         (
-            Rule("a gap or repetition in a shard's journal", ledger.assign(expected_seq=place), ledger["seq"] != place),
+            Rule("a gap or repetition in a shard's journal", entries, entries["seq"] != place),
             Rule(
-                "a balance that does not follow from the entry before", chain,
-                chain["balance_after"] != chain["balance_before"] + chain["moved"],
+                "a balance that does not follow from the entry before", links,
+                links["balance_after"] != links["balance_before"] + links["moved"],
             ),
             Rule(
-                "an account version that skips or repeats", chain,
-                chain["version"] != chain["version_before"] + (chain["moved"] != 0),
+                "an account version that skips or repeats", links,
+                links["version"] != links["version_before"] + (links["moved"] != 0),
             ),
             Rule("a player in the journal that has no account row", last, missing),
             Rule("an account row that is not its last entry's balance and version", last, stale),
         ),
         **counts,
     )  # fmt: skip
-    return broken or ok(f"{len(last):,} players' chains have no gap over {len(ledger):,} entries", **counts)
+    return broken or ok(f"{len(last):,} players' chains have no gap over {len(entries):,} entries", **counts)
+
+
+def _links(history: History) -> View:
+    """Return the players' entries in order of account, each with its predecessor's balance and version."""
+    chain = history.chain
+    links = history.entries.at(
+        chain.rows, "shard", "seq", "account", "op", "kind", "status", "amount", "moved", "balance_after", "version"
+    )
+    before = {"balance_before": chain.before(links["balance_after"]), "version_before": chain.before(links["version"])}
+    return links.adding(**before)
+
+
+def _last_entries(history: History) -> View:
+    """Return each player's last entry with the account's row, where there is one, beside it."""
+    chain, accounts = history.chain, history.accounts
+    ends = np.flatnonzero(np.append(chain.starts[1:], True)) if len(chain.starts) else np.arange(0)
+    last = history.entries.at(chain.rows[ends], "shard", "seq", "account", "op", "balance_after", "version")
+    # players' numbers leave room for the shard's
+    players = np.where(is_player(accounts["account"].to_numpy()), accounts["account"].to_numpy(), -1)
+    row = positions(players << 10 | accounts["shard"].to_numpy(), last["account"] << 10 | last["shard"])
+    sides = {f"account_{name}": taken(accounts, name, row) for name in ("balance", "version")}
+    return last.adding(found=row >= 0, **sides)
 
 
 def non_negative(history: History) -> Verdict:
@@ -78,12 +98,14 @@ def non_negative(history: History) -> Verdict:
     ledger = history.ledger
     overdrawn = is_player(ledger["account"].to_numpy()) & (ledger["balance_after"].to_numpy() < 0)
     legs = history.legs
-    escrow = legs[kind_of_account(legs["account"].to_numpy()) == int(AccountKind.ESCROW)].reset_index(drop=True)
-    escrow["balance"] = escrow.groupby(_KEY)["change"].cumsum()
-    final = escrow[~escrow.duplicated(_KEY, keep="last")].reset_index(drop=True)
-    final["round"] = final["account"] & ((1 << 56) - 1)
-    full = (final["balance"] != 0).to_numpy()
-    ended = final["round"].isin(_ended_rounds(history.rounds)).to_numpy()
+    own = View(legs).where(kind_of_account(legs["account"].to_numpy()) == int(AccountKind.ESCROW))
+    order, starts = group_by(own["account"], own["shard"])
+    escrow = own.at(order)
+    escrow = escrow.adding(balance=running_sum(escrow["change"], starts))
+    final = escrow.where(np.append(starts[1:], True) if len(starts) else starts)
+    final = final.adding(round=final["account"] & ((1 << 56) - 1))
+    full = final["balance"] != 0
+    ended = np.isin(final["round"], _ended_rounds(history.rounds))
     counts = {"entries": len(ledger), "escrows": len(final), "unfinished": int((full & ~ended).sum())}
     broken = first_broken(
         (
@@ -105,12 +127,10 @@ def _ended_rounds(rounds: pd.DataFrame) -> npt.NDArray[np.int64]:
     return ended
 
 
-def _player_chains(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the players' entries in order of account, each with its predecessor's balance and version."""
-    columns = ["shard", "seq", "account", "op", "kind", "status", "amount", "moved", "balance_after", "version"]
-    rows = ledger.loc[is_player(ledger["account"].to_numpy()), columns]
-    rows = rows.sort_values(["account", "shard"], kind="stable", ignore_index=True)
-    starts = ~rows.duplicated(_KEY)
-    for before, column in (("balance_before", "balance_after"), ("version_before", "version")):
-        rows[before] = rows[column].shift(1, fill_value=0).where(~starts, 0)
-    return rows
+def _sums(legs: pd.DataFrame) -> "pd.Series[int]":
+    """Return the sum of each account's changes, named ``replayed``."""
+    shard, account = legs["shard"].to_numpy(), legs["account"].to_numpy()
+    order, starts = group_by(account, shard)
+    first = order[starts]
+    sums = np.add.reduceat(legs["change"].to_numpy()[order], np.flatnonzero(starts)) if len(order) else order
+    return pd.Series(sums, index=pd.MultiIndex.from_arrays([shard[first], account[first]], names=_KEY), name="replayed")

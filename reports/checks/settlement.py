@@ -6,12 +6,20 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import GROSS, POCKETS, SPOTS
+from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.records import PushKind
-from reports.checks.history import History, positions, repeated, taken
+from reports.checks.history import History, taken
+from reports.checks.odds import NUMBERS, table_of_returns
+from reports.checks.ordering import Integers, found_among, repeated
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
+from reports.checks.view import View
 
-_OUTCOME, _VOID = "outcome", "void"
+_OUTCOME, _VOID = 1, 2
+_ROULETTE = ("roulette", "")
+"""Rounds without a game are of a time when there was one."""
+_NAMES = np.array(["unknown", "outcome", "void"], dtype=object)
+_RETURNS = table_of_returns([spot.name for spot in SPOTS])
 
 
 def settled_once(history: History) -> Verdict:
@@ -21,7 +29,7 @@ def settled_once(history: History) -> Verdict:
     ends, bets = _ends(history), _bets(history)
     counts = {"accepted": len(bets), "ended": len(ends), "rounds": history.rounds["round"].nunique()}
     rounds = history.rounds.drop(columns=["opened_seqs", "closed_seqs"])
-    known = ends["decision"].isin((_OUTCOME, _VOID))
+    known = ends["decided"] != 0
     endless = ~bets["ended"]
     broken = first_broken(
         (
@@ -44,42 +52,73 @@ def settled_once(history: History) -> Verdict:
     return ok(f"all {len(bets):,} accepted bets ended once, as the outcomes of their rounds demand", **counts)
 
 
-def _bets(history: History) -> pd.DataFrame:
-    bets = history.accepted[["shard", "seq", "op", "account", "round", "window", "selection", "amount"]].copy()
-    bets["ended"] = positions(history.terminals["op"].to_numpy(), bets["op"].to_numpy()) >= 0
-    bets["settled_ns"] = taken(history.rounds, "settled_ns", _round_rows(history, bets))
-    return bets
+def _bets(history: History) -> View:
+    bets = history.accepted.at(None, "shard", "seq", "op", "account", "round", "window", "selection", "amount")
+    ended = found_among(bets["op"], history.terminals["op"], history.bet_of_end)
+    return bets.adding(ended=ended, settled_ns=history.of_round("settled_ns", bets["round"]))
 
 
-def _ends(history: History) -> pd.DataFrame:
-    ends = history.terminals[["shard", "seq", "op", "kind", "account", "amount", "round"]].copy()
-    bet = positions(history.accepted["op"].to_numpy(), ends["op"].to_numpy())
-    row = _round_rows(history, ends)
-    for name in ("selection", "amount", "account", "round"):
-        ends[f"bet_{name}"] = taken(history.accepted, name, bet)
-    ends["matched"] = (bet >= 0) & (ends["account"] == ends["bet_account"]) & (ends["round"] == ends["bet_round"])
-    ends["outcome"] = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
-    decisions = history.rounds["decision"].to_numpy(dtype=object)
-    ends["decision"] = np.where(row >= 0, decisions[row], "unknown") if len(decisions) else "unknown"
-    ends["expected"] = _payouts(ends)
-    return ends
+def _ends(history: History) -> View:
+    ends = history.terminals.at(None, "shard", "seq", "op", "kind", "account", "amount", "round")
+    bet = history.bet_of_end
+    bets = {f"bet_{name}": taken(history.accepted, name, bet) for name in ("selection", "amount", "account", "round")}
+    matched = (bet >= 0) & (ends["account"] == bets["bet_account"]) & (ends["round"] == bets["bet_round"])
+    row = history.round_rows(ends["round"])
+    outcome = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
+    decided = _decided(history, row)
+    ends = ends.adding(**bets, matched=matched, outcome=outcome, decided=decided, decision=_NAMES[decided],
+                       game=_games(history, row))  # fmt: skip
+    return ends.adding(expected=_payouts(ends))
 
 
-def _payouts(ends: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return what each bet is owed: the game's payout for its round's outcome, or its stake back."""
-    selection, outcome, stake = (ends[name].to_numpy() for name in ("bet_selection", "outcome", "bet_amount"))
-    on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < POCKETS)
-    gross = GROSS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
-    pays = np.where(on_layout, gross * stake, -1)
-    return np.where((ends["kind"] == int(EntryKind.SETTLE)).to_numpy(), pays, stake)
+def _decided(history: History, row: Integers) -> Integers:
+    """Return, for rows of :attr:`History.rounds`, whether an outcome or a void is on record (0: neither)."""
+    codes = np.zeros(len(history.rounds) + 1, dtype=np.int64)
+    for decision, code in (("outcome", _OUTCOME), ("void", _VOID)):
+        codes[:-1][(history.rounds["decision"] == decision).to_numpy()] = code
+    return codes[row]
 
 
-def _wrong_kind(ends: pd.DataFrame) -> pd.Series:
-    kind, decision = ends["kind"], ends["decision"]
-    settled_void = (kind == int(EntryKind.SETTLE)) & (decision == _VOID)
-    voided_outcome = (kind == int(EntryKind.VOID)) & (decision == _OUTCOME)
-    no_end = ~kind.isin((int(EntryKind.SETTLE), int(EntryKind.VOID), int(EntryKind.CANCEL)))
-    return settled_void | voided_outcome | no_end
+def _games(history: History, row: Integers) -> npt.NDArray[np.object_]:
+    return np.append(history.rounds["game"].to_numpy(dtype=object), "")[row]
+
+
+def _is_roulette(names: npt.NDArray[np.object_]) -> Mask:
+    known: Mask = np.isin(names.astype(str), _ROULETTE)
+    return known
+
+
+def _pay_as_the_game_does(name: str, ends: View, pays: npt.NDArray[np.int64]) -> None:
+    """Fill in what the odds of a game other than roulette pay; -1 stays where they pay nothing that is known."""
+    game = GAMES.get(name)
+    if game is None:
+        return
+    selection, stake = ends["bet_selection"], ends["bet_amount"]
+    mine = (ends["game"] == name) & (selection >= 0) & (selection < len(game.spots))
+    for outcome in np.unique(ends["outcome"][mine]).tolist():
+        if game.is_outcome(outcome):
+            rows = np.flatnonzero(mine & (ends["outcome"] == outcome))
+            pays[rows] = game.payouts_minor(selection[rows], stake[rows], outcome)
+
+
+def _payouts(ends: View) -> npt.NDArray[np.int64]:
+    """Return what each bet is owed: what the published odds pay for its round's outcome, or its stake back."""
+    selection, outcome, stake = (ends[name] for name in ("bet_selection", "outcome", "bet_amount"))
+    on_layout = (selection >= 0) & (selection < len(SPOTS)) & (outcome >= 0) & (outcome < NUMBERS)
+    gross = _RETURNS[np.where(on_layout, selection, 0), np.where(on_layout, outcome, 0)]
+    pays = np.where(on_layout & _is_roulette(ends["game"]), gross * stake, -1)
+    for name in set(ends["game"]) - {*_ROULETTE}:
+        _pay_as_the_game_does(str(name), ends, pays)
+    return np.where(ends["kind"] == int(EntryKind.SETTLE), pays, stake)
+
+
+def _wrong_kind(ends: View) -> Mask:
+    kind, decided = ends["kind"], ends["decided"]
+    settled_void = (kind == int(EntryKind.SETTLE)) & (decided == _VOID)
+    voided_outcome = (kind == int(EntryKind.VOID)) & (decided == _OUTCOME)
+    no_end = ~np.isin(kind, (int(EntryKind.SETTLE), int(EntryKind.VOID), int(EntryKind.CANCEL)))
+    wrong: Mask = settled_void | voided_outcome | no_end
+    return wrong
 
 
 def _second_outcome(rounds: pd.DataFrame) -> Mask:
@@ -91,31 +130,22 @@ def _second_outcome(rounds: pd.DataFrame) -> Mask:
 def _decision_rules(history: History) -> tuple[Rule, ...]:
     ledger = history.ledger
     decided = ledger[ledger["kind"].to_numpy() == EntryKind.DECIDE].reset_index(drop=True)
-    row = _round_rows(history, decided)
+    row = history.round_rows(decided["round"].to_numpy())
     recorded = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
     differs = (recorded >= 0) & (decided["selection"].to_numpy() != recorded)
     return (
-        Rule("a round that was decided twice", decided, repeated(decided["round"])),
+        Rule("a round that was decided twice", decided, repeated(decided["round"].to_numpy())),
         Rule("a decision that differs from the round's outcome", decided.assign(outcome=recorded), differs),
     )
 
 
 def _push_rules(history: History) -> tuple[Rule, ...]:
     pushes = history.pushes
-    told = pushes[(pushes["kind"] == int(PushKind.TABLE)) & (pushes["phase"] == int(Phase.RESULT))]
-    told = told[["session", "table", "round", "outcome", "app_ns"]].reset_index(drop=True)
-    row = _round_rows(history, told)
-    told["recorded"] = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
-    decision = history.rounds["decision"].to_numpy(dtype=object)
-    known = (decision[row] != "unknown") & (row >= 0) if len(decision) else np.zeros(len(told), dtype=bool)
+    result = (pushes["kind"].to_numpy() == int(PushKind.TABLE)) & (pushes["phase"].to_numpy() == int(Phase.RESULT))
+    told = View(pushes).where(result, "session", "table", "round", "outcome", "app_ns")
+    row = history.round_rows(told["round"])
+    recorded = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
+    differs = (_decided(history, row) != 0) & (told["outcome"] != recorded)
     return (
-        Rule(
-            "a player who was told another outcome than the recorded one",
-            told,
-            known & (told["outcome"] != told["recorded"]),
-        ),
+        Rule("a player who was told another outcome than the recorded one", told.adding(recorded=recorded), differs),
     )
-
-
-def _round_rows(history: History, entries: pd.DataFrame) -> npt.NDArray[np.int64]:
-    return positions(history.rounds["round"].to_numpy(), entries["round"].to_numpy())

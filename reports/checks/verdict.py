@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from msgspec import Struct, field
 
+from reports.checks.view import View
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -36,7 +38,7 @@ class Rule(NamedTuple):
     """One thing that must not be: rows of `frame` where `broken` holds break it."""
 
     message: str
-    frame: pd.DataFrame
+    frame: pd.DataFrame | View
     broken: Mask | pd.Series
 
 
@@ -67,9 +69,10 @@ def first_broken(rules: Iterable[Rule], **counts: int) -> Verdict | None:
     return None
 
 
-def row_of(frame: pd.DataFrame, row: int) -> dict[str, Any]:
+def row_of(frame: pd.DataFrame | View, row: int) -> dict[str, Any]:
     """Return a row as plain values."""
-    return {str(name): plain(frame[name].iloc[row]) for name in frame.columns}
+    values = frame.row(row) if isinstance(frame, View) else {name: frame[name].iloc[row] for name in frame.columns}
+    return {str(name): plain(value) for name, value in values.items()}
 
 
 def plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ _SHOWN = ["viewer", "table", "edge", "rendition", "msn", "part", "status", "star
 def video_advances(history: History) -> Verdict:
     """Check that each viewer's parts go forward, none is older than film allows, and announced parts are there."""
     rows = history.video
-    if rows.empty and not history.viewers:
+    if rows.empty and not history.terms.viewers:
         return ok("nobody was to watch any video")
     parts = rows.loc[(rows["kind"] == int(FetchKind.PART)) & (rows["status"] == 200), _SHOWN]
     parts = parts.sort_values(["viewer", "end_ns"], kind="stable", ignore_index=True)
@@ -44,8 +44,10 @@ def video_advances(history: History) -> Verdict:
     )
     if broken:
         return broken
-    if watched < max(history.viewers, 1):
-        return unknown(f"{history.viewers - watched:,} of {history.viewers:,} viewers saw nothing", **counts)
+    if watched < max(history.terms.viewers, 1):
+        return unknown(
+            f"{history.terms.viewers - watched:,} of {history.terms.viewers:,} viewers saw nothing", **counts
+        )
     undated = int((parts["media_ns"] <= 0).sum())
     if undated:
         return unknown(f"{undated:,} parts do not say when they were filmed", **counts)

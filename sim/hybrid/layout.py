@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numba import types
 from numba.experimental import structref
 
+from reference_impl.domain.bets import Status
 from sim.kernels import Floats, Int64s
 from sim.parameters import LEVELS, Model, Stages, Table
 
@@ -124,7 +125,7 @@ TELL_WATERMARK, TELL_CONTROL_WANTED, TELL_CONTROL_DONE = constants(range(1, 4))
     TIMERS_N, OFFERED, OK, REJECTED, REFUSED, RESENT, CONNECTED, UNANSWERED_N, ROUNDTRIPS, LOGINS, CONNECTS,
     RECONNECTS, PUSHED, EVENTS_DONE, BY_STATUS,
 ) = constants(range(26))  # fmt: skip
-COUNTS = int(BY_STATUS) + 16
+COUNTS = int(BY_STATUS) + max(Status) + 1
 
 # Rows of `tables`.
 (
@@ -150,7 +151,7 @@ HISTOGRAMS = 4
 
 
 class Setup(NamedTuple):
-    """Numbers that do not change during a run."""
+    """What does not change during a run."""
 
     seed: int
     load_start_ns: int
@@ -172,6 +173,7 @@ class Setup(NamedTuple):
     stake_minor_min: int
     stake_minor_max: int
     n_selections: int
+    cover: Int64s
 
 
 class World(NamedTuple):

@@ -56,7 +56,7 @@ from sim.hybrid.layout import (
     World,
     constants,
 )
-from sim.kernels import Int64s, compiled, in_time
+from sim.kernels import Int64s, compiled, in_time, may_send
 from sim.random_streams import Stream
 
 ATTEMPT_SHIFT = 26
@@ -68,6 +68,7 @@ SAID_OK, SAID_NO, SAID_LATE, NOT_SAID = constants(
     (Outcome.OK, Outcome.REJECTED, Outcome.REFUSED, Outcome.UNKNOWN)
 )  # fmt: skip
 PLAYER_SHIFT = 24
+NEVER_NS = 1 << 62
 
 verdict = compiled(verdict_on_bet)
 
@@ -153,10 +154,11 @@ def _give_up(w: World, b: int, now_ns: int) -> None:
 
 
 def _invoke(w: World, s: Setup, b: int, now_ns: int) -> None:
-    """Let a player place a bet now: refuse it if its window is over, keep it if there is no connection."""
+    """Let a player place a bet now: refuse it if it is too late, keep it if there is no connection."""
     bet = w.bets[b]
     w.counts[OFFERED] += 1
-    if now_ns >= w.rounds[bet.round].closes_ns:
+    connected_ns = w.players[bet.player].opened_ns or NEVER_NS
+    if not may_send(now_ns, bet.due_ns, w.rounds[bet.round].closes_ns, connected_ns):
         refuse(w, b, now_ns)
         return
     link(w, b, now_ns)

@@ -78,7 +78,7 @@ from sim.hybrid.path import (
     unanswer,
     unlink,
 )
-from sim.kernels import Int64s, bets_count, compiled, planned_bet, uniform
+from sim.kernels import Int64s, bets_count, compiled, may_send, planned_bet, uniform
 from sim.random_streams import Stream
 
 LOGIN, CONNECT, RECONNECT = constants((Stream.LOGIN, Stream.CONNECT, Stream.RECONNECT))
@@ -241,7 +241,7 @@ def _welcome(w: World, s: Setup, p: int, row: int, connection: int, now_ns: int)
 def _come_forward(w: World, s: Setup, b: int, now_ns: int) -> None:
     """Send a bet that waited for a connection, unless its window is over by now."""
     bet = w.bets[b]
-    if now_ns < w.rounds[bet.round].closes_ns:
+    if may_send(now_ns, bet.due_ns, w.rounds[bet.round].closes_ns, w.players[bet.player].opened_ns):
         bet.state = UNANSWERED
         send(w, s, b, now_ns)
         return
@@ -256,11 +256,11 @@ def _hear(w: World, s: Setup, p: int, r: int, at_ns: int, phase: int, now_ns: in
     player.heard_round = game.id
     round_no = game.id & ROUND_NO_MAX
     planned = 0
-    for j in range(bets_count(s.seed, p, round_no, s.participation, s.bets_mean)):
+    for j in range(bets_count(s.seed, p, round_no, s.participation, s.bets_mean, len(s.cover))):
         k = round_no * DRAWS_PER_ROUND + j
         offset_ns, selection, amount = planned_bet(
             s.seed, p, k, s.window_s, s.repeat_share, s.late_share, s.repeat_mean_s, s.late_mean_s,
-            s.stake_minor_min, s.stake_minor_max, s.n_selections,
+            s.stake_minor_min, s.stake_minor_max, s.n_selections, s.cover,
         )  # fmt: skip
         due_ns = game.opens_ns + offset_ns
         if due_ns < at_ns:
@@ -384,7 +384,7 @@ def _announce(w: World, s: Setup, r: int, seq: int, phase: int, event: int, now_
         at_ns = max(at_ns, player.down_ns)
         player.down_ns = at_ns
         if player.followed:
-            see(w, SEEN_PUSH, p, at_ns, event, player.gateway, ZERO, 0.0)
+            see(w, SEEN_PUSH, p, at_ns, event, player.gateway, player.connection, 0.0)
         if phase == BETS_OPEN:
             hear(w, s, p, r, at_ns, phase, now_ns, game.id)
     if phase == BETS_OPEN:
@@ -414,7 +414,7 @@ def _tell_paid(w: World, s: Setup, t: int, owners: Int64s, key: int, event: int,
             at_ns = starts_ns[player.gateway] + s.fanout_ns * told[player.gateway] + draw(w, s, T_PUSH, PUSH, p, key)
             at_ns = max(at_ns, player.down_ns)
             player.down_ns = at_ns
-            see(w, SEEN_PUSH, p, at_ns, event, player.gateway, ZERO, 0.0)
+            see(w, SEEN_PUSH, p, at_ns, event, player.gateway, player.connection, 0.0)
 
 
 def _kill_gateway(w: World, s: Setup, g: int, now_ns: int) -> None:

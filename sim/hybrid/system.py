@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import simpy
 
+from reference_impl.domain.game_round import timing_at
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import shard_of, table_of
 from reference_impl.domain.units import NS_PER_S
 from sim import random_streams
@@ -28,6 +30,7 @@ from sim.hybrid.audience import Audience
 from sim.hybrid.exact import Exact, exact
 from sim.hybrid.gateways import CrowdGateways
 from sim.hybrid.layout import Setup, World
+from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.hybrid.tables import ops_frame, pushes_frame, sightings
 from sim.hybrid.wallet import CrowdShard, State, write_commits
 from sim.kernels import Int64s
@@ -57,6 +60,11 @@ class Crowd:
         Players who are followed in any case, with weight 0 if the draw left them out.
     warm_up_s : float
         Histograms count from so long after the load starts.
+
+    Raises
+    ------
+    ConfigError
+        If the scenario asks for something that only the model of single players carries out.
     """
 
     def __init__(
@@ -69,13 +77,14 @@ class Crowd:
         trace: Collection[int] = (),
         warm_up_s: float = 0.0,
     ) -> None:
+        refuse_what_no_crowd_has(scenario)
         self.share = share
         self._warm_up_ns = round(warm_up_s * NS_PER_S)
         self._scenario = scenario
         self._model = model
         self._starts = starts
         self._env = env = simpy.Environment()
-        self._seen = Observations()
+        self._seen = Observations(deposit_minor=scenario.deposit_minor)
         self._draws = Draws(env, scenario.seed, model)
         self._host_state = 0
         self.load_start_ns = load_start_ns(starts)
@@ -84,9 +93,10 @@ class Crowd:
         self.state = State(make_world(scenario, model, self.load_start_ns, share, trace), setup)
         self.shards = [CrowdShard(env, number, self.state) for number in range(scenario.shards)]
         self._gateways = CrowdGateways(env, self.state)
+        timing = timing_at(scenario.timing, scenario.timings, 1)
         self._tables = [
-            Table(env, number, scenario.seed, scenario.timing, self._draws, self.shards, self, self._seen,
-                  self._load_end_ns)
+            Table(env, number, scenario.seed, game_at(scenario.games, number), timing, self._draws, self.shards, self,
+                  self._seen, self._load_end_ns)
             for number in range(1, scenario.tables + 1)
         ]  # fmt: skip
         self.audience = Audience(env, scenario, self._draws, self.load_start_ns, share, trace)
@@ -136,7 +146,7 @@ class Crowd:
         """Broadcast a table event, with room for all bets that players may plan on hearing it."""
         w = self.state.world
         first, last = w.table_first[news.table - 1], w.table_first[news.table]
-        bets_each = int(self.state.setup.bets_mean) + 1
+        bets_each = bets_max(self.state.setup)
         followed = int(w.followed_first[news.table] - w.followed_first[news.table - 1])
         self._make_room(bets=int(last - first) * bets_each, seen=followed)
         self._gateways.announce(news)
@@ -183,6 +193,7 @@ class Crowd:
         for player in np.flatnonzero(w.players["followed"]).tolist():
             shard = self.shards[w.players["shard"][player]]
             shard.ledger.deposit(shard.new_ref(), player, deposit)
+            self._seen.depositors.append(player)
 
     def _forget(self) -> None:
         """Begin the histograms anew: the warm-up is over."""
@@ -307,8 +318,13 @@ def sampled(seed: int, w: World, share: float) -> Any:
     return (chosen < share) & (who > 0)
 
 
+def bets_max(setup: Setup) -> int:
+    """Return how many bets a player places in a round at most."""
+    return len(setup.cover) or int(setup.bets_mean) + 1
+
+
 def make_setup(scenario: Scenario, model: Model, start_ns: int) -> Setup:
-    """Return the numbers that do not change."""
+    """Return what does not change."""
     push_ns = layout.table_row(model.push_ns)
     return Setup(
         scenario.seed, start_ns, start_ns + round(scenario.load_s * NS_PER_S), round(scenario.answer_s_max * NS_PER_S),
@@ -349,7 +365,7 @@ def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, tr
     queues = np.zeros(shards, dtype=layout.SHARD)
     for name in ("first", "last", "taken"):
         queues[name] = -1
-    bets_each = int(scenario.betting.bets_per_round_mean) + 1
+    bets_each = bets_max(make_setup(scenario, model, start_ns))
     w = World(
         counts=counts, levels=np.array(LEVELS), tables=layout.all_rows(model),
         cycle=layout.stage_rows(model.host.states[0])[1].astype(np.int64),

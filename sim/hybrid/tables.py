@@ -69,6 +69,7 @@ def ops_frame(w: World, weight: float, chosen: Any) -> pd.DataFrame:
         "version": np.where(answered, bets["version"], 0),
         "shard": np.where(answered, w.players["shard"][player], -1),
         "seq": np.where(answered, bets["seq"], 0),
+        "timelines": stamped & is_bet & (attempts["written_ns"] > 0),
         "weight": np.where(chosen[player], weight, 0.0),
     }
     for name in _STAMPS:
@@ -91,6 +92,7 @@ def pushes_frame(w: World, frames: list[Frame]) -> pd.DataFrame:
         "pushes",
         {
             "session": seen["player"],
+            "connection": seen["c"],
             **{name: values[which] if len(frames) else which for name, values in named.items()},
             "media_ns": np.zeros(len(seen), dtype=np.int64),
             "kernel_ns": seen["at_ns"],

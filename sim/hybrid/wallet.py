@@ -10,7 +10,7 @@ import numpy as np
 import simpy
 
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.games.roulette import payouts_minor
+from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import round_no_of, table_of
 from reference_impl.domain.ledger import Bet, Ledger
 from sim.hybrid import path, people
@@ -136,17 +136,18 @@ class CrowdShard:
         """Return how many bets of a round have no end yet."""
         return int(self._state.world.books[self._state.slot(known), self.number]["count"])
 
-    def settle(self, known: int, outcome: int, limit: int) -> Int64s:
+    def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
         """Settle a round's first unsettled bets; return whose they were."""
         w, row = self._state.world, self._state.slot(known)
         rows = path.accepted(self._state.handle, row, self.number, limit)
-        amounts = payouts_minor(w.bets["selection"][rows].astype(np.int64), w.bets["amount"][rows], outcome)
+        selections, stakes = w.bets["selection"][rows].astype(np.int64), w.bets["amount"][rows].astype(np.int64)
+        amounts = game.payouts_minor(selections, stakes, outcome)
         followed = self._followed(rows)
         paid = [(self._ref(bet), int(w.bets["player"][bet]), int(amounts[i])) for i, bet in followed]
         path.pay_out(self._state.handle, row, self.number, rows, amounts)
         w.shards[self.number]["seq"] += 1 if len(rows) else 0
         if paid:
-            self.ledger.settle(known, paid, self.new_ref())
+            self.ledger.settle(known, paid)
         return np.unique(w.bets["player"][rows]).astype(np.int64)
 
     def void(self, known: int) -> Int64s:

@@ -10,6 +10,7 @@ from loadtest.campaign import run_campaign
 from loadtest.config import CAMPAIGNS, load_campaign, parse_campaign
 from reference_impl.domain.records import FetchKind, OpKind
 from reports.run import Run, open_run
+from reports.users import adversary_gain
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -51,11 +52,25 @@ def test_every_check_of_the_smoke_campaign_is_ok(smoke: Run) -> None:
     assert {name: check["status"] for name, check in checks.items() if check["status"] != "ok"} == {}
 
 
-def test_all_players_log_in_connect_and_bet(smoke: Run) -> None:
-    ops = smoke.ops
-    assert (ops["kind"] == OpKind.LOGIN).sum() == 20
-    assert ops.loc[ops["kind"] == OpKind.CONNECT, "account"].nunique() == 20
-    assert ops.loc[ops["kind"] == OpKind.BET, "account"].nunique() == 20
+def test_everybody_logs_in_and_does_what_their_kind_does(smoke: Run) -> None:
+    players, adversaries, browsers = set(range(1, 21)), {25, 26}, {27, 28}
+    by_kind = {kind: set(smoke.ops.loc[smoke.ops["kind"] == kind, "account"]) for kind in OpKind}
+    assert by_kind[OpKind.LOGIN] == by_kind[OpKind.CONNECT] == players | adversaries | browsers
+    assert by_kind[OpKind.BET] == players | adversaries
+    assert by_kind[OpKind.LOBBY] == browsers
+
+
+def test_adversaries_bet_late_and_gain_nothing(smoke: Run) -> None:
+    gain = adversary_gain(smoke)
+    assert gain is not None
+    assert gain.after_told > 0
+    assert (gain.accepted_after_close, gain.accepted_after_told) == (0, 0)
+
+
+def test_locust_names_what_was_done_by_whom(smoke: Run) -> None:
+    statistics = (smoke.path / "locust_stats.csv").read_text()
+    for name in ("WS,bettor bet,", "GET,viewer part,", "GET,lobby-browser lobby,", "WS,adversary bet,"):
+        assert name in statistics
 
 
 def test_no_operation_starts_before_it_is_due_or_goes_unanswered(smoke: Run) -> None:

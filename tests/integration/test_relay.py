@@ -11,7 +11,7 @@ from shards import connect_as_writer
 from reference_impl import bus
 from reference_impl.stack.embedded import EmbeddedNats
 from reference_impl.stack.processes import end
-from reference_impl.wallet.relay import STREAM, Relay
+from reference_impl.wallet.relay import STREAM, Relay, ensure_stream
 
 BATCHES = 1500
 
@@ -68,3 +68,21 @@ async def read_stream(client: object, last: int) -> list[str]:
                 seen.append(message.headers["Nats-Msg-Id"])
                 await message.ack()
     return seen
+
+
+@pytest.mark.parametrize("point", [0, 3, 9])
+async def test_the_outbox_is_replayed_from_any_point(shard_dsn: str, nats_server: EmbeddedNats, point: int) -> None:
+    db = await connect_as_writer(shard_dsn)
+    await db.execute("SELECT take_table(1)")
+    for number in range(9):
+        await db.execute("SELECT announce(1, 1, $1)", str(number))
+    await db.execute("UPDATE relay_cursor SET batch = $1", point)
+    client = await bus.connect(nats_server.url, "test")
+    await ensure_stream(client)
+    relaying = asyncio.create_task(Relay(0, shard_dsn, client).run(lambda: None))
+    await db.execute("SELECT announce(1, 1, '9')")
+    assert await read_stream(client, 10) == [f"0-{number}" for number in range(point + 1, 11)]
+    relaying.cancel()
+    await asyncio.gather(relaying, return_exceptions=True)
+    await client.close()
+    await db.close()

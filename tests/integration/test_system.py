@@ -16,8 +16,10 @@ from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.outcome import seeded_outcome
 from reference_impl.domain.games.roulette import GROSS, POCKETS
+from reference_impl.domain.ids import round_no_of
 from reference_impl.domain.protocol import FRAME_BYTES_MAX, CloseCode
 from reference_impl.stack.config import StackConfig
+from reference_impl.stack.replay import describe, held_against, parse_round, replay
 from reference_impl.stack.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,13 +36,13 @@ def said() -> list[str]:
 async def stack(said: list[str]) -> AsyncIterator[Stack]:
     config = StackConfig(edges=0, timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1))
     async with Stack(config, said.append) as running:
-        await open_players(running, *range(1, 40))
+        await open_players(running, *range(1, 90))
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def player(stack: Stack, request: pytest.FixtureRequest) -> Player:
-    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 40)))
+    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 90)))
     joined = Player(stack, next(numbers))
     await joined.join()
     return joined
@@ -81,6 +83,60 @@ async def test_the_same_id_with_another_amount_is_a_conflict(player: Player) -> 
     player.socket.messages.clear()
     player.bet(event, amount_minor=200, op=sent["id"])
     assert (await player.answer(sent))["status"] == Status.CONFLICT
+
+
+def undo(player: Player, bet: dict[str, object]) -> None:
+    player.socket.send({"t": "undo", "id": bet["id"], "table": 1, "round": bet["round"], "window": bet["window"]})
+
+
+async def undone(player: Player, bet: dict[str, object]) -> dict[str, object]:
+    return await player.socket.until(lambda m: m["t"] == "undone" and m["id"] == bet["id"])
+
+
+async def test_an_undo_returns_the_stake_once_and_is_answered_alike_for_ever(player: Player) -> None:
+    event = await player.next_open()
+    kept, taken_back = player.bet(event, amount_minor=100), player.bet(event, amount_minor=700)
+    undo(player, taken_back)  # right behind the bet, before its answer
+    first = await undone(player, taken_back)
+    assert (await player.answer(taken_back))["status"] == Status.ACCEPTED
+    assert (first["status"], first["balance_minor"]) == (Status.ACCEPTED, 100_000 - 100)
+    player.socket.messages.clear()
+    undo(player, taken_back)
+    assert await undone(player, taken_back) == first
+    paid = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == event["round"])
+    assert paid["ids"] == [kept["id"]]
+
+
+async def test_an_undo_after_the_close_is_too_late_and_the_bet_stands(player: Player) -> None:
+    event = await player.next_open()
+    bet = player.bet(event)
+    await player.phase(Phase.BETS_CLOSED, event["round"] - 1)
+    undo(player, bet)
+    assert (await undone(player, bet))["status"] == Status.WINDOW_CLOSED
+    paid = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == event["round"])
+    assert paid["ids"] == [bet["id"]]
+
+
+async def test_an_undo_that_comes_before_its_bet_keeps_the_bet_out_for_good(player: Player) -> None:
+    event = await player.next_open()
+    coming = {"id": "5" * 32, "round": event["round"], "window": event.get("window", 0)}
+    undo(player, coming)
+    assert (await undone(player, coming))["status"] == Status.ACCEPTED
+    assert (await player.answer(player.bet(event, op="5" * 32)))["status"] == Status.CANCELLED
+
+
+async def test_who_comes_back_is_told_every_table_event_that_was_missed(player: Player) -> None:
+    await player.next_open()
+    seen = max(m["state"]["seq"] for m in player.socket.messages if m["t"] == "table")
+    player.socket.disconnect()
+    await asyncio.sleep(1.5)
+    place = await player.placement()
+    player.socket = await connect(place["url"])
+    player.socket.send({"t": "hello", "ticket": place["ticket"], "seq": seen})
+    now = (await player.socket.until(lambda m: m["t"] == "welcome"))["state"]["seq"]
+    told = [m["state"]["seq"] for m in player.socket.messages if m["t"] == "table"]
+    assert now - seen >= 2
+    assert told[: now - seen] == list(range(seen + 1, now + 1))
 
 
 async def test_a_late_bet_is_refused_on_record(player: Player) -> None:
@@ -129,7 +185,7 @@ async def test_the_outcome_recomputes_from_the_revealed_seed_and_the_heads(playe
 @pytest.mark.parametrize(
     "frame",
     [
-        b"{", b"[]", b"null", b'{"t":"bet"}', b'{"t":"nonsense"}', b"\xff\xfe",
+        b"{", b"[]", b"null", b'{"t":"bet"}', b'{"t":"nonsense"}', b"\xff\xfe", b'{"t":"hello","ticket":"\xd0"}',
         b'{"t":"ping","sent_ns":-1}', b'{"t":"ping","sent_ns":1,"more":1}', b'{"t":"ping","sent_ns":1e999}',
         b'{"t":"bet","id":"../../etc/passwd","table":1,"round":1,"window":0,"selection":0,"amount_minor":1}',
         b'{"t":"bet","id":"' + b"0" * 32 + b'","table":1,"round":1,"window":0,"selection":0,"amount_minor":-5}',
@@ -184,17 +240,15 @@ async def test_whoever_does_not_say_hello_first_is_refused(player: Player) -> No
     assert socket.close_code == CloseCode.BAD_TICKET
 
 
-async def test_a_second_connection_of_a_player_replaces_the_first(player: Player) -> None:
+@pytest.mark.parametrize("avoid", ["", "the same gateway"])
+async def test_a_second_connection_of_a_player_replaces_the_first_on_whatever_gateway(
+    player: Player, avoid: str
+) -> None:
     first: Socket = player.socket
-    # The same gateway notices; across gateways both stay until one of them is closed.
-    for _ in range(20):
-        former = player.gateway
-        await player.join()
-        if player.gateway == former:
-            break
-        first = player.socket
+    await player.join(avoid=avoid and player.gateway)
     await asyncio.wait_for(first.closed.wait(), 5)
     assert first.close_code == CloseCode.REPLACED
+    assert not player.socket.closed.is_set()
 
 
 @pytest.mark.parametrize(
@@ -263,6 +317,37 @@ async def test_the_audit_trail_recomputes_and_equals_the_ledger(stack: Stack, pl
         for line in lines:
             head = follow(head, line)
             assert head is not None
+
+
+async def test_a_round_is_rebuilt_from_the_trail_alone_and_equals_the_ledger(stack: Stack, player: Player) -> None:
+    event = await player.next_open()
+    kept, late = player.bet(event, selection=36, amount_minor=300), player.bet(event, amount_minor=500)
+    undo(player, late)
+    await undone(player, late)
+    await player.phase(Phase.SETTLED, event["round"] - 1)
+    await asyncio.sleep(1.0)
+    told, entries = replay(stack.audit_dir, parse_round(f"1:{round_no_of(event['round'])}"))
+    await held_against(told, entries, stack.dsns)
+    assert told.findings == []
+    mine = {bet.id: bet for bet in told.bets if bet.player == player.number}
+    assert (mine[kept["id"]].end, mine[late["id"]].end) == ("settle", "cancel")
+    assert mine[kept["id"]].payout_minor == GROSS[36, told.decision["outcome"]] * 300
+    phases = [Phase(news["event"]["phase"]) for news in told.events]
+    assert phases[0] == Phase.BETS_OPEN
+    assert phases[-1] == Phase.SETTLED
+    assert "0 contradictions" in describe(told)
+
+
+async def test_a_row_that_only_the_ledger_has_is_named(stack: Stack, player: Player) -> None:
+    event = await player.next_open()
+    bet = player.bet(event)
+    await player.phase(Phase.SETTLED, event["round"] - 1)
+    await asyncio.sleep(1.0)
+    told, entries = replay(stack.audit_dir, event["round"])
+    lost = {shard: [entry for entry in kept if entry.ref != bet["id"]] for shard, kept in entries.items()}
+    await held_against(told, lost, stack.dsns)
+    assert len(told.findings) == 2
+    assert all("only the ledger has entry" in finding and bet["id"] in finding for finding in told.findings)
 
 
 async def test_every_round_ends_and_nothing_is_owed_when_the_rounds_are_finished(stack: Stack) -> None:

@@ -9,8 +9,6 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.database import migrate, prepare_shard
 
-EUR = 978
-
 
 @pytest.mark.parametrize("table", ["journal", "batch", "round_decision"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}"])
@@ -23,7 +21,7 @@ async def test_the_wallet_cannot_change_what_is_on_record(shard: asyncpg.Connect
 
 async def test_the_wallet_still_does_its_work_under_its_role(shard: asyncpg.Connection) -> None:
     assert await shard.fetchval("SELECT current_user") == "livetable_wallet"
-    assert await shard.fetchval("SELECT open_accounts($1, $2, $3, $4)", [bytes(16)], [1], [100], EUR) == 1
+    assert await shard.fetchval("SELECT open_accounts($1, $2, $3)", [bytes(16)], [1], [100]) == 1
     assert await shard.fetchval("SELECT count(*) FROM journal") == 1
 
 
@@ -43,7 +41,7 @@ async def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_mon
         first = files("reference_impl.wallet").joinpath("migrations", "001_ledger.sql").read_text()
         await connection.execute(first)
         await connection.execute("INSERT INTO account (id, currency, balance) VALUES (5, 978, 70), (6, 978, -70 + 140)")
-        await prepare_shard(dsn, 0, EUR)
+        await prepare_shard(dsn, 0)
         assert await connection.fetchval("SELECT balance FROM account WHERE id = 5") == 70
         versions = [row["version"] for row in await connection.fetch("SELECT version FROM schema_version ORDER BY 1")]
         assert versions == list(range(1, len(versions) + 1))
@@ -56,9 +54,9 @@ async def test_a_database_of_the_first_schema_is_brought_up_to_date_with_its_mon
 
 
 async def test_preparing_a_shard_again_changes_nothing(shard: asyncpg.Connection, shard_dsn: str) -> None:
-    await shard.execute("SELECT open_accounts($1, $2, $3, $4)", [bytes(16)], [1], [100], EUR)
+    await shard.execute("SELECT open_accounts($1, $2, $3)", [bytes(16)], [1], [100])
     head = await shard.fetchrow("SELECT * FROM head")
-    await prepare_shard(shard_dsn, 0, EUR)
+    await prepare_shard(shard_dsn, 0)
     assert await shard.fetchrow("SELECT * FROM head") == head
 
 
@@ -69,18 +67,18 @@ async def test_a_database_of_a_newer_schema_is_refused(shard_dsn: str) -> None:
     finally:
         await owner.close()
     with pytest.raises(ConfigError, match="schema version 999"):
-        await prepare_shard(shard_dsn, 0, EUR)
+        await prepare_shard(shard_dsn, 0)
 
 
 async def test_a_database_that_is_another_shard_is_refused(shard_dsn: str) -> None:
     with pytest.raises(ConfigError, match="shard 1 holds shard 0"):
-        await prepare_shard(shard_dsn, 1, EUR)
+        await prepare_shard(shard_dsn, 1)
 
 
 async def test_a_balance_of_any_earlier_time_can_be_told(shard: asyncpg.Connection) -> None:
     times = [await shard.fetchval("SELECT clock_timestamp()")]
     for number, amount in enumerate((100, 20, 3)):
-        await shard.fetchval("SELECT open_accounts($1, $2, $3, $4)", [number.to_bytes(16, "big")], [1], [amount], EUR)
+        await shard.fetchval("SELECT open_accounts($1, $2, $3)", [number.to_bytes(16, "big")], [1], [amount])
         times.append(await shard.fetchval("SELECT clock_timestamp()"))
     told = [await shard.fetchval("SELECT balance_at(1, $1)", at) for at in times]
     assert told == [0, 100, 120, 123]

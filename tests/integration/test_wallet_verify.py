@@ -16,21 +16,24 @@ from reference_impl.wallet.database import one_row
 ROUND = 1 << 32 | 1
 REFS = [bytes([7] * 15 + [n]) for n in range(6)]
 FAR = datetime(2090, 1, 1, tzinfo=UTC)
-PLACE = "SELECT * FROM place_bets($1, $2, $3, $4, $5, $6, $7)"
+PLACE = "SELECT * FROM place_bets($1, $2, $3, $4, $5, $6, $7, 2000000000000000000)"
+TOGETHER = PLACE.replace("place_bets", "place_together")
 
 
 async def play(shard: asyncpg.Connection) -> None:
     """Leave every kind of entry on record."""
     await shard.execute("SELECT take_table(1)")
-    await shard.fetchval("SELECT open_accounts($1, $2, $3, 978)", [b"%016d" % n for n in (1, 2)], [1, 2], [1000, 50])
-    await shard.fetchval("SELECT move_cash($1, $2, $3, $4, 978)", [2, 1], [REFS[4], REFS[5]], [1, 2], [20, 5])
+    await shard.fetchval("SELECT open_accounts($1, $2, $3)", [b"%016d" % n for n in (1, 2)], [1, 2], [1000, 50])
+    await shard.fetchval("SELECT move_cash($1, $2, $3, $4)", [2, 1], [REFS[4], REFS[5]], [1, 2], [20, 5])
     await shard.execute("SELECT open_window($1, 0, 1, 1, $2)", ROUND, FAR)
     await shard.fetchrow(PLACE, REFS[:2], [1, 1], [ROUND] * 2, [0] * 2, [3, 4], [100, 200], [False] * 2)
     odd = await one_row(
         shard, PLACE, REFS[1:4], [1, 2, 1], [ROUND] * 3, [0] * 3, [4, 4, 5], [200, 500, 10], [False] * 3
     )
     assert odd["status"] == [1, 2, 1]
-    await shard.execute("SELECT cancel_bets($1, $2, $3)", [REFS[3], b"tomb".ljust(16)], [1, 2], [False, False])
+    await shard.execute(
+        "SELECT cancel_bets($1, $2, $3, 2000000000000000000)", [REFS[3], b"tomb".ljust(16)], [1, 2], [False, False]
+    )
     await shard.execute("SELECT close_window($1, 0, 1, 1)", ROUND)
     await shard.execute("SELECT decide($1, 1, 1, false, 17, $2, $3)", ROUND, b"seed", [b"head"])
     await shard.execute("SELECT settle($1, $2, $3, $4)", ROUND, REFS[:2], [1, 1], [0, 400])
@@ -39,6 +42,19 @@ async def play(shard: asyncpg.Connection) -> None:
     await shard.execute("SELECT open_window($1, 0, 1, 1, $2)", ROUND + 1, FAR)
     await shard.fetchrow(PLACE, [b"void".ljust(16)], [1], [ROUND + 1], [0], [3], [100], [False])
     await shard.execute("SELECT void_bets($1, 10)", ROUND + 1)
+    await shard.execute("SELECT set_limits($1, $2, $3, $4, 5, 6)", [b"a" * 16, b"b" * 16], [1, 1], [1, 1], [30, 40])
+    pounds = 1 << 48 | 1
+    await shard.execute("SELECT move_cash($1, $2, $3, $4)", [1, 1], [b"c" * 16, b"d" * 16], [pounds, 5], [50, 50])
+    await shard.fetchrow(
+        PLACE, [b"e" * 16, b"f" * 16], [pounds, 5], [ROUND + 1] * 2, [0] * 2, [3] * 2, [9] * 2, [False] * 2
+    )
+    await shard.fetchrow(
+        TOGETHER, [b"g" * 16, b"h" * 16], [5] * 2, [ROUND + 1] * 2, [0] * 2, [3] * 2, [9, 90], [False] * 2
+    )
+    await shard.execute("SELECT settle($1, $2, $3, $4)", ROUND + 1, [b"e" * 16, b"f" * 16], [pounds, 5], [9, 0])
+    await shard.execute("SELECT send_money($1, $2, $3, $4)", [b"i" * 16, b"j" * 16], [5, 5], [2, 77], [4, 5])
+    await shard.execute("SELECT receive_money($1, $2, $3, $4)", [b"i" * 16, b"j" * 16], [2, 77], [5, 5], [4, 5])
+    await shard.execute("SELECT end_transfers($1, $2, $3)", [b"j" * 16], [5], [False])
 
 
 async def findings(dsn: str, trail: Path | None = None) -> list[str]:
@@ -82,6 +98,14 @@ PLANTED = {
     "a moved topic": ("UPDATE batch SET topic = 'paid' WHERE id = 4", "stands under topic 'paid', expected 'ledger'"),
     "an edited account": ("UPDATE account SET balance = balance + 1 WHERE id = 2", "account 2 was edited"),
     "an edited decision": ("UPDATE round_decision SET outcome = 18", "the decision of round 4294967297 is"),
+    "an edited limit": ("UPDATE player_limit SET amount = 99", "limit 1 of account 1 is (99, 40, 6), was (30, 40, 6)"),
+    "a dropped limit": ("DELETE FROM player_limit", "limit 1 of account 1 is None"),
+    "a forgotten transfer": ("DELETE FROM under_way", "of account 5 is not under way"),
+    "an invented transfer": ("INSERT INTO under_way SELECT 5, ref FROM journal WHERE kind = 16", "is under way"),
+    "a redirected transfer": (
+        "UPDATE journal SET counter = counter + 1 WHERE kind = 13", "was edited: counter is 360287970189639683"
+    ),
+    "an edited stake in pounds": ("UPDATE journal SET amount = 8 WHERE amount = 9", "was edited: amount is 8, was 9"),
     "an edited head": ("UPDATE head SET seq = seq + 1", "the head says"),
 }  # fmt: skip
 

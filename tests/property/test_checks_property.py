@@ -1,10 +1,16 @@
-"""Whatever a truthful history looks like, no check finds anything."""
+"""Whatever a truthful history looks like, no check finds anything; and what is planted in it is found."""
 
 from histories import Shape, make_tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted import PLANTED
 
+from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.games.roulette import SPOTS
 from reports.checks import CHECKS, History
+from reports.checks.history import Terms
+
+TERMS = Terms(limits=TableLimits(stake_minor_min=1, stake_minor_max=100_000, n_selections=len(SPOTS)))
 
 shapes = st.builds(
     Shape,
@@ -30,3 +36,13 @@ def test_a_truthful_history_is_ok_by_every_check(shape):
     history = History(make_tables(shape))
     said = {name: check.function(history) for name, check in CHECKS.items()}
     assert {name: verdict.status for name, verdict in said.items()} == dict.fromkeys(CHECKS, "ok"), said
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10_000), st.sampled_from(PLANTED))
+def test_whatever_the_history_what_is_planted_in_it_is_found(seed, planted):
+    name, plant = planted
+    tables = make_tables(Shape(seed=seed))
+    plant(tables)
+    verdict = CHECKS[name].function(History(tables, terms=TERMS))
+    assert verdict.status == "illegal", (plant.__name__, verdict.message)

@@ -50,9 +50,10 @@ def test_compiled_bet_times_equal_plain_bet_times(arguments):
 
 
 @settings(max_examples=50, deadline=None)
-@given(SEEDS, st.integers(1, 60), st.integers(1, 100_000), st.floats(0, 1), st.floats(1, 5))
-def test_a_planned_round_equals_the_players_own_plans(seed, players, round_no, participation, mean):
-    scenario = Scenario(seed=seed, betting=Betting(participation=participation, bets_per_round_mean=mean))
+@given(SEEDS, st.integers(1, 60), st.integers(1, 100_000), st.floats(0, 1), st.floats(1, 5), st.booleans())
+def test_a_planned_round_equals_the_players_own_plans(seed, players, round_no, participation, mean, covers):
+    betting = Betting(participation=participation, bets_per_round_mean=mean, covers=covers)
+    scenario = Scenario(seed=seed, betting=betting)
     numbers = np.arange(1, players + 1)
     index, offset_ns, selection, amount = kernels.plan_round(
         seed, numbers, round_no, participation, mean, *arrivals.rule_arguments(scenario)

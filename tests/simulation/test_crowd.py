@@ -18,6 +18,7 @@ from sim.hybrid.system import Crowd
 from sim.model import FirstRound, simulate
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
 from sim.scenario import Betting, Fault, Scenario, Surge
+from sim.scenario import Crowd as People
 
 SMALL = Scenario(
     players_per_table=40,
@@ -62,20 +63,33 @@ def in_order(frame, *names):
         (SMALL, MOODY),
         (SMALL, LAGGING),
         (structs.replace(SMALL, deposit_minor=1_000), Model()),
+        (structs.replace(SMALL, betting=Betting(covers=True), crowds=(People(count=7),)), Model()),
         (structs.replace(SMALL, gateways=5, shards=3, tables=3), Model()),
         (with_faults(("gateway-1", 5.0)), Model()),
         (with_faults(("gateway-1", 6.5)), SLOW),
         (with_faults(("postgres", 6.0)), SLOW),
         (with_faults(("gateway-0", 6.0), ("wallet-1", 6.1)), MOODY),
     ],
-    ids=["plain", "slow", "moody", "lagging", "poor", "wide", "gateway dies", "late bets die", "postgres", "both"],
+    ids=[
+        "plain",
+        "slow",
+        "moody",
+        "lagging",
+        "poor",
+        "covers",
+        "wide",
+        "gateway dies",
+        "late bets die",
+        "postgres",
+        "both",
+    ],
 )
 def test_every_row_is_that_of_the_model_of_single_players(scenario, model):
     whole, single = crowd(scenario, model).tables(), simulate(scenario, model)
     assert len(single["ops"]) > 500
     keys = {"ops": ["op"], "ledger": ["shard", "seq"], "rounds": ["round"], "accounts": ["shard", "account"],
             "pushes": ["session", "app_ns", "kind", "seq"], "sessions": ["session", "opened_ns"],
-            "placements": ["t_ns", "session"], "faults": ["t_ns"]}  # fmt: skip
+            "placements": ["t_ns", "session"], "faults": ["t_ns"], "orders": ["account"]}  # fmt: skip
     for table, names in keys.items():
         pd.testing.assert_frame_equal(in_order(whole[table], *names), in_order(single[table], *names), obj=table)
 

@@ -162,8 +162,8 @@ def test_more_capacity_never_raises_load():
         assert values == sorted(values, reverse=True), name
 
 
-def pays_double(ledger, known, payouts, sweep_ref, original=Ledger.settle):
-    return original(ledger, known, [(ref, account, 2 * payout) for ref, account, payout in payouts], sweep_ref)
+def pays_double(ledger, known, payouts, original=Ledger.settle):
+    return original(ledger, known, [(ref, account, 2 * payout) for ref, account, payout in payouts])
 
 
 def closes_late(gateways, news, original=CrowdGateways.announce):
@@ -197,7 +197,8 @@ def test_a_followed_crowd_passes_every_check_that_a_measured_run_has_to_pass(tmp
     run = twin.crowd_run(campaign, tmp_path, followed=60, trace=(11,))
     statuses = {name: verdict.status for name, verdict in run_checks(run).items()}
     assert set(statuses.values()) <= {"ok", "skipped"}, statuses
-    assert [name for name, status in statuses.items() if status == "skipped"] == ["video_advances"]
+    untold = {"outcomes_verified", "told_truly", "trail_equals_ledger", "video_advances"}  # see twin.NOT_SIMULATED
+    assert {name for name, status in statuses.items() if status == "skipped"} == untold
     assert run.manifest["exact"]["players"]["players"] == 600
     assert run.manifest["followed"]["share"] == pytest.approx(0.1)
     assert 11 in set(run.ops["account"])

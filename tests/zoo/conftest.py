@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from shards import new_shard
-from zoo.bug import Bug, NotCaughtError
+from zoo.bug import Bug
 
+from loadtest.zoo import Meeting, headline
 from reference_impl.stack.embedded import EmbeddedPostgres
 
 STOCK = 16
 
-_SCORES = pytest.StashKey[list[tuple[Bug, list[str]]]]()
+_MEETINGS = pytest.StashKey[list[Meeting]]()
 
 
 @pytest.fixture(scope="session")
@@ -29,27 +30,25 @@ async def shard_dsn(postgres: EmbeddedPostgres, stock: list[str]) -> str:
 @pytest.fixture
 def must_catch(request: pytest.FixtureRequest) -> Callable[[Bug, Mapping[str, str]], None]:
     """Return what judges a bug by what each check said, and enters it into the score."""
-    rows = request.config.stash.setdefault(_SCORES, [])
+    rows = request.config.stash.setdefault(_MEETINGS, [])
 
     def judge(bug: Bug, said: Mapping[str, str]) -> None:
-        caught = [name for name, status in said.items() if status != "ok"]
-        rows.append((bug, caught))
-        if bug.expected in caught:
-            return
-        if caught:
-            pytest.fail(f"{bug.name}: expected {bug.expected}, caught by {', '.join(caught)}: {said[caught[0]]}")
-        raise NotCaughtError(f"{bug.name}: expected {bug.expected}, every check was ok")
+        meeting = Meeting.of(bug.name, bug.file, bug.expected, said)
+        rows.append(meeting)
+        assert meeting.hit, f"{bug.name}: expected {bug.expected}, caught by {said_otherwise(said) or 'nothing'}"
 
     return judge
 
 
+def said_otherwise(said: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {status}" for name, status in said.items() if status != "ok")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows = terminalreporter.config.stash.get(_SCORES, [])
+    rows = terminalreporter.config.stash.get(_MEETINGS, [])
     if not rows:
         return
-    hits = sum(bug.expected in caught for bug, caught in rows)
-    terminalreporter.section(f"bug zoo: {hits} of {len(rows)} seeded bugs were caught by the check that should")
-    width = max(len(bug.name) for bug, _ in rows)
-    for bug, caught in rows:
-        said = ", ".join(sorted(caught, key=lambda name: name != bug.expected))
-        terminalreporter.line(f"{bug.name:<{width}}  {said or f'MISSED: {bug.missed}'}")
+    terminalreporter.section(headline(rows))
+    width = max(len(meeting.bug) for meeting in rows)
+    for meeting in rows:
+        terminalreporter.line(f"{meeting.bug:<{width}}  {', '.join(meeting.caught) or 'MISSED'}")

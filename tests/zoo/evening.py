@@ -2,12 +2,13 @@
 
 Two tables at once, batches of two gateways, bets sent twice, answers that got lost, late bets, a void, a dealer that
 dies half-way through a settlement, one that wakes up too late, a frozen gateway, cash in and out, cancelled and
-corrected bets.
+corrected bets, limits, transfers.
 """
 
 import asyncio
 import time
 from contextlib import suppress
+from itertools import chain
 
 import asyncpg
 from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
@@ -15,10 +16,12 @@ from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Ro
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOT_CODE
+from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
+from reference_impl.domain.limits import LimitKind
 
 CASHIER = (0xCA5).to_bytes(8, "big")
 STALE_S = 0.2
+COLOURS = ("red", "black", "straight:0")
 
 
 def cash_ref(number: int) -> bytes:
@@ -39,22 +42,24 @@ async def evening(house: House) -> None:
 async def _a_good_round_beside_a_voided_one(house: House) -> None:
     ours, other = await house.open(1, 1, 1), await house.open(2, 1, 1)
     bets = list(house.some(ours, 540))
-    winners = list(house.some(ours, 2, amount=50, selection=SPOT_CODE["odd"]))
-    await house.bet_in_batches([*bets, *winners])
+    winners = {name: list(house.some(ours, 2, amount=50, selection=SPOT_CODE[name])) for name in COLOURS}
+    await house.bet_in_batches([*bets, *chain(*winners.values())])
     await house.bet_in_batches([*house.some(other, 60), *house.some(ours, 20)])
     await house.bet(0, house.some(ours, 10, players=(POOR,), amount=900))
     await _reconnect_in_many_ways(house, ours)
     await house.ask(m.CancelBets([b.ref for b in bets[:2]], [b.account for b in bets[:2]], [False, False]))
+    await _send_money_around(house)
     await house.cut_off(ours)
     await asyncio.gather(house.bet(0, house.some(ours, 6)), house.bet(1, house.some(other, 6)))
     await house.bet(1, [*house.some(ours, 3), *house.some(other, 3)])
     await house.close(ours)
     await house.bet(0, [*house.some(ours, 4), *house.some(other, 2)], unaware=True)
-    decision = await house.decide(ours, outcome=17)
+    decision = await house.decide(ours)
     settled = asyncio.create_task(house.settle(ours, decision))
     await house.bet_in_batches(house.some(other, 40))
     await settled
-    corrected = [*winners, *bets[5:8]]
+    won = next(name for name in COLOURS if decision.outcome in SPOTS[SPOT_CODE[name]].numbers)
+    corrected = [*winners[won], *bets[5:8]]
     await house.ask(
         m.CorrectBets(ours.id, [b.ref for b in corrected], [b.account for b in corrected], [0, 40, 4000, 5, 99_999])
     )
@@ -69,7 +74,7 @@ async def _a_dealer_dies_while_settling(house: House) -> None:
     await house.bet_in_batches(house.some(known, 520))
     await house.cut_off(known)
     await house.close(known)
-    decision = await house.decide(known, outcome=35)
+    decision = await house.decide(known)
     house.announce_phase(known, Phase.RESULT, decision.outcome)
     step = house.service.step_of(m.SettleRound(known.id, 1, decision.outcome))
     struck_ns = time.monotonic_ns()
@@ -98,7 +103,7 @@ async def _a_dealer_wakes_up_too_late(house: House) -> None:
     await house.bet_in_batches(house.some(known, 40))
     await house.cut_off(known)
     await house.close(known)
-    decision = await house.decide(known, outcome=4)
+    decision = await house.decide(known)
     for _again in range(2):
         await house.settle(known, decision)
 
@@ -107,13 +112,14 @@ async def _a_gateway_freezes(house: House) -> None:
     struck_ns = time.monotonic_ns()
     known = await house.open(1, 4, 2, accept_s=STALE_S)
     await house.bet_in_batches(house.some(known, 40))
+    frozen_ns = time.monotonic_ns()
     await asyncio.sleep(STALE_S)
-    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=frozen_ns)
     await house.cut_off(known)
     await house.close(known)
-    await house.bet(1, house.some(known, 20), frozen_since_ns=known.opens_ns + 1)
+    await house.bet(1, house.some(known, 20), frozen_since_ns=frozen_ns)
     house.fault("gateway-1", struck_ns)
-    await house.end(known, await house.decide(known, outcome=0))
+    await house.end(known, await house.decide(known))
 
 
 async def _fill_pockets(house: House) -> None:
@@ -126,6 +132,15 @@ async def _fill_pockets(house: House) -> None:
     refs = [cash_ref(100 + n) for n in range(3)]
     for _again in range(2):
         await house.ask(m.MoveCash([int(k) for k in kinds], refs, [2, 3, POOR], [1_500, 700, 9_999_999], EUR))
+
+
+async def _send_money_around(house: House) -> None:
+    refs, nobody = [cash_ref(200), cash_ref(201), cash_ref(202)], 4711
+    for _again in range(2):
+        await house.ask(m.SetLimits([cash_ref(210)], [2], [LimitKind.STAKE], [10**6], 1, 2))
+        await house.ask(m.SendMoney(refs, [2, 2, POOR], [3, nobody, 2], [700, 50, 9_999_999]))
+        await house.ask(m.ReceiveMoney(refs[:2], [3, nobody], [2, 2], [700, 50]))
+        await house.ask(m.EndTransfers(refs[:2], [2, 2], [True, False]))
 
 
 async def _reconnect_in_many_ways(house: House, known: Round) -> None:

@@ -18,13 +18,18 @@ import asyncpg
 import msgspec
 from shards import connect_as_writer
 
+from loadtest.adapters.base import Arrived
+from loadtest.pushed import pushes_of
+from reference_impl.bets.fanout import Fanout
 from reference_impl.domain import messages as m
 from reference_impl.domain import records
-from reference_impl.domain.bets import Status
+from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.games.roulette import SPOTS
+from reference_impl.domain.games.outcome import SEED_BYTES, commitment, seeded_outcome
+from reference_impl.domain.games.roulette import POCKETS, SPOTS
 from reference_impl.domain.ids import round_id
-from reference_impl.domain.records import OpEvent, OpKind, Outcome, PushKind
+from reference_impl.domain.protocol import ServerMessage, Welcome
+from reference_impl.domain.records import OpEvent, OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.stack.recording import RecordFile
 
@@ -34,6 +39,10 @@ EUR = 978
 CAMPAIGN = (0x5EED).to_bytes(8, "big")
 LATE_NS = NS_PER_MS
 BATCH = 50
+TABLES = (1, 2)
+
+_decode = msgspec.json.Decoder(ServerMessage).decode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass
@@ -43,6 +52,7 @@ class Round:
     table: int
     number: int
     epoch: int
+    seed: bytes
     opens_ns: int = 0
     closes_ns: int = 0
     head: bytes = b""
@@ -71,6 +81,19 @@ class Wager:
 
 class FencedError(Exception):
     """Another dealer holds the table."""
+
+
+class Ear:
+    """A player's socket at one table: what is sent to it is recorded."""
+
+    def __init__(self, player: int, table: int, record: Callable[..., None]) -> None:
+        self._where = player, table, table
+        self._record = record
+
+    def push(self, frame: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        for row in pushes_of(Arrived(_decode(frame), now_ns, now_ns), *self._where):
+            self._record(*row)
 
 
 class LosesOneAnswer:
@@ -102,6 +125,7 @@ class House:
         self.dsn = dsn
         self.writer = writer.Writer(dsn, lambda: None)
         self.faults: list[dict[str, Any]] = []
+        self.orders: dict[tuple[int, bytes], tuple[int, int, int]] = {}
         now_ns = time.monotonic_ns()
         self.clock = (now_ns, time.time_ns())
         self.service = service
@@ -132,11 +156,12 @@ class House:
     # What dealers do.
 
     async def open(self, table: int, number: int, epoch: int, accept_s: float = 60.0) -> Round:
-        known = Round(table, number, epoch)
+        known = Round(table, number, epoch, self._dice.randbytes(SEED_BYTES))
         until_ns = time.time_ns() + round(accept_s * NS_PER_S)
         await self.ask(m.OpenWindow(known.id, 0, epoch, until_ns))
         known.opens_ns = time.monotonic_ns()
         self.announce_phase(known, Phase.BETS_OPEN)
+        await self._tell(known, Phase.BETS_OPEN)
         return known
 
     async def cut_off(self, known: Round) -> None:
@@ -148,9 +173,10 @@ class House:
         known.head = (await self.ask(m.CloseWindow(known.id, 0, known.epoch))).head
         self.announce_phase(known, Phase.BETS_CLOSED)
 
-    async def decide(self, known: Round, *, void: bool = False, outcome: int = -1) -> m.Decision:
+    async def decide(self, known: Round, *, void: bool = False) -> m.Decision:
         heads = [] if void else [known.head]
-        decision = await self.ask(m.RecordDecision(known.id, known.epoch, void, outcome, b"seed", heads))
+        outcome = -1 if void else seeded_outcome(known.seed, heads, POCKETS)
+        decision = await self.ask(m.RecordDecision(known.id, known.epoch, void, outcome, known.seed, heads))
         if not decision.void:
             self.announce_phase(known, Phase.DEALING)
         return decision
@@ -165,19 +191,38 @@ class House:
         else:
             await self.ask(m.SettleRound(known.id, known.epoch, decision.outcome))
         self.announce_phase(known, Phase.VOIDED if decision.void else Phase.SETTLED, decision.outcome)
+        await self._tell(known, Phase.VOIDED if decision.void else Phase.RESULT, decision.outcome, known.seed.hex())
+
+    async def _tell(self, known: Round, phase: Phase, outcome: int = -1, seed: str = "") -> None:
         event = m.TableEvent(
-            known.table, known.id, 0, int(Phase.VOIDED if decision.void else Phase.RESULT), 1, outcome=decision.outcome
+            known.table, known.id, 0, int(phase), 1, outcome=outcome, commitment=commitment(known.seed).hex(), seed=seed
         )
         await self.ask(m.AnnounceTable(known.table, known.epoch, msgspec.json.encode(event)))
 
     async def ask(self, ask: m.ControlRequest) -> Any:
         """Ask the wallet as its service does."""
         try:
-            return await self._carry_out(ask)
+            reply = await self._carry_out(ask)
         except asyncpg.PostgresError as error:
             if error.sqlstate != self.service.FENCED:
                 raise
             raise FencedError(str(error)) from error
+        self._note_orders(ask, reply)
+        return reply
+
+    def _note_orders(self, ask: m.ControlRequest, reply: m.ControlReply) -> None:
+        """Note what was ordered and answered; an order that is repeated is one order."""
+        match ask, reply:
+            case m.OpenAccounts(refs, accounts, amounts), m.Done():
+                kinds, answers = [int(EntryKind.DEPOSIT)] * len(refs), [int(Status.ACCEPTED)] * len(refs)
+            case m.MoveCash(kinds, refs, accounts, amounts), m.Answers(answers):
+                pass
+            case m.CorrectBets(_, refs, accounts, amounts), m.Answers(answers):
+                kinds = [int(EntryKind.CORRECT)] * len(refs)
+            case _:
+                return
+        for kind, ref, *row in zip(kinds, refs, accounts, amounts, answers, strict=True):
+            self.orders[kind, ref] = tuple(row)
 
     def _carry_out(self, ask: m.ControlRequest) -> Awaitable[m.ControlReply]:
         if read := self.service.READS.get(type(ask)):
@@ -276,20 +321,25 @@ class House:
         )  # fmt: skip
 
     async def _tell_players(self) -> None:
-        """Broadcast the table events of the outbox to everybody, in its order."""
+        """Tell everybody what the outbox holds, in its order, as gateways do; then welcome everybody again."""
+        fanout = Fanout()
+        for table in TABLES:
+            for player in PLAYERS:
+                fanout.join(table, player, Ear(player, table, self._pushes.append))
         connection = await asyncpg.connect(self.dsn)
         try:
-            rows = await connection.fetch("SELECT payload FROM batch WHERE topic LIKE 'table.%' ORDER BY id")
+            rows = await connection.fetch("SELECT topic, payload FROM batch ORDER BY id")
         finally:
             await connection.close()
         for row in rows:
-            told = msgspec.json.decode(row["payload"], type=m.TableEnvelope)
-            event, now_ns = told.event, time.monotonic_ns()
-            for player in PLAYERS:
-                self._pushes.append(
-                    player, told.table, told.epoch, PushKind.TABLE, told.seq, event.round, event.phase, event.outcome,
-                    0, 0, now_ns,
-                )  # fmt: skip
+            if row["topic"].startswith("table."):
+                fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
+            elif row["topic"] == "paid":
+                fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
+        for player in PLAYERS:
+            has = await self.ask(m.GetBalance(player))
+            welcome = Welcome(player, 0, has.balance, has.version, has.currency, time.time_ns(), None)
+            Ear(player, 0, self._pushes.append).push(_encode(welcome))
 
     # Records.
 
@@ -297,7 +347,7 @@ class House:
         now_ns = time.monotonic_ns()
         self._phases.append(
             now_ns, self._unix(now_ns), known.table, phase, known.id, known.epoch, outcome, self._unix(known.opens_ns),
-            self._unix(known.closes_ns) if known.closes_ns else 0,
+            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0,
         )  # fmt: skip
 
     def _unix(self, mono_ns: int) -> int:

@@ -6,6 +6,8 @@ import asyncpg
 import pandas as pd
 from zoo.house import LATE_NS, House
 
+from reference_impl.audit.trail import Line
+from reference_impl.stack.audit_export import write_rows
 from reference_impl.stack.ledger_export import export_ledger
 from reference_impl.wallet.verify import verify_shard
 from reports.checks import History, check_history
@@ -21,9 +23,11 @@ async def judge(house: House, folder: Path) -> dict[str, str]:
     export = folder / "export"
     export.mkdir()
     await export_ledger([house.dsn], export)
+    await _export_trail(house.dsn, export)
     tables = convert(folder, export, 1, house.clock)
     faults = pd.DataFrame(house.faults)
     tables["faults"] = frame_of("faults", {str(name): column for name, column in faults.items()})
+    tables["orders"] = _orders(house)
     said = check_history(History(tables, clock_error_ns=LATE_NS), {})
     found = {
         name: verdict.status if verdict.status == "ok" else f"{verdict.status}: {verdict.message}"
@@ -35,3 +39,20 @@ async def judge(house: House, folder: Path) -> dict[str, str]:
     finally:
         await connection.close()
     return {**found, AUDIT: f"illegal: {findings[0]}" if findings else "ok"}
+
+
+async def _export_trail(dsn: str, export: Path) -> None:
+    """Write what a relay and an audit that make no mistake would have kept."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT id, topic, payload, hash FROM batch ORDER BY id")
+    finally:
+        await connection.close()
+    lines = [Line(row["id"], row["topic"], row["hash"].hex(), row["payload"]) for row in rows]
+    write_rows(export / "audit-0.csv", 0, lines)
+
+
+def _orders(house: House) -> pd.DataFrame:
+    rows = [(kind, int.from_bytes(ref[8:], "big"), *row) for (kind, ref), row in house.orders.items()]
+    columns = dict(zip(("kind", "op", "account", "amount", "status"), zip(*rows, strict=True), strict=True))
+    return frame_of("orders", columns)

@@ -10,7 +10,7 @@ def build(node: Node) -> list[Role]:
     wiring, config = node.wiring, node.wiring.config
     told = GatewayConfig(
         node.name, node.number, wiring.gateway_ports[node.number], config.shards, config.tables, config.limits,
-        wiring.ticket_secret,
+        wiring.ticket_secret, wiring.origins,
     )  # fmt: skip
     gateway = Gateway(told, node.bus, node.records(STAGES).append)
     node.load = lambda: gateway.load

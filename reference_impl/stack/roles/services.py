@@ -4,8 +4,11 @@ import secrets
 from pathlib import Path
 
 from reference_impl.accounts.players import Players
+from reference_impl.accounts.sessions import SessionKeeper, Sessions
+from reference_impl.accounts.store import Store
 from reference_impl.api.app import Api
-from reference_impl.api.services import ApiConfig
+from reference_impl.api.lobby import Lobby
+from reference_impl.api.services import ApiConfig, Services
 from reference_impl.audit.trail import Audit
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.records import PLACEMENTS
@@ -22,11 +25,19 @@ def build(node: Node) -> list[Role]:
         shards=config.shards,
         tables=config.tables,
         limits=config.limits,
+        games=config.games,
         ticket_secret=wiring.ticket_secret,
         playback_secret=wiring.playback_secret,
         live_url=f"ws://127.0.0.1:{wiring.live_port}" if config.edges else "",
         admin_token=wiring.admin_token,
+        dsns=wiring.dsns,
+        seamless_secrets=wiring.seamless_secrets,
+        conventions=config.seamless,
     )
-    players = Players(wiring.dsns[0], wiring.token_secret, config.password_cost)
+    store = Store(wiring.dsns[0])
+    players = Players(store, config.password_cost)
+    sessions = Sessions(store, wiring.token_secret, config.idle_s)
     relays = [Relay(shard, dsn, bus) for shard, dsn in enumerate(wiring.dsns)]
-    return [*relays, Audit(Path(wiring.audit_dir), config.shards, bus), placer, Api(told, players, placer, bus)]
+    audit = Audit(Path(wiring.audit_dir), config.shards, bus)
+    keeper = SessionKeeper(store, players, sessions, bus)
+    return [*relays, audit, placer, keeper, Api(store, Services(told, players, sessions, placer, Lobby(), bus))]

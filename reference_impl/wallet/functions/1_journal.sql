@@ -1,25 +1,44 @@
 -- The meaning of these functions is domain/ledger.py; one contract suite holds the two equal.
 -- Codes: kinds 1 deposit 2 withdraw 3 bet 4 cancel 5 settle 6 void 7 sweep 8 open 9 close 10 decide 11 correct 12 reclaim
--- (domain.bets.EntryKind); statuses 1 accepted 2 insufficient funds 3 window closed 4 unknown round 5 unknown player
--- 6 conflict 7 cancelled 8 bad amount; slots 0 first 1 terminal 2 correction.
+-- 13 transfer out 14 transfer in 15 transfer end 16 transfer back 17 limit (domain.bets.EntryKind); statuses 1 accepted
+-- 2 insufficient funds 3 window closed 4 unknown round 5 unknown player 6 conflict 7 cancelled 8 bad amount 11 stake limit
+-- 12 round limit 13 loss limit 14 time-out 15 excluded 16 wrong currency; slots 0 first 1 terminal 2 correction 3 arrival.
+-- No function here reads a clock but for the stamp of a batch: whoever calls says what time it is, in Unix ns.
 
--- Called once, when a database becomes a shard.
-CREATE OR REPLACE FUNCTION init_shard(p_shard integer, p_currency integer) RETURNS void LANGUAGE plpgsql AS $$
+-- The currency of an account, by its bits (domain.ids.CURRENCY_PLACES); NULL for bits that stand for none.
+CREATE OR REPLACE FUNCTION currency_of(p_account bigint) RETURNS smallint LANGUAGE sql IMMUTABLE
+    RETURN ('{978,826,840,392}'::smallint[])[(p_account >> 48 & 255) + 1];
+
+-- Accounts of other kinds, in the currency of one that is at hand.
+CREATE OR REPLACE FUNCTION house_of(p_shard smallint, p_account bigint DEFAULT 0) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN (1::bigint << 56) | (p_account & (255::bigint << 48)) | p_shard;
+CREATE OR REPLACE FUNCTION escrow_of(p_round bigint, p_account bigint DEFAULT 0) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN (2::bigint << 56) | (p_account & (255::bigint << 48)) | p_round;
+CREATE OR REPLACE FUNCTION owed_of(p_player bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN (3::bigint << 56) | p_player;
+CREATE OR REPLACE FUNCTION cash_of(p_shard smallint, p_account bigint DEFAULT 0) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN (4::bigint << 56) | (p_account & (255::bigint << 48)) | p_shard;
+CREATE OR REPLACE FUNCTION transit_to(p_other bigint, p_account bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN (5::bigint << 56) | (p_account & (255::bigint << 48)) | (p_other & ((1::bigint << 48) - 1));
+
+CREATE OR REPLACE FUNCTION in_currency_of(p_account bigint, p_counter bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
+    RETURN p_counter | (p_account & (255::bigint << 48));
+
+CREATE OR REPLACE FUNCTION have_accounts(VARIADIC p_account bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO account (id, currency) SELECT DISTINCT id, currency_of(id) FROM unnest(p_account) u (id)
+        ON CONFLICT DO NOTHING
+$$;
+
+-- Called at every start; a database becomes a shard once.
+CREATE OR REPLACE FUNCTION init_shard(p_shard integer) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     INSERT INTO head (shard, hash) VALUES (p_shard, sha256(int4send(p_shard))) ON CONFLICT DO NOTHING;
-    INSERT INTO account (id, currency)
-        SELECT unnest(ARRAY[house_of(p_shard::smallint), cash_of(p_shard::smallint)]), p_currency ON CONFLICT DO NOTHING;
+    PERFORM have_accounts(house_of(p_shard::smallint), cash_of(p_shard::smallint));
 END $$;
 
-CREATE OR REPLACE FUNCTION escrow_of(p_round bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
-    RETURN (2::bigint << 56) | p_round;
-CREATE OR REPLACE FUNCTION house_of(p_shard smallint) RETURNS bigint LANGUAGE sql IMMUTABLE
-    RETURN (1::bigint << 56) | p_shard;
-CREATE OR REPLACE FUNCTION owed_of(p_player bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
-    RETURN (3::bigint << 56) | p_player;
-CREATE OR REPLACE FUNCTION cash_of(p_shard smallint) RETURNS bigint LANGUAGE sql IMMUTABLE
-    RETURN (4::bigint << 56) | p_shard;
+CREATE OR REPLACE FUNCTION instant_of(p_unix_ns bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+    RETURN to_timestamp(p_unix_ns / 1000 / 1e6);
 
 -- Ids of control entries, unique within the accounts that they stand under (a round's escrow; the house).
 CREATE OR REPLACE FUNCTION control_ref(p_round bigint, p_win integer, p_kind integer) RETURNS uuid LANGUAGE sql IMMUTABLE
@@ -40,19 +59,26 @@ BEGIN
 END $$;
 
 -- Every payload that stands for journal entries has the same shape, which `wallet/verify.py` reads: columns named as
--- here, each one value for all `n` entries or one for each; a counter that is left out is the round's escrow.
+-- here, each one value for all `n` entries or one for each. A counter that is left out is the round's escrow; one that is
+-- the same for all entries stands in the currency of each one's account.
+CREATE OR REPLACE FUNCTION entries_payload(p_entries journal[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object(
+        'first_seq', min(e.seq), 'n', count(*), 'entry', jsonb_agg(e.kind), 'slot', jsonb_agg(e.slot),
+        'status', jsonb_agg(e.status), 'ref', jsonb_agg(e.ref), 'account', jsonb_agg(e.account),
+        'counter', jsonb_agg(e.counter), 'amount', jsonb_agg(e.amount), 'balance', jsonb_agg(e.balance_after),
+        'version', jsonb_agg(e.version), 'round', jsonb_agg(e.round), 'win', jsonb_agg(e.win),
+        'selection', jsonb_agg(e.selection))
+    FROM (SELECT * FROM unnest(p_entries) u ORDER BY u.seq) e
+$$;
+
 CREATE OR REPLACE FUNCTION append_entries(h head, p_name text, p_entries journal[], p_more jsonb DEFAULT '{}')
 RETURNS void LANGUAGE plpgsql AS $$
-#variable_conflict use_column
 BEGIN
     IF cardinality(p_entries) = 0 THEN RETURN; END IF;
-    PERFORM append_batch('ledger', (jsonb_build_object(
-        'kind', p_name, 'shard', h.shard, 'batch', h.batch + 1, 'first_seq', h.seq + 1, 'n', cardinality(p_entries),
-        'entry', jsonb_agg(e.kind), 'slot', jsonb_agg(e.slot), 'status', jsonb_agg(e.status), 'ref', jsonb_agg(e.ref),
-        'account', jsonb_agg(e.account), 'counter', jsonb_agg(e.counter), 'amount', jsonb_agg(e.amount),
-        'balance', jsonb_agg(e.balance_after), 'version', jsonb_agg(e.version), 'round', jsonb_agg(e.round),
-        'win', jsonb_agg(e.win), 'selection', jsonb_agg(e.selection)) || p_more)::text, max(e.seq))
-    FROM (SELECT * FROM unnest(p_entries) u ORDER BY u.seq) e;
+    PERFORM append_batch(
+        'ledger', (jsonb_build_object('kind', p_name, 'shard', h.shard, 'batch', h.batch + 1)
+                   || entries_payload(p_entries) || p_more)::text,
+        h.seq + cardinality(p_entries));
 END $$;
 
 -- One entry: `p_change` goes to the account and leaves its counter. Nothing moves when it is 0.

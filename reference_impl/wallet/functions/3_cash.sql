@@ -1,13 +1,19 @@
 -- Money in and out.
 
 -- Open players' accounts in bulk with a first deposit each; returns how many deposits were new.
-CREATE OR REPLACE FUNCTION open_accounts(p_ref uuid[], p_account bigint[], p_amount bigint[], p_currency integer)
+CREATE OR REPLACE FUNCTION open_accounts(p_ref uuid[], p_account bigint[], p_amount bigint[])
 RETURNS integer LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE h head; v_entries journal[]; v_paid bigint; v_moves bigint;
+DECLARE h head; v_entries journal[]; v_wrong bigint;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
-    INSERT INTO account (id, currency) SELECT DISTINCT unnest(p_account), p_currency::smallint ON CONFLICT DO NOTHING;
+    SELECT account INTO v_wrong FROM unnest(p_account) u (account) WHERE account >> 56 <> 0 OR currency_of(account) IS NULL;
+    IF v_wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'account % is no player''s account', v_wrong USING ERRCODE = 'LT004';
+    END IF;
+    PERFORM have_accounts(VARIADIC p_account);
+    PERFORM have_accounts(VARIADIC array_agg(DISTINCT counter)) FROM unnest(p_account) u (account),
+        LATERAL (VALUES (house_of(h.shard, account)), (cash_of(h.shard, account))) c (counter);
     -- A call holds one deposit for each account: the running balance is the account's balance plus this one.
     WITH req AS (
         SELECT DISTINCT ON (t.account, t.ref) t.* FROM unnest(p_ref, p_account, p_amount)
@@ -18,19 +24,21 @@ BEGIN
         FROM req WHERE a.id = req.account RETURNING a.balance, a.version, req.*),
     entry AS (
         INSERT INTO journal AS j
-        SELECT account, ref, 0, h.seq + row_number() OVER (ORDER BY ord), 1, 1, cash_of(h.shard), amount, balance, version,
+        SELECT account, ref, 0, h.seq + row_number() OVER (ORDER BY ord), 1, 1, cash_of(h.shard, account), amount, balance, version,
                0, 0, 0
         FROM credit RETURNING j)
     SELECT coalesce(array_agg(entry.j), '{}') INTO v_entries FROM entry;
-    SELECT coalesce(sum(amount), 0), count(*) FILTER (WHERE amount > 0) INTO v_paid, v_moves FROM unnest(v_entries);
-    UPDATE account SET balance = balance - v_paid, version = version + v_moves WHERE id = cash_of(h.shard) AND v_moves > 0;
+    UPDATE account a SET balance = a.balance - t.paid, version = a.version + t.k
+        FROM (SELECT counter, sum(amount)::bigint AS paid, count(*) AS k FROM unnest(v_entries)
+              WHERE amount > 0 GROUP BY counter) t
+        WHERE a.id = t.counter;
     PERFORM append_entries(h, 'deposits', v_entries);
     RETURN cardinality(v_entries);
 END $$;
 
 -- Deposits (kind 1, which open an account) and withdrawals (kind 2), in order.
 CREATE OR REPLACE FUNCTION move_cash(
-    p_kind smallint[], p_ref uuid[], p_account bigint[], p_amount bigint[], p_currency integer,
+    p_kind smallint[], p_ref uuid[], p_account bigint[], p_amount bigint[],
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -38,8 +46,8 @@ DECLARE h head; v_entries journal[] := '{}'; a account; e journal; i integer; v_
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     FOR i IN 1..cardinality(p_ref) LOOP
-        IF p_kind[i] = 1 AND p_account[i] >> 56 = 0 AND p_amount[i] >= 0 THEN
-            INSERT INTO account (id, currency) VALUES (p_account[i], p_currency) ON CONFLICT DO NOTHING;
+        IF p_kind[i] = 1 AND p_account[i] >> 56 = 0 AND p_amount[i] >= 0 AND currency_of(p_account[i]) IS NOT NULL THEN
+            PERFORM have_accounts(p_account[i], house_of(h.shard, p_account[i]), cash_of(h.shard, p_account[i]));
         END IF;
         SELECT * INTO a FROM account WHERE id = p_account[i] AND id >> 56 = 0;
         SELECT * INTO e FROM journal WHERE account = p_account[i] AND ref = p_ref[i] AND slot = 0;
@@ -51,7 +59,7 @@ BEGIN
             WHEN p_kind[i] = 2 AND a.balance < p_amount[i] THEN 2
             ELSE 1 END;
         IF e.ref IS NULL AND v_status IN (1, 2) THEN
-            e := post(h.seq + cardinality(v_entries) + 1, a.id, p_ref[i], 0, p_kind[i], v_status, cash_of(h.shard),
+            e := post(h.seq + cardinality(v_entries) + 1, a.id, p_ref[i], 0, p_kind[i], v_status, cash_of(h.shard, a.id),
                       p_amount[i], CASE WHEN v_status = 2 THEN 0 WHEN p_kind[i] = 2 THEN -p_amount[i] ELSE p_amount[i] END);
             v_entries := v_entries || e;
         END IF;

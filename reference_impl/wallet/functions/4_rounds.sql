@@ -54,8 +54,7 @@ BEGIN
     SELECT opened_seq INTO v_seq FROM betting_window WHERE round = p_round AND win = p_win;
     IF v_seq IS NOT NULL THEN RETURN v_seq; END IF;
     UPDATE game_table SET round_no = v_round_no WHERE id = p_table AND round_no < v_round_no;
-    INSERT INTO account (id, currency) SELECT escrow_of(p_round), currency FROM account WHERE id = house_of(h.shard)
-        ON CONFLICT DO NOTHING;
+    PERFORM have_accounts(escrow_of(p_round));
     v_seq := control_entry(h, 8, p_round, p_win, 0, 'open',
                            jsonb_build_object('epoch', p_epoch, 'accept_until', p_accept_until));
     INSERT INTO betting_window (round, win, table_id, epoch, accept_until, opened_seq)
@@ -87,7 +86,7 @@ END $$;
 -- Home shard only. The first decision stands; whoever comes later learns what it was.
 CREATE OR REPLACE FUNCTION decide(
     p_round bigint, p_table integer, p_epoch integer, p_void boolean, p_outcome integer, p_seed bytea, p_heads bytea[],
-    OUT void boolean, OUT outcome integer
+    p_game text DEFAULT 'roulette', p_reason text DEFAULT '', OUT void boolean, OUT outcome integer, OUT game text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE h head; d round_decision;
@@ -96,17 +95,18 @@ BEGIN
     PERFORM check_epoch(p_table, p_epoch);
     SELECT * INTO d FROM round_decision r WHERE r.round = p_round;
     IF d.round IS NULL THEN
-        INSERT INTO round_decision VALUES (p_round, p_epoch, p_void, p_outcome, p_seed, p_heads) RETURNING * INTO d;
+        INSERT INTO round_decision VALUES (p_round, p_epoch, p_void, p_outcome, p_seed, p_heads, p_game) RETURNING * INTO d;
         PERFORM control_entry(h, 10, p_round, 0, p_outcome, 'decide', jsonb_build_object(
-            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'seed', encode(p_seed, 'hex'),
+            'epoch', p_epoch, 'void', p_void, 'outcome', p_outcome, 'game', p_game, 'reason', p_reason, 'seed', encode(p_seed, 'hex'),
             'heads', (SELECT coalesce(jsonb_agg(encode(x, 'hex') ORDER BY n), '[]')
                       FROM unnest(p_heads) WITH ORDINALITY AS t (x, n))));
     END IF;
-    void := d.void; outcome := d.outcome;
+    void := d.void; outcome := d.outcome; game := d.game;
 END $$;
 
 CREATE OR REPLACE FUNCTION finish_round(p_round bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE betting_window SET finished = true WHERE round = p_round AND NOT finished
+    UPDATE betting_window SET finished = true WHERE round = p_round AND NOT finished;
+    DELETE FROM round_stake WHERE round = p_round;
 $$;
 
 -- Number a table event and put it into the outbox (home shard only).

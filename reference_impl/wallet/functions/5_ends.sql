@@ -22,7 +22,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Terminal entries of bets that pay, or return, an amount each out of one counter account.
+-- Terminal entries of bets that pay, or return, an amount each out of one counter account a currency.
 CREATE OR REPLACE FUNCTION end_bets(
     h head, p_kind integer, p_counter bigint, p_round bigint, p_ref uuid[], p_account bigint[], p_amount bigint[],
     p_win integer[], p_selection integer[], OUT payload jsonb, OUT last_seq bigint
@@ -30,12 +30,15 @@ CREATE OR REPLACE FUNCTION end_bets(
 #variable_conflict use_column
 DECLARE v_balance bigint[]; v_version bigint[];
 BEGIN
-    SELECT balance, version INTO v_balance, v_version FROM move_money(p_account, p_amount);
+    SELECT m.balance, m.version INTO v_balance, v_version FROM move_money(p_account, p_amount) m;
+    PERFORM count_returns(p_account, p_amount);
     UPDATE account a SET balance = a.balance - t.amount, version = a.version + t.k
-        FROM (SELECT sum(amount)::bigint AS amount, count(*) AS k FROM unnest(p_amount) AS u (amount) WHERE amount > 0) t
-        WHERE a.id = p_counter AND t.k > 0;
+        FROM (SELECT in_currency_of(account, p_counter) AS counter, sum(amount)::bigint AS amount, count(*) AS k
+              FROM unnest(p_account, p_amount) AS u (account, amount) WHERE amount > 0 GROUP BY 1) t
+        WHERE a.id = t.counter;
     INSERT INTO journal
-        SELECT account, ref, 1, h.seq + ord, p_kind, 1, p_counter, amount, t.balance, t.version, p_round, win, selection
+        SELECT account, ref, 1, h.seq + ord, p_kind, 1, in_currency_of(account, p_counter), amount, t.balance, t.version,
+               p_round, win, selection
         FROM unnest(p_account, p_ref, p_amount, v_balance, v_version, p_win, p_selection)
             WITH ORDINALITY AS t (account, ref, amount, balance, version, win, selection, ord);
     last_seq := h.seq + cardinality(p_ref);
@@ -48,19 +51,20 @@ BEGIN
         'selection', p_selection);
 END $$;
 
--- Settle bets of a round: gross payouts come from the house, the stakes go from escrow to the house in one sweep.
+-- Settle bets of a round: gross payouts come from the house, the stakes go from escrow to the house in one sweep a
+-- currency.
 CREATE OR REPLACE FUNCTION settle(p_round bigint, p_ref uuid[], p_account bigint[], p_payout bigint[],
     OUT status smallint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    h head; v_stakes bigint; v_ended record; e journal;
+    h head; v_stakes bigint[]; v_ended record; v_entries journal[] := '{}'; r record;
     n_ref uuid[]; n_account bigint[]; n_payout bigint[]; n_win integer[]; n_selection integer[];
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     SELECT array_agg(CASE WHEN s.stake IS NULL THEN 4
                           WHEN s.end_kind IS NULL AND p_payout[s.first] = s.payout THEN 1
                           WHEN s.end_kind = 5 AND s.end_amount = s.payout THEN 1 ELSE 6 END ORDER BY s.ord),
-           sum(s.stake) FILTER (WHERE s.fresh), array_agg(s.ref ORDER BY s.ord) FILTER (WHERE s.fresh),
+           array_agg(s.stake ORDER BY s.ord) FILTER (WHERE s.fresh), array_agg(s.ref ORDER BY s.ord) FILTER (WHERE s.fresh),
            array_agg(s.account ORDER BY s.ord) FILTER (WHERE s.fresh),
            array_agg(s.payout ORDER BY s.ord) FILTER (WHERE s.fresh),
            array_agg(s.win ORDER BY s.ord) FILTER (WHERE s.fresh),
@@ -77,12 +81,15 @@ BEGIN
     IF n_ref IS NULL THEN RETURN; END IF;
     SELECT * INTO v_ended
         FROM end_bets(h, 5, house_of(h.shard), p_round, n_ref, n_account, n_payout, n_win, n_selection);
-    e := post(v_ended.last_seq + 1, house_of(h.shard), sweep_ref(p_round, v_ended.last_seq + 1), 0, 7, 1,
-              escrow_of(p_round), v_stakes, v_stakes, p_round);
-    PERFORM append_batch('paid', (v_ended.payload || jsonb_build_object('kind', 'settle', 'then', jsonb_build_object(
-        'first_seq', e.seq, 'n', 1, 'entry', 7, 'slot', 0, 'status', 1, 'ref', e.ref, 'account', e.account,
-        'amount', e.amount, 'balance', e.balance_after, 'version', e.version, 'round', p_round, 'win', 0,
-        'selection', 0)))::text, e.seq);
+    FOR r IN SELECT escrow_of(p_round, account) AS escrow, sum(stake)::bigint AS stakes
+             FROM unnest(n_account, v_stakes) u (account, stake) GROUP BY 1 ORDER BY 1 LOOP
+        v_entries := v_entries || post(
+            v_ended.last_seq + cardinality(v_entries) + 1, house_of(h.shard, r.escrow),
+            sweep_ref(p_round, v_ended.last_seq + 1), 0, 7, 1, r.escrow, r.stakes, r.stakes, p_round);
+    END LOOP;
+    PERFORM append_batch(
+        'paid', (v_ended.payload || jsonb_build_object('kind', 'settle', 'then', entries_payload(v_entries)))::text,
+        v_ended.last_seq + cardinality(v_entries));
 END $$;
 
 -- Return the stakes of up to p_limit bets of a round that have no end yet; returns how many.
@@ -128,13 +135,14 @@ BEGIN
             ELSE 1 END;
         IF v_status = 1 AND e.ref IS NULL THEN
             v_taken := least(a.balance, -v_more);
+            PERFORM count_returns(ARRAY[a.id], ARRAY[v_more]);
             e := post(h.seq + cardinality(v_entries) + 1, a.id, p_ref[i], 2, CASE WHEN v_more >= 0 THEN 11 ELSE 12 END, 1,
-                      house_of(h.shard), CASE WHEN v_more >= 0 THEN v_more ELSE v_taken END,
+                      house_of(h.shard, a.id), CASE WHEN v_more >= 0 THEN v_more ELSE v_taken END,
                       CASE WHEN v_more >= 0 THEN v_more ELSE -v_taken END, p_round, b.win, b.selection);
             v_entries := v_entries || e;
             IF v_taken < -v_more THEN
-                INSERT INTO account (id, currency) VALUES (owed_of(a.id), a.currency) ON CONFLICT DO NOTHING;
-                o := post(h.seq + cardinality(v_entries) + 1, owed_of(a.id), p_ref[i], 2, 12, 1, house_of(h.shard),
+                PERFORM have_accounts(owed_of(a.id));
+                o := post(h.seq + cardinality(v_entries) + 1, owed_of(a.id), p_ref[i], 2, 12, 1, house_of(h.shard, a.id),
                           -v_more - v_taken, v_more + v_taken, p_round, b.win, b.selection);
                 v_entries := v_entries || o;
             END IF;

@@ -30,3 +30,15 @@ def test_table_shows_its_newest_phase() -> None:
     lobby = Lobby()
     play(lobby, 1, 5)
     assert (lobby.tables()[0].phase, lobby.tables()[0].round) == ("settled", 1)
+
+
+def test_a_correction_replaces_what_the_lobby_shows_and_held_back() -> None:
+    lobby = Lobby()
+    for round_no, outcome in ((1, 17), (2, 20)):
+        play(lobby, round_no, outcome)
+    for seq, (round_no, outcome) in enumerate(((1, 3), (2, 4)), 90):
+        event = TableEvent(1, round_no, 0, int(Phase.SETTLED), 0, outcome=outcome, result=str(outcome), corrected=True)
+        lobby.enter(TableEnvelope(1, 1, seq, event))
+    assert lobby.tables()[0].recent == [3]
+    play(lobby, 3, 5)
+    assert lobby.tables()[0].recent == [4, 3]

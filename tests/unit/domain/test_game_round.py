@@ -1,12 +1,14 @@
 """The round as a table of transitions."""
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.game_round import (
     TERMINAL,
     TRANSITIONS,
@@ -116,6 +118,56 @@ def test_nothing_that_depends_on_the_outcome_is_said_before_the_result() -> None
     assert SettleShards(frozenset({0, 1}), 17) in effects
 
 
+@pytest.mark.parametrize("ordered_ms", [3000, 5000, 7003])
+def test_a_void_that_is_ordered_ends_betting_at_once(ordered_ms: int) -> None:
+    clock = tuple((TICK, at_ms) for at_ms in (4002, 7002) if at_ms < ordered_ms)
+    state, effects = drive(FRESH, *OPENED, *clock, (Message(On.VOID_ORDERED), ordered_ms))
+    assert state.phase is Phase.CLOSING
+    assert effects.count(Announce(Phase.NO_MORE_BETS)) == 1
+    assert CloseShards(frozenset({0, 1})) in effects
+    closes = tuple((Message(On.SHARD_CLOSED, shard, b"h"), ordered_ms + 1) for shard in (0, 1))
+    state, effects = drive(state, *closes)
+    assert Decide(void=True, heads=((0, b"h"), (1, b"h"))) in effects
+
+
+def test_a_void_that_is_ordered_while_shards_close_decides_when_they_have() -> None:
+    state, _ = drive(
+        at_cut_off(), (TICK, 7600), (Message(On.SHARD_CLOSED, 0, b"h"), 7601), (Message(On.VOID_ORDERED), 7602)
+    )
+    assert state.phase is Phase.CLOSING
+    _, effects = drive(state, (Message(On.SHARD_CLOSED, 1, b"h"), 7603))
+    assert Decide(void=True, heads=((0, b"h"), (1, b"h"))) in effects
+
+
+def test_a_void_that_comes_after_the_decision_means_nothing() -> None:
+    closes = tuple((Message(On.SHARD_CLOSED, shard, b"h"), 7700) for shard in (0, 1))
+    state, _ = drive(at_cut_off(), (TICK, 7600), *closes)
+    assert state.phase is Phase.BETS_CLOSED
+    assert step(state, Message(On.VOID_ORDERED), START_NS) == (state, ())
+
+
+def test_the_outcome_waits_for_the_margin_after_the_last_bet() -> None:
+    timing = Timing(margin_ms=500)
+    state, _ = drive(replace(FRESH, timing=timing), *OPENED, (TICK, 4002), (TICK, 7002))
+    marks = tuple((Message(On.WATERMARK, f"gateway-{n}"), 7010) for n in (0, 1))
+    closes = tuple((Message(On.SHARD_CLOSED, shard, b"h"), 7020) for shard in (0, 1))
+    state, effects = drive(state, *marks, *closes)
+    assert state.phase is Phase.CLOSING
+    assert effects[-1] == WakeAt(START_NS + 7502 * NS_PER_MS)
+    state, effects = drive(state, (TICK, 7502))
+    assert Decide(void=False, heads=((0, b"h"), (1, b"h"))) in effects
+
+
+def test_announced_is_not_closed_where_slow_links_have_grace() -> None:
+    timing = Timing(close_policy=ClosePolicy.GRACE, grace_ms_max=300)
+    state, effects = drive(replace(FRESH, timing=timing), *OPENED, (TICK, 4002), (TICK, 7002))
+    assert state.phase is Phase.NO_MORE_BETS
+    state, _ = drive(state, (TICK, 7002 + timing.flush_ms_max + 299))
+    assert state.phase is Phase.NO_MORE_BETS
+    state, effects = drive(state, (TICK, 7002 + timing.flush_ms_max + 300))
+    assert CloseShards(frozenset({0, 1})) in effects
+
+
 def test_an_illegal_message_is_refused() -> None:
     with pytest.raises(ValueError, match="round 7: 'decided: outcome' is illegal in IDLE"):
         step(FRESH, Message(On.DECIDED_OUTCOME, outcome=1), START_NS)
@@ -131,6 +183,7 @@ messages = st.one_of(
     st.builds(Message, st.just(On.SHARD_CLOSED), st.integers(0, 1), st.just(b"h")),
     st.builds(Message, st.just(On.WATERMARK), st.sampled_from(["gateway-0", "gateway-1"])),
     st.just(TICK),
+    st.just(Message(On.VOID_ORDERED)),
 )
 
 

@@ -1,6 +1,7 @@
 """What a player decides, told by hand what arrives and what time it is."""
 
 import pytest
+from msgspec import structs
 
 from loadtest.clock import ServerClock
 from loadtest.operations import Operation
@@ -13,8 +14,9 @@ from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim.arrivals import planned_bets
-from sim.scenario import Arrival, Betting, Scenario
+from sim.arrivals import CLICK_NS_MAX, planned_bets
+from sim.people import late_s
+from sim.scenario import Arrival, Betting, Clients, Kind, Pace, Scenario, Storm, StormKind
 
 UNIX_NS = 1_700_000_000 * NS_PER_S  # the server's clock when ours shows 0
 SCENARIO = Scenario(betting=Betting(participation=1.0, bets_per_round_mean=3.0), load_s=60.0)
@@ -98,8 +100,14 @@ def test_window_is_planned_once_however_often_it_is_announced(betting: PlayerScr
     assert send_all(betting) == []
 
 
-def test_bet_whose_window_closed_before_it_could_be_sent_is_given_up(betting: PlayerScript) -> None:
-    assert betting.take_due(WINDOW_NS) == []
+def test_bet_that_was_clicked_in_time_is_sent_even_if_the_window_has_just_closed(betting: PlayerScript) -> None:
+    last = planned_bets(SCENARIO, 7, 1)[-1].offset_ns
+    assert betting.take_due(last + CLICK_NS_MAX - 1)[-1].due_ns == last
+    assert betting.missed == 2
+
+
+def test_bet_that_could_not_be_sent_long_after_its_click_and_its_window_is_given_up(betting: PlayerScript) -> None:
+    assert betting.take_due(WINDOW_NS + CLICK_NS_MAX) == []
     assert len(betting.given_up) == 3
     assert betting.missed == 3
 
@@ -108,6 +116,97 @@ def test_bet_that_fell_due_without_a_connection_is_not_the_generators_fault(bett
     betting.disconnected()
     betting.take_due(WINDOW_NS)
     assert (len(betting.given_up), betting.missed) == (3, 0)
+
+
+def late_player(late_ms_max: int = 1000) -> PlayerScript:
+    scenario = structs.replace(SCENARIO, clients=Clients(late_share=1.0, late_ms_max=late_ms_max))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN), 0)
+    return script
+
+
+def test_player_whose_device_is_behind_bets_as_much_later_and_after_the_close_too() -> None:
+    script = late_player(10_000)
+    late_ns = round(late_s(script.scenario, 7) * NS_PER_S)
+    assert late_ns > NS_PER_S
+    due = [op.due_ns for op in script.take_due(WINDOW_NS + late_ns - 1)]
+    assert due == [bet.offset_ns + late_ns for bet in planned_bets(SCENARIO, 7, 1)]
+    assert due[-1] > WINDOW_NS
+
+
+def test_storm_breaks_the_connection_of_those_it_takes_once() -> None:
+    scenario = structs.replace(SCENARIO, storms=(Storm(kind=StormKind.RECONNECT, at_s=2.0),))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    assert script.wake_ns(NS_PER_S) == 2 * NS_PER_S
+    assert [script.overdue(second * NS_PER_S) for second in (1, 2, 3)] == [False, True, False]
+    assert script.lobby_looks(3 * NS_PER_S) == []
+
+
+def test_storm_that_is_aimed_strikes_once_before_the_first_cut_off_after_its_time() -> None:
+    storm = Storm(kind=StormKind.RECONNECT, at_s=2.0, before_close_ms=300)
+    scenario = structs.replace(SCENARIO, storms=(storm,))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN, 1, 2 * NS_PER_S - WINDOW_NS), 0)
+    assert not script.overdue(2 * NS_PER_S), "that cut-off was too early"
+    script.table_event(event(Phase.BETS_OPEN, 2, 3 * NS_PER_S), 3 * NS_PER_S)
+    strikes_ns = 3 * NS_PER_S + WINDOW_NS - 300 * NS_PER_MS
+    assert [script.overdue(strikes_ns + after_ns) for after_ns in (-1, 0, 1)] == [False, True, False]
+    script.table_event(event(Phase.BETS_OPEN, 3, 30 * NS_PER_S), 30 * NS_PER_S)
+    assert not script.overdue(30 * NS_PER_S + WINDOW_NS)
+
+
+def test_storm_passes_those_by_who_have_no_connection_when_it_comes() -> None:
+    scenario = structs.replace(SCENARIO, storms=(Storm(kind=StormKind.RECONNECT, at_s=2.0),))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(now_ns=3 * NS_PER_S), 0, 1, 3 * NS_PER_S)
+    assert not script.overdue(3 * NS_PER_S)
+
+
+def test_player_who_exits_looks_round_the_lobby_and_plays_at_the_next_table() -> None:
+    scenario = structs.replace(SCENARIO, storms=(Storm(kind=StormKind.EXIT_TO_LOBBY, at_s=2.0, table=1),))
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN), 0)
+    sent = script.take_due(2 * NS_PER_S)
+    assert script.overdue(2 * NS_PER_S)
+    script.disconnected()
+    assert script.lobby_looks(2 * NS_PER_S) == [2 * NS_PER_S, 3 * NS_PER_S, 4 * NS_PER_S]
+    script.connected(welcome(now_ns=5 * NS_PER_S), 0, 2, 5 * NS_PER_S)
+    assert [op.ref for op in script.take_due(5 * NS_PER_S)] == [op.ref for op in sent], "only what was lost"
+    at_ns = UNIX_NS + 6 * NS_PER_S
+    script.table_event(TableEvent(2, round_id(2, 9), 0, Phase.BETS_OPEN, at_ns, at_ns, at_ns + WINDOW_NS), 6 * NS_PER_S)
+    assert {op.table for op in script.take_due(6 * NS_PER_S + WINDOW_NS - 1)} == {2}
+
+
+def test_high_roller_bets_on_many_spots_with_large_stakes() -> None:
+    roller = Arrival(7, 1, 0.0, Kind.HIGH_ROLLER)
+    script = PlayerScript(roller, SCENARIO, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN), 0)
+    sent = send_all(script)
+    assert len(sent) == 20
+    assert min(op.amount_minor for op in sent) >= 1_000
+    assert len({op.selection for op in sent}) > 10
+
+
+def test_in_a_closed_pace_the_next_bet_waits_for_the_answer_and_a_thought() -> None:
+    betting = Betting(participation=1.0, bets_per_round_mean=3.0, pace=Pace.CLOSED, think_s_mean=0.01)
+    scenario = structs.replace(SCENARIO, betting=betting)
+    script = PlayerScript(Arrival(7, 1, 0.0), scenario, 0xABCD, ServerClock(), LOAD_END_NS, 9.0, 15.0)
+    script.connected(welcome(), 0, 1, 0)
+    script.table_event(event(Phase.BETS_OPEN), 0)
+    first_ns = planned_bets(SCENARIO, 7, 1)[0].offset_ns
+    (first,) = script.take_due(WINDOW_NS - 1)
+    assert first.due_ns == first_ns
+    assert script.take_due(WINDOW_NS - 1) == []
+    script.answered(answer(first, Status.ACCEPTED, 2, 100_000 - first.amount_minor), first_ns + 5, 0)
+    (second,) = script.take_due(WINDOW_NS - 1)
+    assert second.due_ns > first_ns + 5
+    script.answered(answer(second, Status.WINDOW_CLOSED, 2, 0), WINDOW_NS, 0)
+    assert script.take_due(WINDOW_NS + NS_PER_S) == [], "nobody thinks on when the window has closed"
 
 
 def test_no_bet_is_started_after_the_loads_end(script: PlayerScript) -> None:

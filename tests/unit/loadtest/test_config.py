@@ -6,9 +6,11 @@ import pytest
 
 from loadtest.config import CAMPAIGNS, SCHEMA, load_campaign, parse_campaign, schema_text
 from reference_impl.domain.errors import ConfigError
+from sim.processes import Replay
 from sim.scenario import Scenario, arrivals, people, viewer_arrivals
 
 NAMED = 'name = "x"\n'
+CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,10 @@ NAMED = 'name = "x"\n'
         ("", "missing required field `name`"),
         ("name = ", "not valid TOML"),
         ('name = "a/b"', "name = 'a/b': must be"),
+        (
+            NAMED + 'expect = ["late-refusd"]',
+            "expect[0] = 'late-refusd': there is no such path, did you mean 'late-refused'?",
+        ),
         (NAMED + "sceanrio = 1", "unknown key 'sceanrio', did you mean 'scenario'?"),
         (NAMED + "[scenario.bettting]", "unknown key 'scenario.bettting', did you mean 'betting'?"),
         (
@@ -86,6 +92,54 @@ NAMED = 'name = "x"\n'
             NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="nats"\nat_s=99',
             "scenario.faults[0].at_s = 99: must be less than load_s = 60",
         ),
+        (NAMED + "[scenario]\nplayers_per_table = 0", "scenario.players_per_table = 0: without crowds nobody comes"),
+        (CROWD + 'kind="bettr"', "scenario.crowds[0].kind = 'bettr': there is no such choice, did you mean 'bettor'?"),
+        (CROWD + "tabel=1", "unknown key 'scenario.crowds[0].tabel', did you mean 'table'?"),
+        (CROWD + "table=3", "scenario.crowds[0].table = 3: there are only tables 1 to 2, and 0 for all of them"),
+        (CROWD + 'kind="viewer"', "scenario.crowds[0].kind = 'viewer': without edges there is no video to watch"),
+        (
+            CROWD + "betting={timing={late_shar=1.0}}",
+            "unknown key 'scenario.crowds[0].betting.timing.late_shar', did you mean 'late_share'?",
+        ),
+        (
+            CROWD + "betting={stake_minor_min=9000}",
+            "scenario.crowds[0].betting.stake_minor_max = 2000: must lie between stake_minor_min = 9000",
+        ),
+        (
+            CROWD + 'arrival={process="poison", within_s=1.0}',
+            "scenario.crowds[0].arrival.process = 'poison': there is no such choice, did you mean 'poisson'?",
+        ),
+        (CROWD + "arrival={within_s=1.0}", "scenario.crowds[0].arrival.process is missing: one of uniform, poisson"),
+        (
+            CROWD + 'arrival={process="mmpp", within=1.0}',
+            "unknown key 'scenario.crowds[0].arrival.within', did you mean 'within_s'?",
+        ),
+        (
+            CROWD + 'arrival={process="stages", stages=[{within_s=1.0, rat=1.0}]}',
+            "unknown key 'scenario.crowds[0].arrival.stages[0].rat', did you mean 'rate'?",
+        ),
+        (
+            CROWD + 'arrival={process="flash-crowd", rise_s=90.0}',
+            "scenario.crowds[0].arrival: ends at 95 s, after the load, load_s = 60",
+        ),
+        (CROWD + 'arrival={process="replay"}', "scenario.crowds[0].arrival: its rate is 0 all the time"),
+        (
+            CROWD + 'arrival={process="replay", file="none.txt"}',
+            "scenario.crowds[0].arrival.file = 'none.txt': none.txt cannot be read",
+        ),
+        (NAMED + '[scenario.betting]\npace="shut"', "scenario.betting.pace = 'shut': there is no such choice"),
+        (
+            NAMED + '[[scenario.storms]]\nkind="reconect"\nat_s=1',
+            "scenario.storms[0].kind = 'reconect': there is no such choice, did you mean 'reconnect'?",
+        ),
+        (
+            NAMED + '[[scenario.storms]]\nkind="reconnect"\nat_s=60',
+            "scenario.storms[0].at_s = 60: must be less than load_s = 60",
+        ),
+        (
+            NAMED + '[scenario]\ntables=1\n[[scenario.storms]]\nkind="exit-to-lobby"\nat_s=1',
+            "scenario.storms[0].kind = 'exit-to-lobby': there is no other table to go to, tables = 1",
+        ),
     ],
 )
 def test_bad_campaign_is_refused_in_one_line(text: str, line: str) -> None:
@@ -105,6 +159,22 @@ def test_error_in_a_file_names_the_file(tmp_path: Path) -> None:
     file.write_text(NAMED + "workers = 0")
     with pytest.raises(ConfigError, match=r"bad\.toml: workers = 0: expected `int` >= 1"):
         load_campaign(file)
+
+
+def test_replayed_counts_are_read_from_beside_the_campaign_and_kept_in_it(tmp_path: Path) -> None:
+    (tmp_path / "evening.txt").write_text("# minute by minute\n12\n30 # the match ends\n\n0\n")
+    (tmp_path / "c.toml").write_text(CROWD + 'arrival={process="replay", file="evening.txt", minute_s=2.0}')
+    (crowd,) = load_campaign(tmp_path / "c.toml").scenario.crowds
+    assert isinstance(crowd.arrival, Replay)
+    assert crowd.arrival.per_minute == (12, 30, 0)
+
+
+@pytest.mark.parametrize("count", ["-1", "1.5", "many", "9999999999"])
+def test_what_is_no_count_in_a_replay_is_named(tmp_path: Path, count: str) -> None:
+    (tmp_path / "evening.txt").write_text(f"1\n{count}\n")
+    (tmp_path / "c.toml").write_text(CROWD + 'arrival={process="replay", file="evening.txt"}')
+    with pytest.raises(ConfigError, match=f"'{count}' is no count from 0 to"):
+        load_campaign(tmp_path / "c.toml")
 
 
 @pytest.mark.parametrize("file", sorted(CAMPAIGNS.glob("*.toml")), ids=lambda file: file.stem)

@@ -1,7 +1,10 @@
 """A player's way in and back, against a target that refuses, fails and hangs up by script."""
 
+import select
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from loadtest.operations import Operation
 from loadtest.recorder import Recorder
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.player import TRIES_MAX, Player
+from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RetryableError
 from reference_impl.domain.protocol import Welcome
@@ -26,6 +30,12 @@ class Link:
 
     def __init__(self, code: int | None) -> None:
         self.code = code
+        self.near, self.far = socket.socketpair()
+        if code is not None:
+            self.far.close()
+
+    def fileno(self) -> int:
+        return self.near.fileno()
 
     def greet(self, ticket: str, timeout_s: float) -> tuple[Welcome, list[Arrived]]:
         welcome = Welcome(1, 0, 100, 1, 978, time.time_ns(), None)
@@ -37,11 +47,11 @@ class Link:
     def receive(self, timeout_s: float) -> list[Arrived]:
         if self.code is not None:
             raise ConnectionLostError(self.code)
-        time.sleep(timeout_s)
         return []
 
     def close(self) -> None:
-        pass
+        self.near.close()
+        self.far.close()
 
 
 class Target:
@@ -50,6 +60,7 @@ class Target:
     def __init__(self, log_in: list[str | Exception], place: list[str | Exception], close: list[int | None]) -> None:
         self.scripts = {"log_in": log_in, "place": place, "close": close}
         self.avoided: list[str] = []
+        self.looks = 0
 
     def _next(self, what: str) -> object:
         script = self.scripts[what]
@@ -57,6 +68,9 @@ class Target:
         if isinstance(value, Exception):
             raise value
         return value
+
+    def lobby(self) -> None:
+        self.looks += 1
 
     def log_in(self, player: int) -> str:
         return str(self._next("log_in"))
@@ -69,14 +83,36 @@ class Target:
         return Link(self._next("close"))  # type: ignore[arg-type]
 
 
+class Restless(PlayerScript):
+    """Looks at the lobby twice, then leaves what arrives unread."""
+
+    def lobby_looks(self, now_ns: int) -> list[int]:
+        return [now_ns, now_ns + 1]
+
+    def deaf_until_ns(self, now_ns: int) -> int:
+        return now_ns + NS_PER_S
+
+
 @pytest.fixture
-def play(tmp_path: Path) -> Callable[[Target], tuple[list[tuple[OpKind, int, Outcome]], list[int]]]:
-    def run(target: Target) -> tuple[list[tuple[OpKind, int, Outcome]], list[int]]:
+def reactor() -> Iterator[Reactor]:
+    served = Reactor(select.epoll())
+    thread = threading.Thread(target=served.run)
+    thread.start()
+    yield served
+    served.close()
+    thread.join()
+
+
+@pytest.fixture
+def play(tmp_path: Path, reactor: Reactor) -> Callable[..., tuple[list[tuple[OpKind, int, Outcome]], list[int]]]:
+    def run(
+        target: Target, script_of: type[PlayerScript] = PlayerScript
+    ) -> tuple[list[tuple[OpKind, int, Outcome]], list[int]]:
         recorder = Recorder(tmp_path, 0)
         end_ns = time.monotonic_ns() + NS_PER_S // 5
-        script = PlayerScript(Arrival(1, 1, 0.0), Scenario(), 5, ServerClock(), end_ns, 0.0, 0.0)
+        script = script_of(Arrival(1, 1, 0.0), Scenario(), 5, ServerClock(), end_ns, 0.0, 0.0)
         player = Player(
-            script, target, recorder, time.monotonic_ns(), end_ns, lambda *_: None, sleep=lambda _: None
+            script, target, recorder, time.monotonic_ns(), end_ns, lambda *_: None, reactor, sleep=lambda _: None
         )  # fmt: skip
         player.run()
         recorder.close()
@@ -94,6 +130,14 @@ def test_player_logs_in_connects_stays_and_says_goodbye(play) -> None:
     done, codes = play(Target(["token"], ["gateway-0"], [None]))
     assert done == [(OpKind.LOGIN, 1, Outcome.OK), (OpKind.CONNECT, 1, Outcome.OK)]
     assert codes == [1000]
+
+
+def test_player_looks_at_the_lobby_first_and_reads_nothing_while_deaf(play) -> None:
+    target = Target(["token"], ["gateway-0"], [1006])
+    done, codes = play(target, Restless)
+    assert [kind for kind, _, _ in done] == [OpKind.LOGIN, OpKind.LOBBY, OpKind.LOBBY, OpKind.CONNECT]
+    assert target.looks == 2
+    assert codes == [1000], "the broken link was never read"
 
 
 def test_failure_that_may_pass_is_tried_again_as_the_same_operation(play) -> None:

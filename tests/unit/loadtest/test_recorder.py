@@ -74,10 +74,14 @@ def test_answered_lost_and_refused_operations_become_their_outcomes(tmp_path: Pa
 
 def test_pushes_sessions_and_health_reach_the_disk_every_second(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, 0)
-    recorder.push(2, Push(PushKind.TABLE, 1, 1, 8, 55, 2, -1, 7, 9))
+    push = Push(2, 1, 1, 1, PushKind.TABLE, 8, 55, 2, -1, 3, 0, b"", 0, 0, 0, 0, 7, 9)
+    recorder.push(push)
     recorder.session_ended(Seat(2, 1, 0, 1, 2, 5), 6, 1006)
     recorder.health(1_000, 4, 22, 33)
-    assert read_records(tmp_path, PUSHES)["app_ns"].tolist() == [9]
+    (row,) = read_records(tmp_path, PUSHES)
+    assert tuple(value for name, value in zip(row.dtype.names, row.tolist(), strict=True) if name != "op") == (
+        *push[:11], *push[12:],
+    )  # fmt: skip
     assert read_records(tmp_path, SESSIONS)["close_code"].tolist() == [1006]
     assert read_records(tmp_path, GENERATOR)["lag_ns_max"].tolist() == [22]
     recorder.close()

@@ -6,10 +6,15 @@ from histories import DEMO, Shape, make_tables, write_history
 from reports.run import update_manifest
 
 
-@pytest.fixture
-def tables():
-    """A clean small history, to be changed at will."""
+@pytest.fixture(scope="session")
+def clean():
     return make_tables(Shape())
+
+
+@pytest.fixture
+def tables(clean):
+    """A clean small history, to be changed at will."""
+    return {name: frame.copy() for name, frame in clean.items()}
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,25 @@ import json
 
 import numpy as np
 import pandas as pd
+import planted
 import pytest
 from histories import MS, Shape, make_tables, write_history
 
-from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.bets import EntryKind, Slot, Status, TableLimits
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.records import FetchKind, OpKind, Outcome
-from reports.checks import CHECKS, History, run_checks
+from reference_impl.domain.games.roulette import GROSS, SPOTS
+from reference_impl.domain.records import FetchKind, OpKind, Outcome, PushKind
+from reports.checks import CHECKS, History, allowed_skips, run_checks
+from reports.checks.fairness import latency_deciles
+from reports.checks.history import Terms
+from reports.checks.odds import table_of_returns
 from reports.run import frame_of, update_manifest
+
+LIMITS = TableLimits(stake_minor_min=1, stake_minor_max=100_000, n_selections=len(SPOTS))
 
 
 def verdict_of(name, tables):
-    return CHECKS[name].function(History(tables))
+    return CHECKS[name].function(History(tables, terms=Terms(limits=LIMITS)))
 
 
 def nth(tables, which, n=5):
@@ -414,6 +421,7 @@ PLANTED = [
     ("answers_agree", serve_a_later_bet_first),
     ("answers_agree", answer_an_older_version),
     ("answers_agree", answer_two_balances_of_a_version),
+    *planted.PLANTED,
 ]
 
 
@@ -434,7 +442,7 @@ def test_a_planted_violation_is_illegal_with_its_witness(name, plant, tables):
 
 
 def test_every_check_has_a_planted_violation():
-    assert {name for name, _ in PLANTED} == set(CHECKS)
+    assert {name for name, _ in PLANTED} | {"exercised"} == set(CHECKS)
 
 
 @pytest.mark.parametrize("name", [name for name in CHECKS if "ledger" in CHECKS[name].needs])
@@ -560,15 +568,156 @@ def test_an_announced_part_that_a_new_origin_has_forgotten_is_excused(tables):
 
 def test_a_viewer_who_saw_nothing_leaves_the_video_unknown(tables):
     tables["video"] = tables["video"][tables["video"]["viewer"] != tables["video"]["viewer"].min()]
-    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=6))).status == "unknown"
 
 
 def test_without_viewers_there_is_no_video_to_judge(tables):
     tables["video"] = frame_of("video", {})
-    assert CHECKS["video_advances"].function(History(tables, viewers=0)).status == "ok"
-    assert CHECKS["video_advances"].function(History(tables, viewers=6)).status == "unknown"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=0))).status == "ok"
+    assert CHECKS["video_advances"].function(History(tables, terms=Terms(viewers=6))).status == "unknown"
 
 
 def test_parts_that_do_not_say_when_they_were_filmed_leave_the_video_unknown(tables):
     tables["video"]["media_ns"] = 0
     assert verdict_of("video_advances", tables).status == "unknown"
+
+
+# --- what only the newer checks can say ----------------------------------------------------------------------------
+
+
+def with_terms(name, tables, **terms):
+    return CHECKS[name].function(History(tables, terms=Terms(limits=LIMITS, **terms)))
+
+
+def test_a_fault_that_was_ordered_and_never_struck_leaves_the_run_unknown(tables):
+    verdict = with_terms("exercised", tables, faults=(("kill", "gateway-1"),))
+    assert (verdict.status, verdict.message) == ("unknown", "a fault that was ordered never struck: kill of gateway-1")
+    tables["faults"] = frame_of("faults", {"t_ns": [5], "kind": ["kill"], "target": ["gateway-1"]})
+    assert with_terms("exercised", tables, faults=(("kill", "gateway-1"),)).status == "ok"
+    assert with_terms("exercised", tables, faults=(("kill", "gateway-1"),) * 2).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("late-refused", Shape(late_share=0.4)),
+        ("funds-refused", Shape(deposit_minor=1_000)),
+        ("bet-resent", Shape(retried_share=0.4)),
+        ("round-voided", Shape(void_share=1.0)),
+    ],
+)
+def test_an_expected_path_must_have_been_taken(name, shape):
+    assert with_terms("exercised", make_tables(shape), expect=(name,)).status == "ok"
+    calm = make_tables(Shape(late_share=0.0, seed=2))
+    assert with_terms("exercised", calm, expect=(name,)).status == "unknown"
+
+
+def test_a_player_who_came_back_is_a_path_too(tables):
+    assert with_terms("exercised", tables, expect=("reconnected",)).status == "unknown"
+    ops = tables["ops"]
+    again = ops[ops["kind"] == int(OpKind.CONNECT)].head(1).assign(op=77_777, connection=np.int32(2))
+    tables["ops"] = pd.concat([ops, again], ignore_index=True)
+    assert with_terms("exercised", tables, expect=("reconnected",)).counts["reconnected"] == 1
+
+
+def a_fault(tables, target, at_ns):
+    faults = {"t_ns": [at_ns], "kind": ["kill"], "target": [target], "recovered_ns": [at_ns + MS]}
+    tables["faults"] = frame_of("faults", faults)
+
+
+@pytest.mark.parametrize(("target", "status"), [("nats", "ok"), ("edge-0", "illegal")])
+def test_an_event_that_was_missed_during_a_fault_is_excused_unless_only_the_video_broke(target, status, tables):
+    planted.lose_an_event_of_one_player(tables)
+    own = planted.pushes_of(tables, PushKind.TABLE, session=3)
+    a_fault(tables, target, int(tables["pushes"].loc[own[1], "app_ns"]) + MS)
+    assert verdict_of("events_complete", tables).status == status
+
+
+def test_no_fault_excuses_a_number_that_the_trail_lacks(tables):
+    planted.skip_a_number(tables)
+    a_fault(tables, "nats", 1)
+    tables["faults"]["recovered_ns"] = 0
+    assert verdict_of("events_complete", tables).status == "illegal"
+
+
+def test_a_connection_that_falls_silent_leaves_the_events_unknown(tables):
+    own = planted.pushes_of(tables, PushKind.TABLE, session=3)
+    tables["pushes"] = tables["pushes"].drop(own[-5:])
+    verdict = verdict_of("events_complete", tables)
+    assert (verdict.status, verdict.counts["silent"]) == ("unknown", 1)
+
+
+def test_a_bet_without_stamps_is_unknown_unless_its_gateway_was_killed(tables):
+    row = nth(tables, Outcome.OK)
+    put(tables, "ops", row, written_ns=0)
+    assert verdict_of("timeline", tables).status == "unknown"
+    a_fault(tables, f"gateway-{of(tables, row, 'gateway')}", of(tables, row, "return_ns") + MS)
+    verdict = verdict_of("timeline", tables)
+    assert (verdict.status, verdict.counts["lost_with_a_gateway"]) == ("ok", 1)
+
+
+def test_an_answer_may_be_read_before_its_writer_has_stamped_it(tables):
+    row = nth(tables, Outcome.OK)
+    put(tables, "ops", row, written_ns=of(tables, row, "return_ns") + MS)
+    assert verdict_of("timeline", tables).status == "ok"
+
+
+def test_a_trail_that_ends_before_the_ledger_is_unknown(tables):
+    tables["audit"] = tables["audit"].drop(tables["audit"].index[-3:])
+    verdict = verdict_of("trail_equals_ledger", tables)
+    assert (verdict.status, verdict.counts["behind"]) == ("unknown", 3)
+
+
+def test_refusals_by_limits_that_nobody_recorded_are_unknown(tables):
+    planted.refuse_a_stake_within_limits(tables)
+    assert CHECKS["fairness"].function(History(tables)).status == "unknown"
+
+
+def test_refusals_by_a_players_own_limits_are_unknown(tables):
+    put(tables, "ops", nth(tables, Outcome.REJECTED, 0), status=int(Status.LOSS_LIMIT))
+    verdict = verdict_of("fairness", tables)
+    assert (verdict.status, verdict.counts["own_limits"]) == ("unknown", 1)
+
+
+def test_a_round_that_opened_without_a_commitment_is_unknown(tables):
+    tables["pushes"]["commitment"] = 0
+    tables["pushes"]["seed"] = 0
+    assert verdict_of("outcomes_verified", tables).status == "unknown"
+
+
+def test_an_order_without_an_answer_leaves_its_account_out(tables):
+    planted.deposit_twice_what_was_ordered(tables)
+    tables["orders"]["status"] = 0
+    verdict = verdict_of("orders_kept", tables)
+    assert (verdict.status, verdict.counts["left_out"]) == ("ok", 16)
+
+
+def test_deciles_tell_what_distance_costs(tables):
+    ops = tables["ops"]
+    bets = (ops["kind"] == int(OpKind.BET)) & (ops["received_ns"] > 0)
+    far = bets & (ops["session"] > 12)
+    for name in ("due_ns", "invoke_ns"):
+        ops.loc[far, name] -= 900 * MS
+    deciles = latency_deciles(History(tables))
+    assert deciles["decile"].tolist() == list(range(1, 11))
+    assert deciles["bets"].sum() == bets.sum()
+    assert deciles["uplink_ms"].is_monotonic_increasing
+    assert deciles["usable_ms"].iloc[0] - deciles["usable_ms"].iloc[-1] == pytest.approx(900, abs=20)
+
+
+def test_only_a_simulation_may_skip_what_it_cannot_tell(tmp_path):
+    untold = {"ledger": True, "audit": False}
+    measured, simulated = (
+        update_manifest(write_history(tmp_path / kind, kind=kind), capabilities=untold)
+        for kind in ("measured", "simulated")
+    )
+    assert allowed_skips(measured) == frozenset()
+    assert allowed_skips(simulated) == {"trail_equals_ledger"}
+
+
+def test_the_published_odds_are_those_of_the_product():
+    assert table_of_returns([spot.name for spot in SPOTS]).tolist() == GROSS.tolist()
+
+
+def test_every_spot_returns_36_of_37_by_the_published_odds():
+    assert set(table_of_returns([spot.name for spot in SPOTS]).sum(axis=1)) == {36}

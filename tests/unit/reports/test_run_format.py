@@ -57,7 +57,7 @@ def test_a_manifest_that_is_no_json_is_refused(tmp_path):
 @pytest.mark.parametrize("manifest", [{"schema_version": 99}, {}, []])
 def test_another_schema_version_is_refused(tmp_path, manifest):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match="this program reads 1"):
+    with pytest.raises(ConfigError, match="this program reads 2"):
         open_run(tmp_path)
 
 

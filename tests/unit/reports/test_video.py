@@ -7,7 +7,7 @@ from histories import MS, PART_NS, Shape, make_manifest, make_tables, write_hist
 from reference_impl.domain.records import CacheState, Switch
 from reports import video
 from reports.figures import pictures
-from reports.judgement import judge, read_summary, slo_results
+from reports.judgement import judge, read_summary
 from reports.page import render_report, terminal_table
 from reports.run import frame_of, write_run
 
@@ -78,18 +78,6 @@ def test_cache_shares_leave_out_answers_that_do_not_say(tmp_path):
 
     shares = video.cache_shares(changed(tmp_path, change))
     assert shares == {"hit": 0.5, "coalesced": 0.25, "miss": 0.25}
-
-
-def test_limits_of_the_video_count_if_somebody_watched(tmp_path, run):
-    assert [slo.name for slo in slo_results(run)][2:] == ["video latency p95", "time that pictures stood still"]
-    unwatched = write_history(tmp_path / "unwatched", Shape(viewers=0))
-    assert len(slo_results(unwatched)) == 2
-
-
-def test_stalls_beyond_their_share_break_the_limit(tmp_path):
-    run = changed(tmp_path, lambda v: v.__setitem__("stalled_ms", np.where(v["kind"] == 4, 100, 0)))
-    (slo,) = [slo for slo in slo_results(run) if slo.name == "time that pictures stood still"]
-    assert not slo.ok
 
 
 def test_changes_of_the_edge_are_counted(tmp_path):

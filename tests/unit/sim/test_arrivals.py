@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from reference_impl.domain.games.roulette import SPOTS
-from sim.arrivals import bets_count, planned_bets, stake_minor
+from reference_impl.domain.games.roulette import GROSS, POCKETS, SPOTS
+from sim.arrivals import CLICK_NS_MAX, bets_count, may_send, planned_bets, stake_minor, think_ns
 from sim.scenario import Betting, Scenario
 
 SCENARIO = Scenario(
@@ -45,3 +45,30 @@ def test_plans_depend_on_seed_player_and_round():
         for seed, player, round_no in [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)]
     ]
     assert all(a != b for i, a in enumerate(plans) for b in plans[i + 1 :])
+
+
+def test_who_covers_the_layout_wins_once_whatever_falls():
+    covering = Betting(participation=1.0, covers=True)
+    for player in range(1, 50):
+        selections = [bet.selection for bet in planned_bets(SCENARIO, player, 3, covering)]
+        assert GROSS[selections].astype(bool).sum(axis=0).tolist() == [1] * POCKETS
+
+
+@pytest.mark.parametrize(
+    ("now_ns", "due_ns", "connected_ns", "sent"),
+    [
+        (99, 99, 1 << 62, True),  # before the close: as soon as there is a connection
+        (100, 99, 50, True),
+        (98 + CLICK_NS_MAX, 99, 50, True),
+        (99 + CLICK_NS_MAX, 99, 50, False),
+        (100, 99, 100, False),  # clicked into a dead screen
+    ],
+)
+def test_a_click_in_time_is_sent_after_the_close_too_for_a_moment(now_ns, due_ns, connected_ns, sent):
+    assert may_send(now_ns, due_ns, 100, connected_ns) is sent
+
+
+def test_thinking_takes_as_long_as_its_mean_says():
+    thoughts = [think_ns(1, player, 7, 0.5) for player in range(1, 5001)]
+    assert np.mean(thoughts) == pytest.approx(0.5e9, rel=0.05)
+    assert np.std(thoughts) == pytest.approx(0.5e9, rel=0.08)

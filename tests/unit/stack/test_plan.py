@@ -34,3 +34,13 @@ def test_every_start_has_secrets_of_its_own() -> None:
 def test_limits_in_the_wrong_order_are_refused_with_both_values() -> None:
     with pytest.raises(ConfigError, match="stake_minor_min 9 is above stake_minor_max 8"):
         StackConfig(stake_minor_min=9, stake_minor_max=8)
+
+
+def test_games_are_dealt_out_to_the_tables_in_turn() -> None:
+    config = StackConfig(tables=3, games=("roulette", "baccarat"))
+    assert [config.limits[table].n_selections for table in (1, 2, 3)] == [157, 5, 157]
+
+
+def test_an_unknown_game_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match="no game 'poker', known are roulette"):
+        StackConfig(games=("poker",))

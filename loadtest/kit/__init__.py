@@ -1,0 +1,1 @@
+"""Proves and loads anyone's seamless wallet."""

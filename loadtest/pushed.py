@@ -1,0 +1,66 @@
+"""From the messages that a player receives unasked to what is recorded of them.
+
+Everything that a check may want to hold against the ledger later is kept, at a fixed size: numbers in full, seeds and
+commitments as prints, and a payment as one row a bet.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+
+from loadtest.adapters.base import Arrived
+from loadtest.recorder import Push
+from reference_impl.domain.ids import table_of
+from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.protocol import Paid, TableNews, Welcome
+from reference_impl.domain.records import PushKind, print_of
+
+
+def pushes_of(arrived: Arrived, session: int, connection: int, table: int) -> Iterator[Push]:
+    """Return the rows that a message leaves: one for a table event or a welcome, one a bet for a payment, else none.
+
+    Parameters
+    ----------
+    arrived : Arrived
+        The message and when it came.
+    session, connection, table : int
+        Who received it, over which connection, at which table.
+    """
+    message = arrived.message
+    if isinstance(message, TableNews):
+        yield _of_event(PushKind.TABLE, message.state, arrived, session, connection)
+    elif isinstance(message, Welcome):
+        seen = Push(
+            session, connection, table, 0, PushKind.WELCOME, 0, 0, 0, -1, 0, 0, b"", 0, 0, 0, 0,
+            arrived.kernel_ns, arrived.app_ns,
+        )  # fmt: skip
+        if message.state is not None:
+            seen = _of_event(PushKind.WELCOME, message.state, arrived, session, connection)
+        yield seen._replace(balance_minor=message.balance_minor, version=message.version)
+    elif isinstance(message, Paid):
+        for bet, payout in zip(message.ids, message.payouts_minor, strict=True):
+            yield Push(
+                session, connection, table_of(message.round), 0, PushKind.PAID, 0, message.round, 0, -1, 0, 0,
+                bytes.fromhex(bet), payout, message.balance_minor, message.version, 0,
+                arrived.kernel_ns, arrived.app_ns,
+            )  # fmt: skip
+
+
+def _of_event(kind: PushKind, state: TableEnvelope, arrived: Arrived, session: int, connection: int) -> Push:
+    event = state.event
+    return Push(
+        session, connection, state.table, state.epoch, kind, state.seq, event.round, event.phase, event.outcome,
+        _commitment_print(event.commitment), _seed_print(event.seed), b"", 0, 0, 0, 0,
+        arrived.kernel_ns, arrived.app_ns,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _commitment_print(commitment: str) -> int:
+    return print_of(bytes.fromhex(commitment))
+
+
+@lru_cache(maxsize=256)
+def _seed_print(seed: str) -> int:
+    """Return the print of the hash of a seed: that of the commitment to it. A table tells each seed many times."""
+    return print_of(hashlib.sha256(bytes.fromhex(seed)).digest()) if seed else 0

@@ -1,0 +1,358 @@
+"""One table, driven round by round: carries out what the rules of a round ask for.
+
+The rules are :func:`reference_impl.domain.game_round.step`; this module only does what they say and tells them what
+happened. Every effect is safe to repeat and is repeated until it is answered, so a shard that was away is settled or
+voided when it is back; until then the table plays without it.
+
+A dealer that starts takes its tables under a new epoch, which fences every earlier dealer, and first completes what it
+finds: a round with a recorded decision is settled or voided accordingly, a round without one is voided.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+from nats.aio.client import Client
+
+from reference_impl.background import Background
+from reference_impl.bets.dealer_orders import Orders
+from reference_impl.bets.dealer_outcomes import OutcomeSource
+from reference_impl.bus import ask_wallet, ask_wallet_until_answered
+from reference_impl.domain import cutoff
+from reference_impl.domain import game_round as gr
+from reference_impl.domain import messages as m
+from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
+from reference_impl.domain.games.game import Game
+from reference_impl.domain.ids import home_shard, round_id
+from reference_impl.domain.units import NS_PER_S
+
+INBOX_MESSAGES_MAX = 10_000
+PROBE_S = 0.5
+
+log = logging.getLogger(__name__)
+Reply = TypeVar("Reply")
+
+
+class FencedError(Exception):
+    """Another dealer holds the table now."""
+
+
+@dataclass
+class Table:
+    """One table, driven round by round.
+
+    Parameters
+    ----------
+    number : int
+        The table.
+    shards : int
+        Size of the system.
+    timing : Timing
+        The table's timings.
+    game : Game
+        What is played.
+    source : OutcomeSource
+        Where outcomes come from.
+    bus : nats.aio.client.Client
+        A connected NATS client.
+    gateways : callable
+        Returns the names of the gateways that report now.
+    record_phase : callable
+        Takes the fields of a :data:`reference_impl.domain.records.PHASES` record.
+    """
+
+    number: int
+    shards: int
+    timing: gr.Timing
+    game: Game
+    source: OutcomeSource
+    bus: Client
+    gateways: Callable[[], frozenset[str]]
+    record_phase: Callable[..., None]
+    last: m.TableEnvelope | None = None
+    draining: bool = False
+    epoch: int = 0
+    _window: int = 0
+    state: gr.RoundState | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _owing: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._beside = Background(f"table {self.number}", self._failed)
+        self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._orders = Orders(self)
+        self.home = home_shard(self.number, self.shards)
+
+    async def run(self) -> None:
+        """Play rounds until drained, fenced or cancelled."""
+        self._beside.spawn(self._announce_in_order())
+        try:
+            round_no = await self._take()
+            while not self.draining:
+                await self._orders.until_it_may_go_on()
+                if self.draining:
+                    break
+                await self._play(round_no)
+                round_no += 1
+                await asyncio.sleep(self.timing.pause_ms / 1000)
+            await self._to_announce.join()
+        except FencedError as error:
+            log.warning("table %d: %s; it is left to the other dealer", self.number, error)
+        finally:
+            self._beside.cancel()
+
+    def drain(self) -> None:
+        """Start no new round."""
+        self.draining = True
+        self._orders.wake()
+
+    async def order(self, order: m.TableOrder) -> m.Done | m.Refused:
+        """Carry out what the operator orders."""
+        if not self.epoch:
+            return m.Refused(f"table {self.number} is not taken yet; try again")
+        try:
+            return await self._orders.carry_out(order)
+        except FencedError as error:
+            return m.Refused(str(error), fenced=True)
+
+    def owed(self, shard: int) -> set[asyncio.Task[None]]:
+        """Return what a shard still owes."""
+        return self._owing.get(shard, set())
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something beside the rounds."""
+        self._beside.spawn(work)
+
+    def watermark(self, mark: m.Watermark) -> None:
+        """Take a gateway's acknowledgement of the cut-off."""
+        if self.state is not None and mark.round_id == self.state.round_id:
+            self.post(gr.Message(gr.On.WATERMARK, mark.gateway))
+
+    async def _take(self) -> int:
+        taken = await self.ask(self.home, m.TakeTable(self.number), m.Taken)
+        self._orders.stopped = taken.stopped
+        self.epoch = taken.epoch
+        for shard in self._others():
+            self._owe(shard, self._recover(shard, fence_first=True))
+        await self._recover(self.home, fence_first=False)
+        if owed := [task for tasks in self._owing.values() for task in tasks]:
+            await asyncio.wait(owed, timeout=self.timing.open_wait_ms_max / 1000)
+        home = await self.ask(self.home, m.GetUnfinished(self.number), m.Unfinished)
+        self._orders.resume(home.corrections)
+        return taken.next_round_no
+
+    async def _recover(self, shard: int, *, fence_first: bool) -> None:
+        """Bring the rounds that an earlier dealer left in this shard to their end."""
+        if fence_first:
+            await self.ask(shard, m.Fence(self.number, self.epoch), m.Done)
+        unfinished = await self.ask(shard, m.GetUnfinished(self.number), m.Unfinished)
+        for known in unfinished.round_ids:
+            void = m.RecordDecision(known, self.epoch, void=True, outcome=-1, seed=b"", heads=[], game=self.game.name)
+            decision = await self.ask(self.home, void, m.Decision)
+            log.warning("table %d: round %d was left unfinished in shard %d: %s", self.number, known, shard,
+                        "voided" if decision.void else f"settled for {decision.outcome}")  # fmt: skip
+            if not decision.void:
+                await self.ask(shard, m.CloseWindow(known, self._window, self.epoch), m.Sequenced)
+            await self._finish(shard, known, decision)
+
+    async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:
+        if decision.void:
+            await self.ask(shard, m.VoidRound(known, self.epoch), m.Done)
+        else:
+            await self.ask(shard, m.SettleRound(known, self.epoch, decision.outcome, decision.game), m.Done)
+
+    async def _play(self, round_no: int) -> None:
+        await self._until_home_owes_nothing()
+        self.source.start_round()
+        self._orders.void_reason = ""
+        state = gr.RoundState(
+            round_id(self.number, round_no),
+            frozenset(shard for shard in range(self.shards) if not self._owing.get(shard)),
+            self.gateways(),
+            self.timing,
+        )
+        message: gr.Message | FencedError = gr.Message(gr.On.START)
+        while True:
+            if isinstance(message, FencedError):
+                raise message
+            state, effects = gr.step(state, message, time.time_ns())
+            self.state = state
+            for effect in effects:
+                self._carry_out(effect, state)
+            if state.phase in gr.TERMINAL:
+                return
+            message = await self._inbox.get()
+
+    async def _until_home_owes_nothing(self) -> None:
+        while owed := self._owing.get(self.home):
+            await asyncio.wait(owed)
+
+    def _carry_out(self, effect: gr.Effect, state: gr.RoundState) -> None:
+        known = state.round_id
+        match effect:
+            case gr.OpenShards(shards, until_ns):
+                for shard in shards:
+                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self.epoch, until_ns)))
+            case gr.CloseShards(shards):
+                for shard in shards:
+                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self.epoch)))
+            case gr.Decide(void, heads):
+                self._beside.spawn(self._decide(known, void=void, heads=heads))
+            case gr.SettleShards(shards, outcome):
+                for shard in shards:
+                    self._owe(shard, self._end(shard, known, m.Decision(False, outcome, self.game.name)))
+            case gr.VoidShards(shards):
+                for shard in shards:
+                    self._owe(shard, self._end(shard, known, m.Decision(True, -1)))
+            case gr.Announce(phase, outcome):
+                self.announce(phase, state, outcome)
+            case gr.WakeAt(at_ns):
+                self._wake_at(at_ns)
+
+    async def _open(self, shard: int, request: m.OpenWindow) -> None:
+        if await self._ask_while_current(shard, request, m.Sequenced):
+            self.post(gr.Message(gr.On.SHARD_OPENED, shard), request.round_id)
+
+    async def _close(self, shard: int, request: m.CloseWindow) -> None:
+        if closed := await self._ask_while_current(shard, request, m.Sequenced):
+            self.post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
+
+    async def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> None:
+        chain = [head for _, head in heads]
+        outcome = None if void else await self.source.outcome(chain)
+        drawn = -1 if outcome is None else outcome
+        request = m.RecordDecision(
+            known, self.epoch, outcome is None, drawn, self.source.seed, chain, self.game.name, self._orders.void_reason
+        )
+        decision = await self.ask(self.home, request, m.Decision)
+        on = gr.On.DECIDED_VOID if decision.void else gr.On.DECIDED_OUTCOME
+        self.post(gr.Message(on, outcome=decision.outcome), known)
+
+    async def _end(self, shard: int, known: int, decision: m.Decision) -> None:
+        await self._finish(shard, known, decision)
+        self.post(gr.Message(gr.On.SHARD_DONE, shard), known)
+
+    def announce(
+        self, phase: gr.Phase, state: gr.RoundState | None, outcome: int | None = None, reason: str = ""
+    ) -> None:
+        """Tell everybody that the table entered a phase."""
+        if state is None:
+            state = gr.RoundState(round_id(self.number, 0), frozenset(), frozenset(), self.timing)
+        revealed = phase in (gr.Phase.RESULT, gr.Phase.SETTLED, gr.Phase.VOIDED)
+        event = m.TableEvent(
+            self.number,
+            state.round_id,
+            self._window,
+            int(phase),
+            time.time_ns(),
+            state.opens_at_ns,
+            state.closes_at_ns,
+            tuple(sorted(state.shards)),
+            -1 if outcome is None else outcome,
+            self.source.commitment,
+            self.source.seed.hex() if revealed else "",
+            self.game.name,
+            (self._orders.void_reason if phase is gr.Phase.VOIDED else reason)
+            if outcome is None
+            else self.game.describe(outcome),
+            *self.timing.closing,
+        )
+        self._note(event)
+
+    def announce_correction(self, known: int, outcome: int, reason: str) -> None:
+        """Tell everybody that a settled round has another outcome."""
+        result = f"{self.game.describe(outcome)}, corrected: {reason}"
+        event = m.TableEvent(
+            self.number, known, self._window, int(gr.Phase.SETTLED), time.time_ns(), outcome=outcome,
+            game=self.game.name, result=result, corrected=True,
+        )  # fmt: skip
+        self._to_announce.put_nowait(event)
+
+    def _note(self, event: m.TableEvent) -> None:
+        self.record_phase(
+            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
+            event.opens_at_unix_ns, event.closes_at_unix_ns,
+            *self._window_ends(event),
+        )  # fmt: skip
+        self._to_announce.put_nowait(event)
+
+    @staticmethod
+    def _window_ends(event: m.TableEvent) -> tuple[int, int]:
+        """Return when the first and the last player's window ends, 0 as long as none is announced."""
+        if not event.closes_at_unix_ns:
+            return 0, 0
+        first_ns = cutoff.first_close_ns(event.closes_at_unix_ns, event.early_ns)
+        return first_ns, cutoff.last_close_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns)
+
+    async def _announce_in_order(self) -> None:
+        while True:
+            event = await self._to_announce.get()
+            request = m.AnnounceTable(self.number, self.epoch, msgspec.json.encode(event))
+            numbered = await self.ask(self.home, request, m.Sequenced)
+            self.last = m.TableEnvelope(self.number, self.epoch, numbered.seq, event)
+            self._to_announce.task_done()
+
+    def _wake_at(self, at_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_s = max(0, at_ns - time.time_ns()) / NS_PER_S
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self.post, gr.Message(gr.On.TICK))
+
+    async def ask(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply:
+        """Ask a shard until it answers; a refusal is an error."""
+        reply = await ask_wallet_until_answered(self.bus, shard, request, expected)
+        return self._unless_refused(reply, request)
+
+    async def try_to(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply | m.Refused:
+        """Ask a shard until it answers; a refusal is an answer, unless another dealer holds the table."""
+        reply = await ask_wallet_until_answered(self.bus, shard, request, expected)
+        if isinstance(reply, m.Refused) and reply.fenced:
+            raise FencedError(reply.reason)
+        return reply
+
+    async def _ask_while_current(
+        self, shard: int, request: m.OpenWindow | m.CloseWindow, expected: type[Reply]
+    ) -> Reply | None:
+        """Ask until answered, but only as long as the round still waits for it."""
+        state = self.state
+        while self.state is not None and state is not None and self.state.round_id == request.round_id:
+            if self.state.phase > gr.Phase.CLOSING:
+                return None
+            try:
+                return self._unless_refused(await ask_wallet(self.bus, shard, request, expected, PROBE_S), request)
+            except OutcomeUnknownError as error:
+                log.warning("table %d: %s", self.number, error)
+        return None
+
+    def _unless_refused(self, reply: Reply | m.Refused, request: m.ControlRequest) -> Reply:
+        if isinstance(reply, m.Refused) and reply.fenced:
+            raise FencedError(reply.reason)
+        if isinstance(reply, m.Refused):
+            raise RemoteProtocolError(f"table {self.number}: {type(request).__name__} was refused: {reply.reason}")
+        return reply
+
+    def _others(self) -> list[int]:
+        return [shard for shard in range(self.shards) if shard != self.home]
+
+    def post(self, message: gr.Message | FencedError, known: int | None = None) -> None:
+        """Hand a message to the round, unless it speaks of a round that is over."""
+        if known is None or (self.state is not None and self.state.round_id == known):
+            self._inbox.put_nowait(message)
+
+    def _owe(self, shard: int, work: Coroutine[None, None, None]) -> None:
+        """Run an effect that the shard owes: until it is done the shard takes part in no new round."""
+        task = self._beside.spawn(work)
+        owed = self._owing.setdefault(shard, set())
+        owed.add(task)
+        task.add_done_callback(owed.discard)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, FencedError):
+            self.post(error)
+        else:
+            self._beside.complain(error)

@@ -1,0 +1,62 @@
+"""The check that a Run tried what it claims to have tried: *sometimes* assertions.
+
+A campaign that passes because nothing happened proves nothing. So each fault that was ordered must have struck, and
+each rare path that the campaign names must have been taken.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from reference_impl.domain.bets import Status
+from reference_impl.domain.records import OpKind, Outcome
+from reports.checks.history import History
+from reports.checks.verdict import Verdict, ok, unknown
+
+
+class Path(NamedTuple):
+    """A rare path: what it is, and how often a history took it."""
+
+    meaning: str
+    taken: Callable[[History], int]
+
+
+def exercised(history: History) -> Verdict:
+    """Check that every scheduled fault struck and every expected path was taken; if not, the Run proves too little."""
+    struck = Counter(zip(history.faults["kind"], history.faults["target"], strict=True))
+    faults = Counter(history.terms.faults)
+    idle = [f"{kind} of {target}" for (kind, target), count in faults.items() if struck[kind, target] < count]
+    times = {name: PATHS[name].taken(history) for name in history.terms.expect}
+    untaken = [PATHS[name].meaning for name, count in times.items() if not count]
+    counts = {"faults": sum(faults.values()), **{name.replace("-", "_"): count for name, count in times.items()}}
+    if idle:
+        return unknown(f"a fault that was ordered never struck: {', '.join(idle)}", **counts)
+    if untaken:
+        return unknown(f"what was expected never happened: {', '.join(untaken)}", **counts)
+    return ok(f"{counts['faults']:,} faults struck, {len(times):,} expected paths were taken", **counts)
+
+
+def _refused(history: History, status: Status) -> int:
+    bets = history.bets
+    refused = (bets["outcome"] == int(Outcome.REJECTED)) & (bets["status"] == int(status))
+    return int(refused.sum())
+
+
+def _reconnected(history: History) -> int:
+    connects = history.ops[history.ops["kind"].to_numpy() == int(OpKind.CONNECT)]
+    back = connects.loc[connects["outcome"] == int(Outcome.OK), "session"]
+    return int(back.duplicated().sum())
+
+
+PATHS: Final[dict[str, Path]] = {
+    "late-refused": Path("a bet refused as too late", lambda history: _refused(history, Status.WINDOW_CLOSED)),
+    "funds-refused": Path("a bet refused for want of money", lambda h: _refused(h, Status.INSUFFICIENT_FUNDS)),
+    "bet-resent": Path("a bet sent again", lambda h: int(np.count_nonzero(h.bets["attempts"] > 1))),
+    "reconnected": Path("a player who came back", _reconnected),
+    "round-voided": Path(
+        "a voided round", lambda h: int(h.rounds.loc[h.rounds["decision"] == "void", "round"].nunique())
+    ),
+}
+"""The paths that a campaign may expect, by the names in its file."""

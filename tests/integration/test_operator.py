@@ -1,0 +1,221 @@
+"""The operator voids, corrects, stops and disables in a running system."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from table_client import HttpError, Player, call, open_players
+
+from reference_impl.accounts.players import PasswordCost
+from reference_impl.audit.trail import read_trail
+from reference_impl.domain.bets import EntryKind, Status
+from reference_impl.domain.game_round import Phase, Timing
+from reference_impl.domain.ids import AccountKind, account_id, home_shard
+from reference_impl.stack.config import StackConfig
+from reference_impl.stack.stack import Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMING = Timing(window_ms=1500, closing_soon_ms=500, dealing_ms=300, pause_ms=200, flush_ms_max=300)
+GAMES = ("roulette", "money_wheel", "roulette")
+DEPOSIT = 100_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    cost = PasswordCost(memory_kib=64, iterations=1)
+    async with Stack(StackConfig(tables=3, edges=0, games=GAMES, timing=TIMING, password_cost=cost)) as running:
+        await open_players(running, *range(1, 20))
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def player(stack: Stack, request: pytest.FixtureRequest) -> Player:
+    numbers = request.config.stash.setdefault(NUMBERS, iter(range(1, 20)))
+    joined = Player(stack, next(numbers))
+    await joined.join()
+    return joined
+
+
+async def order(stack: Stack, path: str, **body: Any) -> dict[str, Any]:
+    return await call(stack, f"/v1/admin/{path}", body, stack.admin_token)
+
+
+async def rows(stack: Stack, query: str, *arguments: Any) -> list[asyncpg.Record]:
+    """Return what a query finds in all shards."""
+    found: list[asyncpg.Record] = []
+    for dsn in stack.dsns:
+        connection = await asyncpg.connect(dsn)
+        try:
+            found += await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+    return found
+
+
+async def test_a_voided_round_returns_every_stake_and_the_reason_is_told_and_kept(player: Player) -> None:
+    opened = await player.next_open()
+    assert (await player.answer(player.bet(opened, 17, 500)))["status"] == Status.ACCEPTED
+    answer = await order(player.stack, f"rounds/{opened['round']}/void", reason="the wheel is stuck")
+    assert answer == {"tables": [1], "refused": {}}
+    voided = await player.phase(Phase.VOIDED, opened["round"] - 1)
+    assert voided["result"] == "the wheel is stuck"
+    paid = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == opened["round"])
+    assert (paid["payouts_minor"], paid["balance_minor"]) == ([500], DEPOSIT)
+    again = await order(player.stack, f"rounds/{opened['round']}/void", reason="the wheel is stuck")
+    assert again["tables"] == [1]
+    trail = player.stack.audit_dir / f"trail-{home_shard(1, 2)}.jsonl"
+    await until(lambda: sum("the wheel is stuck" in line.payload for line in read_trail(trail)) >= 2)
+    assert (await player.answer(player.bet(opened, 17, 500)))["status"] == Status.WINDOW_CLOSED
+
+
+async def test_a_round_with_an_outcome_is_not_voided(player: Player) -> None:
+    opened = await player.next_open()
+    await player.phase(Phase.DEALING, opened["round"] - 1)
+    with pytest.raises(HttpError, match="has its outcome: correct it once it is settled") as caught:
+        await order(player.stack, f"rounds/{opened['round']}/void", reason="too late")
+    assert caught.value.status == 409
+    await player.phase(Phase.SETTLED, opened["round"] - 1)
+    with pytest.raises(HttpError, match=r"has its outcome|is not being played"):
+        await order(player.stack, f"rounds/{opened['round']}/void", reason="too late")
+
+
+async def test_a_correction_takes_winnings_back_even_when_they_were_bet_again(player: Player) -> None:
+    """The player covers the wheel, wins, bets all of it and loses; then the first round turns out to be wrong."""
+    opened = await player.next_open()
+    for pocket in range(37):
+        player.bet(opened, pocket, 2700)
+    result = await player.phase(Phase.SETTLED, opened["round"] - 1)
+    paid = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == opened["round"])
+    balance = DEPOSIT - 37 * 2700 + 36 * 2700
+    assert paid["balance_minor"] == balance
+    spent = await player.next_open()
+    assert (await player.answer(player.bet(spent, result["outcome"], balance)))["status"] == Status.ACCEPTED
+    wrong = (result["outcome"] + 1) % 37
+    with pytest.raises(HttpError, match="99 is no outcome of roulette"):
+        await order(player.stack, f"rounds/{opened['round']}/correct", outcome=99, reason="typing error")
+    await order(player.stack, f"rounds/{opened['round']}/correct", outcome=wrong, reason="the ball was misread")
+    told = await player.socket.until(lambda m: m["t"] == "table" and m["state"]["event"].get("corrected"))
+    assert told["state"]["event"]["result"].endswith("corrected: the ball was misread")
+    query = "SELECT kind, account, amount, selection FROM journal WHERE round = $1 AND slot = 2 ORDER BY seq"
+    entries = await rows(player.stack, query, opened["round"])
+    taken = [e for e in entries if e["kind"] == EntryKind.RECLAIM]
+    given = [e for e in entries if e["kind"] == EntryKind.CORRECT]
+    assert {e["selection"] for e in taken} == {result["outcome"]}
+    assert sum(e["amount"] for e in taken) == 36 * 2700
+    assert [(e["selection"], e["amount"]) for e in given] == [(wrong, 36 * 2700)]
+    owed = account_id(AccountKind.OWED, player.number)
+    balances = {row["id"]: row["balance"] for row in await rows(player.stack, "SELECT id, balance FROM account")}
+    assert balances[player.number] >= 0
+    assert sum(balances.values()) == 0
+    assert balances.get(owed, 0) == -sum(e["amount"] for e in taken if e["account"] == owed)
+    await order(player.stack, f"rounds/{opened['round']}/correct", outcome=wrong, reason="said twice")
+    with pytest.raises(HttpError, match=f"was corrected to {wrong} before; that stands"):
+        await order(player.stack, f"rounds/{opened['round']}/correct", outcome=result["outcome"], reason="no, yes")
+    await asyncio.sleep(0.3)
+    assert len(await rows(player.stack, query, opened["round"])) == len(entries)
+
+
+async def test_what_was_never_settled_cannot_be_corrected(player: Player) -> None:
+    opened = await player.next_open()
+    with pytest.raises(HttpError, match="is in phase BETS_OPEN: correct it once it is settled"):
+        await order(player.stack, f"rounds/{opened['round']}/correct", outcome=1, reason="early")
+    with pytest.raises(HttpError, match="has no outcome that could be corrected"):
+        await order(player.stack, f"rounds/{opened['round'] + 900}/correct", outcome=1, reason="unknown")
+
+
+@pytest.mark.parametrize(
+    ("scope", "stopped"),
+    [({}, [1, 2, 3]), ({"game": "roulette"}, [1, 3]), ({"table": 1}, [1])],
+    ids=["all", "game", "table"],
+)
+async def test_stopped_tables_finish_their_round_and_start_no_other(
+    player: Player, scope: dict[str, Any], stopped: list[int]
+) -> None:
+    stack = player.stack
+    opened = await player.next_open()
+    bet = player.bet(opened, 5, 100)
+    assert (await player.answer(bet))["status"] == Status.ACCEPTED
+    answer = await order(stack, "tables/stop", reason="maintenance", **scope)
+    assert answer == {"tables": stopped, "refused": {}}
+    await player.phase(Phase.SETTLED, opened["round"] - 1)
+    idle = await player.phase(Phase.IDLE, opened["round"] - 1)
+    assert idle["result"] == "maintenance"
+    before = {one["table"]: one["round"] for one in (await call(stack, "/v1/lobby"))["tables"]}
+    if scope == {"table": 1}:  # a stop outlives the dealer
+        stack.kill("dealer")
+    await asyncio.sleep(4.5 if scope else 2.5)
+    lobby = (await call(stack, "/v1/lobby"))["tables"]
+    assert {one["table"] for one in lobby if one["phase"] == "idle"} == set(stopped)
+    assert {one["table"] for one in lobby if one["round"] > before[one["table"]]} == {1, 2, 3} - set(stopped)
+    await order(stack, "tables/go", reason="mended", **scope)
+    fresh = await player.phase(Phase.BETS_OPEN, opened["round"])
+    assert (await player.answer(player.bet(fresh, 5, 100)))["status"] == Status.ACCEPTED
+
+
+async def test_a_disabled_player_is_sent_away_and_the_bets_in_play_are_settled(player: Player) -> None:
+    opened = await player.next_open()
+    for pocket in range(37):
+        player.bet(opened, pocket, 100)
+    await player.socket.until(lambda m: m["t"] == "answer" and m["balance_minor"] == DEPOSIT - 3700)
+    assert (await order(player.stack, f"players/{player.number}/disable", reason="under age"))["ended"]
+    await asyncio.wait_for(player.socket.closed.wait(), 5)
+    with pytest.raises(HttpError, match=f"player {player.number} may not play: under age") as caught:
+        await player.log_in()
+    assert caught.value.status == 403
+    with pytest.raises(HttpError) as caught:
+        await player.placement()
+    assert caught.value.status == 401
+    query = "SELECT sum(amount) AS won FROM journal WHERE account = $1 AND kind = $2"
+
+    async def won() -> bool:
+        found = await rows(player.stack, query, player.number, EntryKind.SETTLE)
+        return sum(row["won"] or 0 for row in found) == 3600
+
+    await until_so(won)
+    assert (await order(player.stack, f"players/{player.number}/enable", reason="was of age"))["lifted"]
+    await player.log_in()
+
+
+@pytest.mark.parametrize("path", ["rounds/1/void", "rounds/1/correct", "tables/stop", "players/1/disable"])
+async def test_orders_need_the_operators_token_and_a_reason(stack: Stack, path: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        await call(
+            stack, f"/v1/admin/{path}", {"reason": "x", "outcome": 1} if "correct" in path else {"reason": "x"}, "wrong"
+        )
+    assert caught.value.status == 401
+    with pytest.raises(HttpError) as caught:
+        await order(stack, path, reason="")
+    assert caught.value.status == 400
+
+
+async def test_orders_name_what_does_not_exist(stack: Stack) -> None:
+    with pytest.raises(HttpError, match="there is no game 'poker'"):
+        await order(stack, "tables/stop", reason="x", game="poker")
+    with pytest.raises(HttpError, match="table 9 does not exist; tables are 1 to 3"):
+        await order(stack, "tables/stop", reason="x", table=9)
+
+
+async def test_the_books_verify_after_all_of_it(stack: Stack) -> None:
+    await stack.finish_rounds()
+    assert sum(row["balance"] for row in await rows(stack, "SELECT balance FROM account")) == 0
+    assert not await rows(stack, "SELECT 1 FROM round_correction WHERE NOT finished")
+    assert not await rows(stack, "SELECT 1 FROM betting_window WHERE NOT finished")
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+async def until_so(true: Callable[[], Awaitable[bool]], timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not await true():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.1)
+
+
+NUMBERS = pytest.StashKey[Any]()

@@ -1,0 +1,11 @@
+"""The score is made the same way wherever the zoo is visited from."""
+
+from loadtest.zoo import run_zoo
+
+
+async def test_the_command_line_meets_the_bugs_that_it_is_asked_for() -> None:
+    told: list[str] = []
+    (met,) = await run_zoo("chain gap: rejections", told.append)
+    assert (met.hit, met.caught[0]) == (True, "acknowledged_is_durable")
+    assert met.seconds > 0
+    assert "chain gap: rejections are numbered and not written: acknowledged_is_durable" in told[0]

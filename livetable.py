@@ -677,7 +677,7 @@ def sim_sweep(
 def sim_plan(
     file: Path, slos: tuple[str, ...], probability: float, players: int | None, model: Path | None
 ) -> None:  # fmt: skip
-    r"""Find the least costly system that holds limits; exit code 2 if none was found.
+    r"""Find a system, beginning with the smallest, that holds limits; exit code 2 if none was found.
 
     \b
     Example:

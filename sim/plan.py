@@ -1,4 +1,4 @@
-"""Plans: the least costly system that holds limits with a stated probability.
+"""Plans: a system that holds limits with a stated probability, the first on a way from too small.
 
 A plan simulates a *cell*: one wallet shard with its share of tables, players, gateways and edges, at full load each.
 Tables of other cells would only smooth a shard's load, so a cell is cautious. Sizes are tried upwards from what the
@@ -123,7 +123,7 @@ def plan(
     cost: Cost | None = None,
     seconds_max: float = SECONDS_MAX,
 ) -> Plan:
-    """Return the least costly sizes that hold the limits.
+    """Return the first sizes found that hold the limits; a walk upwards, not a search of all, so not surely the least.
 
     Parameters
     ----------

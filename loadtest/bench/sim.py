@@ -1,7 +1,7 @@
 """Simulated seconds a wall second of a million players, against the model that has a process for each.
 
 The naive model cannot hold a million players: its cost a player and simulated second is measured on fewer, alternating
-with ours, and taken as constant. That flatters it: its heap and its memory grow.
+with ours, and taken as constant: an assumption.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from sim.scenario import Betting, Scenario
 PLAYERS = 1_000_000
 EDGES = 250
 EDGES_PARTS = 640
-"""Parts of 320 ms cost an edge six times the requests: 250 would be overloaded."""
+"""Viewers of parts of 320 ms ask an edge six times as often as those of segments of two seconds."""
 TABLES = 100
 LOAD_S = 60.0
 NAIVE_PLAYERS = 2_000

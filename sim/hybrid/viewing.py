@@ -3,8 +3,8 @@
 An edge has one core and one link, both first come, first served. What comes to it is merged by time: the crowds that
 wait for a part of their table, which land with it; those who come after it has landed, one by one; playlists; and the
 reading of the crowds' next requests, as one lump for each crowd. A crowd's viewers are answered in the order of their
-rows, whereas the model of single viewers has the order of their requests: who is first differs, how long it takes does
-not.
+rows, whereas the model of single viewers has the order of their requests. What that does to figures is held to stated
+intervals by tests, on edges that are not saturated.
 
 Playback is :class:`reference_impl.domain.playout.Playback` for media without holes, in scalars: a property test holds
 the two equal. Rendition choice is the domain's own, compiled.

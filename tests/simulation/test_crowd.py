@@ -1,7 +1,5 @@
 """The crowd's simulation against the model of single players, which is its oracle."""
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,6 +92,7 @@ def test_every_row_is_that_of_the_model_of_single_players(scenario, model):
         pd.testing.assert_frame_equal(in_order(whole[table], *names), in_order(single[table], *names), obj=table)
 
 
+@pytest.mark.soak  # eight pairs of runs for an interval
 def test_impatient_players_agree_within_the_spread_of_seeds():
     figures = []
     for seed in range(1, 9):
@@ -108,11 +107,10 @@ def test_impatient_players_agree_within_the_spread_of_seeds():
 
 
 def test_equal_crowds_give_equal_tables_and_other_seeds_others():
-    digests = [
-        hashlib.sha256("".join(crowd(s, MOODY).tables()[name].to_csv() for name in TABLES).encode()).hexdigest()
-        for s in (SMALL, SMALL, structs.replace(SMALL, seed=2))
-    ]
-    assert digests[0] == digests[1] != digests[2]
+    first, again, other = (crowd(s, MOODY).tables() for s in (SMALL, SMALL, structs.replace(SMALL, seed=2)))
+    for name in TABLES:
+        pd.testing.assert_frame_equal(first[name], again[name], obj=name)
+    assert not first["ops"].equals(other["ops"])
 
 
 def test_whom_one_follows_changes_nothing_but_who_is_seen():

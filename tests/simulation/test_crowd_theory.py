@@ -51,6 +51,7 @@ def waits_at_core(world, arrivals_ns, services_ns):
     return total / (len(arrivals_ns) - skipped)
 
 
+@pytest.mark.soak  # 20 replications for an interval of two percent
 @pytest.mark.parametrize(
     ("service", "scv"), [("exponential", 1.0), ("constant", 0.0), ("two-valued", 4.0)], ids=["M/M/1", "M/D/1", "M/G/1"]
 )
@@ -73,6 +74,7 @@ def test_a_gateways_core_waits_as_pollaczek_and_khinchine_say(service, scv):
     assert abs(found.mean - theory) <= found.half + 2
 
 
+@pytest.mark.soak  # 20 replications for an interval of two percent
 def test_a_kept_playlist_is_asked_for_as_often_as_coalescing_with_a_lifetime_says():
     keep_s, rate, n = 1.0, 5.0, 60_000
     rates = []
@@ -118,6 +120,7 @@ def queues_of_two_choices(n, load, arrivals, seed):
     return longer / seen
 
 
+@pytest.mark.soak  # eight replications of 400,000 arrivals
 def test_placement_spreads_load_as_the_power_of_two_choices_says():
     load = 0.9
     shares = np.array([queues_of_two_choices(500, load, 400_000, seed) for seed in range(8)])

@@ -46,6 +46,16 @@ class Draws:
         self._counters: dict[tuple[Stream, int], int] = defaultdict(int)
 
     @property
+    def state(self) -> int:
+        """The host's state, as of the last time that anybody asked for its stages."""
+        return self._state
+
+    @property
+    def next_slice_ns(self) -> int:
+        """When the host's next slice begins."""
+        return self._next_slice_ns
+
+    @property
     def stages(self) -> Stages:
         """Stage times that hold now."""
         host = self.model.host

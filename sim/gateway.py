@@ -271,3 +271,30 @@ class Gateway:
 ANSWER_BYTES = 170
 EVENT_BYTES = 420
 """Typical frames, for the egress figure only."""
+
+
+class Gateways:
+    """All gateways, as a table speaks to them.
+
+    Parameters
+    ----------
+    gateways : list of Gateway
+        They may be filled in later.
+    """
+
+    def __init__(self, gateways: list[Gateway]) -> None:
+        self._gateways = gateways
+
+    def names_up(self) -> frozenset[str]:
+        """Return the names of those that live."""
+        return frozenset(gateway.name for gateway in self._gateways if gateway.up)
+
+    def announce(self, news: TableNews) -> None:
+        """Broadcast a table event."""
+        for gateway in self._gateways:
+            gateway.announce(news)
+
+    def pay(self, table: int, round_id: int, owners: Int64s, key: int) -> None:
+        """Tell players that their bets were settled or voided."""
+        for gateway in self._gateways:
+            gateway.pay(table, round_id, owners, key)

@@ -23,20 +23,25 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bets, cutoff
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, placement
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bets, cutoff, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, placement, arrivals, random_streams)
+_HYBRID = ("layout", "events", "path", "people", "viewing")
+"""Modules that compile more on top of this one."""
+
 _registry: dict[Callable[..., Any], Any] = {}
 
 
 def _code_folder() -> Path | None:
     """Return where machine code is kept, or None if this installation is read-only."""
-    sources = [Path(__file__), *(Path(inspect.getfile(module)) for module in _SOURCES)]
+    here = Path(__file__)
+    hybrid = [here.parent / "hybrid" / f"{name}.py" for name in _HYBRID]
+    sources = [here, *hybrid, *(Path(inspect.getfile(module)) for module in _SOURCES)]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
     folder = Path(__file__).parent / "__pycache__" / f"numba-{digest}"
     parent = folder.parent if folder.parent.exists() else folder.parent.parent
@@ -164,6 +169,8 @@ def _batch_server(
 
 
 mix32 = compiled(random_streams.mix32)
+lane_key = compiled(random_streams.lane_key)
+lane_end = compiled(random_streams.lane_end)
 lane = compiled(random_streams.lane)
 uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)
@@ -177,6 +184,7 @@ choose = compiled(abr.choose)
 bets_count = compiled(arrivals.bets_count)
 stake_minor = compiled(arrivals.stake_minor)
 planned_bet = compiled(arrivals.planned_bet)
+may_send = compiled(arrivals.may_send)
 table_ns_of = compiled(_table_ns)
 tables_ns = compiled(_tables_ns)
 plan_round = compiled(_plan_round)

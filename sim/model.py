@@ -31,7 +31,7 @@ from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
 from sim.faults import Faults, Victim, streaming
-from sim.gateway import Gateway
+from sim.gateway import Gateway, Gateways
 from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
@@ -111,6 +111,7 @@ class Simulation:
         self._shards = shards = [WalletShard(env, number, draws) for number in range(scenario.shards)]
         self._gateways: list[Gateway] = []
         self._players = Players(env, scenario, draws, self._gateways, seen, self._load_start_ns)
+        fleet = Gateways(self._gateways)
         self._tables = [
             Table(
                 env,
@@ -120,7 +121,7 @@ class Simulation:
                 timing_at(scenario.timing, scenario.timings, number),
                 draws,
                 shards,
-                self._gateways,
+                fleet,
                 seen,
                 self._load_end_ns,
             )

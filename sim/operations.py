@@ -14,12 +14,12 @@ WINDOW = 0
 EPOCH = 1
 """One dealer drives a table from the first round to the last."""
 
-_COUNTER_BITS = 24
+COUNTER_BITS = 24
 
 
 def operation_ref(seed: int, session: int, counter: int) -> bytes:
     """Return the 16 bytes that name a player's operation; the low 63 bits are unique within the simulation."""
-    return (seed & (1 << 64) - 1).to_bytes(8, "big") + (session << _COUNTER_BITS | counter).to_bytes(8, "big")
+    return (seed & (1 << 64) - 1).to_bytes(8, "big") + (session << COUNTER_BITS | counter).to_bytes(8, "big")
 
 
 @dataclass(slots=True, eq=False)

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 LEVELS: Final[tuple[float, ...]] = (*(percent / 100 for percent in range(100)), 0.995, 0.998, 0.999, 1.0)
@@ -146,6 +147,10 @@ class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The origin's CPU for taking a part, frame by frame, and a studio's for making it.
     edge_link_bps : int
         Capacity of an edge's link.
+    shields : int
+        Caches between origin and edges, each for an equal share of the edges; only a crowd's simulation has them.
+    timing : MediaTiming
+        How streams are cut: two-second segments are one part of 50 frames.
     """
 
     # The last frame's encoding in two rungs, packing, one hop on loopback.
@@ -170,6 +175,8 @@ class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin_part_ns: Whole = 1_250 * NS_PER_US
     studio_part_ns: Whole = 50 * NS_PER_MS  # superfast: 0.12 + 0.03 CPU seconds a media second
     edge_link_bps: Positive = 10_000_000_000  # loopback, as good as no limit [assumed]
+    shields: Whole = 0
+    timing: MediaTiming = MediaTiming()
 
 
 class Validity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

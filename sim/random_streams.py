@@ -67,6 +67,7 @@ class Stream(IntEnum):
     LATENESS = 63
     THINK = 64
     VISIT = 65
+    FOLLOW = 66
 
 
 def mix32(x: int) -> int:
@@ -81,15 +82,23 @@ def mix32(x: int) -> int:
     return x ^ (x >> 15)
 
 
-def lane(start: int, seed: int, stream: int, who: int, k: int) -> int:
-    """Return one lane's 32 bits of a draw."""
+def lane_key(start: int, seed: int, stream: int, who: int) -> int:
+    """Return what one lane knows before the counter: the same for all draws of one player in one stream."""
     h = mix32(start ^ (seed & WORD))
     h = mix32(h ^ ((seed >> 32) & WORD))
     h = mix32((h + stream * start) & WORD)
     h = mix32((h + (who & WORD)) & WORD)
-    h = mix32(h ^ ((who >> 32) & WORD))
-    h = mix32((h + (k & WORD)) & WORD)
-    return mix32(h ^ start)
+    return mix32(h ^ ((who >> 32) & WORD))
+
+
+def lane_end(key: int, start: int, k: int) -> int:
+    """Return one lane's 32 bits of the `k`-th draw under a key."""
+    return mix32(mix32((key + (k & WORD)) & WORD) ^ start)
+
+
+def lane(start: int, seed: int, stream: int, who: int, k: int) -> int:
+    """Return one lane's 32 bits of a draw."""
+    return lane_end(lane_key(start, seed, stream, who), start, k)
 
 
 def uniform(seed: int, stream: int, who: int, k: int) -> float:

@@ -5,26 +5,61 @@ requests to wallet shards and announcements to gateways, and what they answer be
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
-import numpy as np
 import simpy
 
 from reference_impl.domain import game_round as gr
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import home_shard, round_id, round_no_of
-from reference_impl.domain.ledger import Entry
 from reference_impl.domain.units import NS_PER_MS
 from sim.draws import Draws
-from sim.gateway import Gateway
 from sim.kernels import Int64s
 from sim.observations import Observations, RoundSeen
-from sim.operations import WINDOW, TableNews
+from sim.operations import TableNews
 from sim.parameters import Table as EmpiricalTable
 from sim.random_streams import Stream
 from sim.server import after
-from sim.wallet import Control, WalletShard
+from sim.wallet import Control
+
+
+class Gateways(Protocol):
+    """What a table needs of the gateways, all of them together."""
+
+    def names_up(self) -> frozenset[str]:
+        """Return the names of those that live."""
+
+    def announce(self, news: TableNews) -> None:
+        """Broadcast a table event."""
+
+    def pay(self, table: int, round_id: int, owners: Int64s, key: int) -> None:
+        """Tell players that their bets were settled or voided."""
+
+
+class Shard(Protocol):
+    """What a table needs of a wallet shard."""
+
+    number: int
+
+    def ask(self, control: Control) -> None:
+        """Queue a control request."""
+
+    def open_window(self, known: int, until_ns: int) -> None:
+        """Open a round's window."""
+
+    def close_window(self, known: int) -> bytes:
+        """Close a round's window; return the journal's head."""
+
+    def unsettled(self, known: int) -> int:
+        """Return how many bets of a round have no end yet."""
+
+    def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
+        """Settle the first of the bets that :meth:`unsettled` counted last; return whose they were."""
+
+    def void(self, known: int) -> Int64s:
+        """Return the stakes of a round's bets; return whose they were."""
 
 
 class Table:
@@ -44,10 +79,10 @@ class Table:
         The table's timings.
     draws : Draws
         Stage times.
-    shards : list of WalletShard
+    shards : sequence of Shard
         All shards.
-    gateways : list of Gateway
-        All gateways; may be filled in later.
+    gateways : Gateways
+        All gateways.
     seen : Observations
         Where phases are noted.
     last_start_ns : int
@@ -62,8 +97,8 @@ class Table:
         game: Game,
         timing: gr.Timing,
         draws: Draws,
-        shards: list[WalletShard],
-        gateways: list[Gateway],
+        shards: Sequence[Shard],
+        gateways: Gateways,
         seen: Observations,
         last_start_ns: int,
     ) -> None:
@@ -94,7 +129,7 @@ class Table:
         self._seen.rounds[known] = RoundSeen(self.number, known, first_round_no)
         self.rounds += 1
         shards = frozenset(range(len(self._shards))) - self._owing
-        gateways = frozenset(gateway.name for gateway in self._gateways if gateway.up)
+        gateways = self._gateways.names_up()
         self._state = gr.RoundState(known, shards, gateways, self._timing)
         self._take(known, gr.Message(gr.On.START))
 
@@ -146,14 +181,13 @@ class Table:
         self._shards[shard].ask(Control(cost_ns, apply))
 
     def _open(self, shard: int, known: int, until_ns: int) -> bool:
-        ledger = self._shards[shard].ledger
-        ledger.open_window(self._shards[shard].new_ref(), known, WINDOW, until_ns)
+        self._shards[shard].open_window(known, until_ns)
         self._take(known, gr.Message(gr.On.SHARD_OPENED, shard))
         return True
 
     def _close(self, shard: int, known: int) -> bool:
-        seq = self._shards[shard].ledger.close_window(self._shards[shard].new_ref(), known, WINDOW)
-        self._take(known, gr.Message(gr.On.SHARD_CLOSED, shard, head=seq.to_bytes(8, "big")))
+        head = self._shards[shard].close_window(known)
+        self._take(known, gr.Message(gr.On.SHARD_CLOSED, shard, head=head))
         return True
 
     def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> bool:
@@ -172,16 +206,19 @@ class Table:
         self._owing.add(shard)
         wallet = self._shards[shard]
         limit = self._draws.model.settle_bets_max
-        chunk: list[Entry] = []
+        left = 0
 
         def cost_ns() -> int:
-            chunk[:] = wallet.ledger.unsettled(known)
-            rows = min(len(chunk), limit)
+            nonlocal left
+            left = wallet.unsettled(known)
+            rows = min(left, limit)
             return self._draws.cycle_ns(self._draws.model.settle, Stream.SETTLE, self.number << 8 | shard, rows)
 
         def apply() -> bool:
-            self._effect(wallet, known, outcome, chunk[:limit])
-            if outcome is not None and len(chunk) > limit:
+            owners = wallet.void(known) if outcome is None else wallet.settle(known, self._game, outcome, limit)
+            if len(owners):
+                self._pay(known, owners)
+            if outcome is not None and left > limit:
                 return False
             self._owing.discard(shard)
             self._take(known, gr.Message(gr.On.SHARD_DONE, shard))
@@ -189,26 +226,11 @@ class Table:
 
         wallet.ask(Control(cost_ns, apply))
 
-    def _effect(self, wallet: WalletShard, known: int, outcome: int | None, bets: list[Entry]) -> None:
-        if outcome is None:
-            if (known, WINDOW) in wallet.ledger.windows:
-                wallet.ledger.close_window(wallet.new_ref(), known, WINDOW)
-            wallet.ledger.void(known)
-        elif bets:
-            selections = np.array([bet.selection for bet in bets], dtype=np.int64)
-            stakes = np.array([bet.amount for bet in bets], dtype=np.int64)
-            payouts = self._game.payouts_minor(selections, stakes, outcome).tolist()
-            rows = [(bet.ref, bet.account, payout) for bet, payout in zip(bets, payouts, strict=True)]
-            wallet.ledger.settle(known, rows)
-        if bets:
-            self._pay(known, np.unique(np.array([bet.account for bet in bets], dtype=np.int64)))
-
     def _pay(self, known: int, owners: Int64s) -> None:
         self._payments += 1
         key = 1 << 31 | self.number << 24 | self._payments
         way_ns = self._draws.node_ns(self._draws.model.announce_ns, Stream.ANNOUNCE, self.number << 8 | 1)
-        for gateway in self._gateways:
-            after(self._env, way_ns, gateway.pay, self.number, known, owners, key)
+        after(self._env, way_ns, self._gateways.pay, self.number, known, owners, key)
 
     def _announce(self, phase: gr.Phase, outcome: int, known: int) -> None:
         now_ns = int(self._env.now)
@@ -228,5 +250,4 @@ class Table:
         self.news = news
         if news.phase is gr.Phase.BETS_OPEN:
             self._draws.disturb()
-        for gateway in self._gateways:
-            gateway.announce(news)
+        self._gateways.announce(news)

@@ -6,21 +6,29 @@ the campaign asks for and the simulation leaves out.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from reports.run import Run, manifest_base, update_manifest, write_run
 from sim.calibrate import fit
+from sim.experiment import spread_starts
 from sim.faults import not_modelled
+from sim.hybrid.system import Crowd
 from sim.model import FirstRound, Starts, load_start_ns, simulate
 from sim.parameters import Model, save_model
 from sim.people import numbers_by_kind, pace_of
-from sim.scenario import Campaign
+from sim.scenario import Campaign, Scenario, arrivals, viewer_arrivals
 
+FOLLOWED = 2_000
+"""Players of a crowd who leave rows in a Run."""
+
+SIMULATED = ("ledger", "rounds", "stages", "pushes", "orders")
 NOT_SIMULATED = ("messages", "audit", "seeds")
 """What a simulated Run cannot tell: amounts in messages, the audit trail, and seeds and heads of outcomes."""
 
@@ -54,6 +62,78 @@ def sim_run(campaign: Campaign, out_dir: Path, model: Model | None = None) -> Ru
     if model is None:
         return _write(campaign, Model(), {}, out_dir, label="assumed")
     return _write(campaign, model, {}, out_dir, label="prediction")
+
+
+def crowd_run(
+    campaign: Campaign,
+    out_dir: Path,
+    model: Model | None = None,
+    *,
+    followed: int = FOLLOWED,
+    trace: Sequence[int] = (),
+) -> Run:
+    """Simulate a campaign with a crowd and write the Run of those who are followed.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        What happens.
+    out_dir : Path
+        Folder of the Run.
+    model : Model, optional
+        How long it takes; assumed times without one.
+    followed : int
+        About how many players leave rows in the Run; all of them if there are no more. Totals of everybody are in the
+        manifest's ``exact``, and ``followed`` says what share the rows stand for.
+    trace : sequence of int
+        Players who are followed in any case.
+
+    Raises
+    ------
+    ConfigError
+        If a crowd's simulation cannot carry the scenario out.
+    """
+    scenario, times = campaign.scenario, model or Model()
+    viewers = len(viewer_arrivals(scenario))
+    share = min(1.0, followed / max(1, len(arrivals(scenario)), viewers))
+    starts = {} if share == 1.0 else spread_starts(scenario)
+    crowd = Crowd(scenario, times, starts, share=share, trace=trace)
+    crowd.run()
+    told: dict[str, Any] = {"players": msgspec.to_builtins(crowd.exact())}
+    if scenario.edges and viewers:
+        told["viewers"] = msgspec.to_builtins(crowd.audience.watched())
+    partial = share < 1.0
+    seen = structs.replace(campaign, skippable=(*campaign.skippable, "video_advances")) if partial else campaign
+    manifest = manifest_base(
+        kind="simulated",
+        name=campaign.name,
+        campaign=msgspec.to_builtins(seen),
+        seed=scenario.seed,
+        load_start_ns=crowd.load_start_ns,
+        load_end_ns=crowd.load_start_ns + round(scenario.load_s * NS_PER_S),
+        capabilities={
+            **dict.fromkeys(SIMULATED, True),
+            **dict.fromkeys(NOT_SIMULATED, False),
+            "video": not partial,
+        },
+        label="prediction" if model else "assumed",
+        people=numbers_by_kind(scenario),
+        pace=pace_of(scenario),
+    )
+    facts = {"exact": told, "followed": {"share": share, "traced": list(trace)}, "not_modelled": unseen(scenario)}
+    run = write_run(out_dir, {**manifest, **facts}, crowd.tables())
+    save_model(times, run.path / MODEL_FILE)
+    return run
+
+
+def unseen(scenario: Scenario) -> list[str]:
+    """Return what a scenario asks for and a crowd's simulation leaves out."""
+    video = [
+        f"{fault.kind} of {fault.target} at {fault.at_s:g} s"
+        for fault in scenario.faults
+        if fault.target == "origin" or fault.target.startswith("studio-")
+    ]
+    return not_modelled(scenario) + video
 
 
 def campaign_of(run: Run) -> Campaign:
@@ -96,7 +176,7 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         load_start_ns=begin_ns,
         load_end_ns=begin_ns + round(scenario.load_s * NS_PER_S),
         capabilities={
-            **dict.fromkeys(("ledger", "rounds", "stages", "pushes", "orders"), True),
+            **dict.fromkeys(SIMULATED, True),
             **dict.fromkeys(NOT_SIMULATED, False),
         },
         not_modelled=not_modelled(scenario),

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from reference_impl.domain.hls import MediaTiming
 from sim.draws import Draws
 from sim.edge import REPORT_NS, Edge
 from sim.faults import Victim
@@ -60,7 +59,7 @@ class VideoSystem:
     def __init__(
         self, env: simpy.Environment, scenario: Scenario, draws: Draws, seen: Observations, load_start_ns: int
     ) -> None:
-        timing = MediaTiming()
+        timing = draws.model.video.timing
         self._env = env
         self._timing = timing
         self._model = draws.model.video

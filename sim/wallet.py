@@ -11,11 +11,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import simpy
 
-from reference_impl.domain.ledger import Ledger
+from reference_impl.domain.games.game import Game
+from reference_impl.domain.ledger import Entry, Ledger
 from sim.draws import Draws
-from sim.operations import Attempt
+from sim.kernels import Int64s
+from sim.operations import WINDOW, Attempt
 from sim.random_streams import Stream
 from sim.server import after
 
@@ -74,6 +77,7 @@ class WalletShard:
         self._started_ns = 0
         self._taken: list[BetBatch] | Control = []
         self._references = 0
+        self._unsettled: list[Entry] = []
 
     @property
     def queued_bets(self) -> int:
@@ -89,6 +93,38 @@ class WalletShard:
         """Return the 16 bytes of a control entry's id, unlike any operation's."""
         self._references += 1
         return bytes(8) + (1 << 62 | self.number << 40 | self._references).to_bytes(8, "big")
+
+    def open_window(self, known: int, until_ns: int) -> None:
+        """Open a round's window."""
+        self.ledger.open_window(self.new_ref(), known, WINDOW, until_ns)
+
+    def close_window(self, known: int) -> bytes:
+        """Close a round's window; return the journal's head."""
+        return self.ledger.close_window(self.new_ref(), known, WINDOW).to_bytes(8, "big")
+
+    def unsettled(self, known: int) -> int:
+        """Return how many bets of a round have no end yet."""
+        self._unsettled = self.ledger.unsettled(known)
+        return len(self._unsettled)
+
+    def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
+        """Settle the first of the bets that :meth:`unsettled` counted last; return whose they were."""
+        chunk = self._unsettled[:limit]
+        if chunk:
+            selections = np.array([bet.selection for bet in chunk], dtype=np.int64)
+            stakes = np.array([bet.amount for bet in chunk], dtype=np.int64)
+            payouts = game.payouts_minor(selections, stakes, outcome).tolist()
+            rows = [(bet.ref, bet.account, payout) for bet, payout in zip(chunk, payouts, strict=True)]
+            self.ledger.settle(known, rows)
+        return _owners(chunk)
+
+    def void(self, known: int) -> Int64s:
+        """Return the stakes of a round's bets; return whose they were."""
+        if (known, WINDOW) in self.ledger.windows:
+            self.ledger.close_window(self.new_ref(), known, WINDOW)
+        owners = _owners(self.ledger.unsettled(known))
+        self.ledger.void(known)
+        return owners
 
     def place(self, batch: BetBatch) -> None:
         """Queue a gateway's bets."""
@@ -168,3 +204,7 @@ class WalletShard:
         self._busy_ns, self._working = self.busy_ns, False
         self._controls_next = controls_next
         self._work()
+
+
+def _owners(bets: Sequence[Entry]) -> Int64s:
+    return np.unique(np.array([bet.account for bet in bets], dtype=np.int64))

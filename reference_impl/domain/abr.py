@@ -39,7 +39,7 @@ def ewma_step(mean: float, sample: float, weight_s: float, half_life_s: float) -
     half_life_s : float
         Half-life in seconds.
     """
-    kept = math.pow(0.5, weight_s / half_life_s)
+    kept = math.exp2(-weight_s / half_life_s)
     return sample * (1.0 - kept) + mean * kept
 
 
@@ -47,7 +47,7 @@ def ewma_value(mean: float, total_weight_s: float, half_life_s: float) -> float:
     """Return the mean without the bias of its start at 0; 0 before the first sample."""
     if total_weight_s <= 0.0:
         return 0.0
-    return mean / (1.0 - math.pow(0.5, total_weight_s / half_life_s))
+    return mean / (1.0 - math.exp2(-total_weight_s / half_life_s))
 
 
 def throughput_bps(fast_mean: float, slow_mean: float, total_weight_s: float) -> float:

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from reference_impl.domain.bet_verdict import verdict_on_bet
 from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.ids import (
@@ -60,6 +61,9 @@ DIRECTION: dict[EntryKind, int] = {
 
 RETURNS = frozenset({EntryKind.CANCEL, EntryKind.SETTLE, EntryKind.VOID})
 """What comes back to the player of a stake; a loss limit counts it."""
+
+_BEFORE_LIMITS = frozenset({Status.UNKNOWN_ROUND, Status.WINDOW_CLOSED})
+"""Answers for which a player's own limits no longer matter."""
 
 NEVER_NEGATIVE = frozenset({AccountKind.PLAYER, AccountKind.ESCROW})
 
@@ -443,14 +447,12 @@ class Ledger:
     def _judge(self, bet: Bet, now_ns: int, taken: int = 0, taken_in_round: int = 0) -> Status:
         """Return what becomes of a new bet of a known player who staked so much more than is written yet."""
         window = self.windows.get((bet.round_id, bet.window))
-        if window is None:
-            return Status.UNKNOWN_ROUND
-        if bet.late or self._is_shut(window, now_ns):
-            return Status.WINDOW_CLOSED
-        if reached := self._limit_reached(bet, now_ns, taken, taken_in_round):
-            return reached
-        covered = self.accounts[bet.account].balance >= taken + bet.amount
-        return Status.ACCEPTED if covered else Status.INSUFFICIENT_FUNDS
+        shut = bet.late or (window is not None and self._is_shut(window, now_ns))
+        balance_minor = self.accounts[bet.account].balance - taken
+        verdict = verdict_on_bet(window is not None, shut, balance_minor, bet.amount)
+        if verdict in _BEFORE_LIMITS:
+            return verdict
+        return self._limit_reached(bet, now_ns, taken, taken_in_round) or verdict
 
     def _limit_reached(self, bet: Bet, now_ns: int, taken: int, taken_in_round: int) -> Status | None:
         limits = {kind: limit for kind in LimitKind if (limit := self.limits.get((bet.account, kind)))}

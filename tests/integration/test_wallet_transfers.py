@@ -128,8 +128,8 @@ async def test_limits_and_aggregate_debits_and_settlements_are_asked_for_by_mess
     again = [wallets.ref() for _ in range(2)]
     together = await wallets.ask(0, m.PlaceTogether(again, *columns, [30, 40], [False] * 2))
     assert (together.status, together.balance) == ([Status.ACCEPTED] * 2, [70, 30])
-    settled = await wallets.ask(0, m.SettleBets(known, again, [player] * 2, [60, 0]), m.Settled)
-    assert settled.status == [Status.ACCEPTED] * 2
+    settled = await wallets.ask(0, m.SettleBets(known, again, [player] * 2, [60, 0]), m.Answers)
+    assert (settled.status, settled.balance) == ([Status.ACCEPTED] * 2, [90, 90])
     wrong = await wallets.ask(0, m.MoveCash([1], [wallets.ref()], [player], [5], 826), m.Refused)
     assert wrong.reason == f"account {player} is in currency 978, asked was 826"
     await wallets.require_sound_books()

@@ -1,0 +1,157 @@
+"""Simulations from the command line: which scenario, how large, and what is printed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from loadtest.config import load_campaign
+from loadtest.progress import Progress
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.units import NS_PER_MS
+from reports.run import Run, open_run
+from sim.experiment import Job, summarise, sweep
+from sim.parameters import Model, load_model
+from sim.plan import parse_limit, plan
+from sim.scenario import Campaign
+from sim.twin import campaign_of
+
+_STAMPS = (
+    "invoke_ns", "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns", "committed_ns",
+    "replied_ns", "written_ns", "return_ns",
+)  # fmt: skip
+
+
+def chosen_campaign(file: Path | None, like: Path | None) -> Campaign:
+    """Return the campaign of a file or of a run.
+
+    Raises
+    ------
+    ConfigError
+        Unless exactly one of them is given.
+    """
+    if (file is None) == (like is None):
+        raise ConfigError("name either a campaign file or, with --like, a run")
+    return load_campaign(file) if file is not None else campaign_of(open_run(like or ""))
+
+
+def with_players(campaign: Campaign, players: int | None) -> Campaign:
+    """Return a campaign with so many players and, in the same proportion, viewers, gateways, shards and edges.
+
+    Raises
+    ------
+    ConfigError
+        If they are fewer than the tables, or the campaign gives nothing to grow from.
+    """
+    scenario = campaign.scenario
+    if players is None:
+        return campaign
+    if players < scenario.tables:
+        raise ConfigError(f"--players is {players}: must be at least the {scenario.tables} tables")
+    if scenario.crowds or not scenario.players_per_table:
+        raise ConfigError(f"--players is {players}: needs a scenario with players_per_table, and without crowds")
+    factor = players / (scenario.tables * scenario.players_per_table)
+
+    def grown(count: int) -> int:
+        return max(1, round(count * factor)) if count else 0
+
+    # tables are not crowded without bound: one for each 10,000 players
+    tables = max(scenario.tables, round(players / 10_000))
+    return structs.replace(
+        campaign,
+        scenario=structs.replace(
+            scenario,
+            tables=tables,
+            players_per_table=max(1, players // tables),
+            viewers_per_table=grown(scenario.viewers_per_table * scenario.tables) // tables,
+            gateways=max(scenario.gateways, grown(scenario.gateways) if factor < 1 else round(players / 5_000)),
+            shards=max(scenario.shards, round(players / 250_000)),
+            edges=max(scenario.edges, round(grown(scenario.viewers_per_table * scenario.tables) / 4_000))
+            if scenario.edges
+            else 0,
+        ),
+    )
+
+
+def print_exact(run: Run) -> None:
+    """Print what was counted of everybody, if the run follows a crowd."""
+    exact = run.manifest.get("exact")
+    if not exact:
+        return
+    progress = Progress()
+    bets, share = exact["players"], run.manifest["followed"]["share"]
+    quantiles = ", ".join(f"{name} {value:,.1f}" for name, value in bets["latency_ms"].items())
+    progress.say(
+        f"exact, of all {bets['players']:,} players: {bets['offered']:,} bets, {bets['bets_per_s']:,.0f} a second; "
+        f"{quantiles} ms; tables above follow {share:.2%} of them"
+    )
+
+
+def print_trace(run: Run, players: Sequence[int]) -> None:
+    """Print the bets of players who were traced, stage by stage."""
+    progress = Progress()
+    for player in players:
+        rows = run.ops[(run.ops["account"] == player) & (run.ops["round"] > 0)]
+        if rows.empty:
+            progress.say(f"player {player}: no bets")
+        for row in rows.to_dict("records"):
+            stages = " ".join(
+                f"{name.removesuffix('_ns')} +{(row[name] - row['due_ns']) / NS_PER_MS:.2f}"
+                for name in _STAMPS if row[name]
+            )  # fmt: skip
+            progress.say(f"player {player} bet {row['op']}: {stages} ms, batch of {row['batch_size']}")
+
+
+def sweep_file(
+    file: Path, vary: Sequence[str], figure: str, players: int | None, model: Path | None, seeds: int,
+    resume: Path | None,
+) -> str:  # fmt: skip
+    """Sweep a campaign file's scenario; return a table."""
+    grid = dict(map(_values, vary))
+    job = _job(file, players, model)
+    progress = Progress()
+
+    def tell(done: int, total: int) -> None:
+        progress.say(f"{done}/{total} simulated")
+
+    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell)
+    if figure not in rows:
+        raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(map(str, rows.columns))}")
+    table: str = summarise(rows, list(grid), figure).to_string(index=False, float_format=lambda value: f"{value:,.3f}")
+    return f"{figure}, mean of {seeds} with its 95 % half-width\n{table}"
+
+
+def plan_file(
+    file: Path, slos: Sequence[str], probability: float, players: int | None, model: Path | None
+) -> tuple[str, bool]:  # fmt: skip
+    """Plan for a campaign file's load; return what was found, and whether the limits hold."""
+    limits = [parse_limit(slo) for slo in slos]
+    job = _job(file, players, model)
+    found = plan(job.scenario, job.model, limits, probability=probability)
+    bounds = "; ".join(
+        f"{limit.figure} below {found.figures[limit.figure]:,.2f} (limit {limit.value:g})" for limit in limits
+    )  # fmt: skip
+    sizes = f"{found.shards} shards, {found.gateways} gateways, {found.edges} edges"
+    lines = [
+        f"{'holds' if found.holds else 'NOT held by'}: {sizes}; about {found.cores} busy cores, cost {found.cost:g}",
+        f"with probability {found.probability:g} the next run keeps {bounds} (n = {found.replications})",
+        *(f"extrapolation: {why}" for why in found.extrapolates),
+    ]
+    return "\n".join(lines), found.holds
+
+
+def _job(file: Path, players: int | None, model: Path | None) -> Job:
+    campaign = with_players(load_campaign(file), players)
+    return Job(campaign.scenario, load_model(model) if model else Model())
+
+
+def _values(text: str) -> tuple[str, list[Any]]:
+    name, sign, values = text.partition("=")
+    if not sign or not values:
+        raise ConfigError(f"--vary {text!r}: write FIELD=VALUE,VALUE as in gateways=2,4")
+    try:
+        return name.strip(), [msgspec.json.decode(value) for value in values.split(",")]
+    except msgspec.DecodeError:
+        raise ConfigError(f"--vary {text!r}: values must be numbers") from None

@@ -1,0 +1,144 @@
+"""Primitives of the compiled event loop: a heap with stable ties, free lists, one core's queue, histograms, draws.
+
+Functions here are plain Python that :mod:`sim.kernels` compiles. Events at one instant happen in the order in which
+they were scheduled, as in SimPy.
+"""
+
+import math
+
+from sim.hybrid.layout import (
+    BUCKETS_PER_OCTAVE,
+    EVENTS,
+    FREE_ATTEMPTS,
+    FREE_BETS,
+    HISTOGRAM,
+    ORDER,
+    SEEN_N,
+    TOLD,
+    Setup,
+    World,
+)
+from sim.kernels import compiled, table_ns_of
+
+
+def _push(w: World, at_ns: int, kind: int, a: int, b: int) -> None:
+    """Schedule an event."""
+    heap, counts = w.heap, w.counts
+    i = counts[EVENTS]
+    counts[EVENTS] += 1
+    counts[ORDER] += 1
+    while i > 0:
+        parent = (i - 1) >> 1
+        if heap[parent, 0] <= at_ns:
+            break
+        for column in range(5):
+            heap[i, column] = heap[parent, column]
+        i = parent
+    heap[i, 0], heap[i, 1], heap[i, 2], heap[i, 3], heap[i, 4] = at_ns, counts[ORDER], kind, a, b
+
+
+def _pop(w: World) -> tuple[int, int, int, int]:
+    """Take the next event: instant, kind, `a`, `b`."""
+    heap, counts = w.heap, w.counts
+    first = (heap[0, 0], heap[0, 2], heap[0, 3], heap[0, 4])
+    counts[EVENTS] -= 1
+    n = counts[EVENTS]
+    at_ns, order = heap[n, 0], heap[n, 1]
+    i = 0
+    while 2 * i + 1 < n:
+        child = 2 * i + 1
+        other = child + 1
+        if other < n and (
+            heap[other, 0] < heap[child, 0] or (heap[other, 0] == heap[child, 0] and heap[other, 1] < heap[child, 1])
+        ):
+            child = other
+        if heap[child, 0] > at_ns or (heap[child, 0] == at_ns and heap[child, 1] > order):
+            break
+        for column in range(5):
+            heap[i, column] = heap[child, column]
+        i = child
+    for column in range(5):
+        heap[i, column] = heap[n, column]
+    return first
+
+
+def _tell(w: World, at_ns: int, kind: int, a: int, b: int) -> None:
+    """Leave word for SimPy."""
+    n = w.counts[TOLD]
+    w.told[n, 0], w.told[n, 1], w.told[n, 2], w.told[n, 3] = at_ns, kind, a, b
+    w.counts[TOLD] += 1
+
+
+def _see(w: World, kind: int, player: int, at_ns: int, a: int, b: int, c: int, x: float) -> None:
+    """Note something of a player who is followed."""
+    row = w.seen[w.counts[SEEN_N]]
+    row.kind, row.player, row.at_ns, row.a, row.b, row.c, row.x = kind, player, at_ns, a, b, c, x
+    w.counts[SEEN_N] += 1
+
+
+def _take_bet(w: World) -> int:
+    """Return a bet's row, cleared."""
+    w.counts[FREE_BETS] -= 1
+    row = int(w.free_bets[w.counts[FREE_BETS]])
+    bet = w.bets[row]
+    bet.invoke_ns = bet.return_ns = bet.written_ns = 0
+    bet.attempts = bet.state = bet.outcome = bet.placed = bet.connection = 0
+    bet.next = bet.next_accepted = bet.next_of_round = bet.last = bet.gateway = bet.round = -1
+    bet.balance = bet.version = bet.seq = bet.amount = bet.draw = 0
+    bet.selection = 0
+    return row
+
+
+def _free_bet(w: World, row: int) -> None:
+    w.free_bets[w.counts[FREE_BETS]] = row
+    w.counts[FREE_BETS] += 1
+
+
+def _take_attempt(w: World) -> int:
+    """Return an attempt's row."""
+    w.counts[FREE_ATTEMPTS] -= 1
+    return int(w.free_attempts[w.counts[FREE_ATTEMPTS]])
+
+
+def _free_attempt(w: World, row: int) -> None:
+    """Give an attempt's row back, unless its player is followed."""
+    if not w.players[w.bets[w.attempts[row].bet].player].followed:
+        w.free_attempts[w.counts[FREE_ATTEMPTS]] = row
+        w.counts[FREE_ATTEMPTS] += 1
+
+
+def _submit(w: World, gateway: int, now_ns: int, service_ns: int) -> int:
+    """Queue work at a gateway's one core; return when it starts. It ends at the core's ``free_ns``."""
+    core = w.gateways[gateway]
+    start_ns = max(now_ns, core.free_ns)
+    core.free_ns = start_ns + service_ns
+    core.work_ns += service_ns
+    core.lag_ns_max = max(core.lag_ns_max, start_ns - now_ns)
+    return int(start_ns)
+
+
+def bucket_of(ns: int) -> int:
+    """Return the histogram bucket of a time: exact below 128 ns, then 128 buckets an octave."""
+    if ns < BUCKETS_PER_OCTAVE:
+        return max(ns, 0)
+    mantissa, exponent = math.frexp(float(ns))
+    octave = exponent - 8
+    return min(BUCKETS_PER_OCTAVE * (octave + 1) + int((2.0 * mantissa - 1.0) * BUCKETS_PER_OCTAVE), HISTOGRAM - 1)
+
+
+def _draw(w: World, s: Setup, row: int, stream: int, who: int, k: int) -> int:
+    """Return a draw from one of the model's tables, in ns."""
+    return int(table_ns_of(s.seed, stream, who, k, w.levels, w.tables[row]))
+
+
+push = compiled(_push)
+pop = compiled(_pop)
+tell = compiled(_tell)
+see = compiled(_see)
+take_bet = compiled(_take_bet)
+free_bet = compiled(_free_bet)
+take_attempt = compiled(_take_attempt)
+free_attempt = compiled(_free_attempt)
+submit = compiled(_submit)
+bucket = compiled(bucket_of)
+draw = compiled(_draw)

@@ -1,0 +1,102 @@
+"""All gateways of a crowd, as tables and faults speak to them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import simpy
+
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.records import PushKind
+from sim.hybrid import people
+from sim.hybrid.layout import ROUNDS_KEPT, SEEN_PUSH
+from sim.hybrid.wallet import State
+from sim.kernels import Int64s
+from sim.operations import EPOCH, TableNews
+
+
+class Frame(NamedTuple):
+    """One frame that was pushed to many; fields as the columns of the Run's table."""
+
+    kind: int
+    table: int
+    epoch: int
+    seq: int
+    round: int
+    phase: int
+    outcome: int
+
+
+class CrowdGateways:
+    """The gateways.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Simulated time.
+    state : State
+        The world.
+    """
+
+    def __init__(self, env: simpy.Environment, state: State) -> None:
+        self.frames: list[Frame] = []
+        self._env = env
+        self._state = state
+        self._news: dict[int, TableNews] = {}
+
+    def names_up(self) -> frozenset[str]:
+        """Return the names of those that live."""
+        return frozenset(f"gateway-{number}" for number in np.flatnonzero(self._state.world.gateways["up"]).tolist())
+
+    def announce(self, news: TableNews) -> None:
+        """Broadcast a table event."""
+        w, row = self._state.world, self._state.slot(news.round_id)
+        self._news[news.table] = news
+        if news.phase is Phase.BETS_OPEN:
+            w.rounds[row]["opens_ns"], w.rounds[row]["closes_ns"] = news.opens_ns, news.closes_ns
+            before = row - row % ROUNDS_KEPT + (row - 1) % ROUNDS_KEPT
+            if not w.books["count"][before].any():
+                people.retire(self._state.handle, before)
+        frame = Frame(
+            int(PushKind.TABLE), news.table, EPOCH, news.seq, news.round_id, int(news.phase), news.outcome
+        )  # fmt: skip
+        people.announce(
+            self._state.handle,
+            self._state.fixed,
+            row,
+            news.seq,
+            int(news.phase),
+            self._frame(frame),
+            int(self._env.now),
+        )
+
+    def pay(self, table: int, round_id: int, owners: Int64s, key: int) -> None:
+        """Tell players that their bets were settled or voided."""
+        frame = self._frame(Frame(int(PushKind.PAID), table, 0, 0, round_id, int(Phase.IDLE), -1))
+        people.tell_paid(
+            self._state.world, self._state.fixed, table - 1, owners, key, frame, int(self._env.now)
+        )  # fmt: skip
+
+    def kill(self, number: int) -> None:
+        """Let a gateway die: what it would still have pushed is never seen."""
+        w, now_ns = self._state.world, int(self._env.now)
+        seen = w.seen
+        lost = (seen["kind"] == SEEN_PUSH) & (seen["b"] == number) & (seen["at_ns"] > now_ns)
+        seen["kind"][lost] = 0
+        people.kill_gateway(self._state.handle, self._state.fixed, number, now_ns)
+
+    def restart(self, number: int) -> None:
+        """Let a gateway serve again, told by the dealer where each table stands."""
+        tables = len(self._state.world.table_first) - 1
+        rounds, phases = np.full(tables, -1, dtype=np.int64), np.zeros(tables, dtype=np.int64)
+        for news in self._news.values():
+            if self._state.holds(news.round_id):
+                rounds[news.table - 1], phases[news.table - 1] = self._state.slot(news.round_id), int(news.phase)
+        people.restart_gateway(self._state.handle, number, rounds, phases)
+
+    def cut_offs(self) -> list[int]:
+        """Return the cut-offs that the tables announced last."""
+        return [news.closes_ns for news in self._news.values()]
+
+    def _frame(self, frame: Frame) -> int:
+        self.frames.append(frame)
+        return len(self.frames) - 1

@@ -17,8 +17,8 @@ from sim.parameters import LEVELS, Model, Video, lognormal_table
 from sim.scenario import Fault, Scenario
 
 MS = 1_000_000
-COMPILES = pytest.mark.soak
-"""These compile the loops of the video: seven seconds of CPU after every change of a kernel."""
+LONGER = pytest.mark.soak
+"""One simulation of the video is quick enough for every day; its loops alone compile for seven seconds of CPU."""
 
 WATCHED = Scenario(
     tables=2, players_per_table=1, viewers_per_table=40, edges=2, ramp_s=4.0, load_s=20.0, answer_s_max=3.0
@@ -50,7 +50,7 @@ def figures(tables):
     }  # fmt: skip
 
 
-@COMPILES
+@LONGER
 @pytest.mark.parametrize("video", [Video(), LONG], ids=["parts of 320 ms", "segments of 2 s"])
 def test_viewers_agree_with_the_model_of_single_viewers_within_stated_intervals(video):
     ratios = {}
@@ -65,7 +65,6 @@ def test_viewers_agree_with_the_model_of_single_viewers_within_stated_intervals(
     assert {name: error for name, error in found.items() if abs(error) > limits[name]} == {}
 
 
-@COMPILES
 def test_a_dead_edges_viewers_go_on_at_the_other():
     scenario = structs.replace(WATCHED, faults=(Fault(kind="kill", target="edge-1", at_s=8.0),))
     simulated = crowd(scenario, Video())
@@ -78,14 +77,14 @@ def test_a_dead_edges_viewers_go_on_at_the_other():
     assert (last > last.max() - 3_000 * MS).all()
 
 
-@COMPILES
+@LONGER
 def test_whom_one_follows_changes_no_total():
     everybody, few = crowd(WATCHED, Video()), crowd(WATCHED, Video(), share=0.1)
     assert everybody.audience.watched() == few.audience.watched()
     assert 0 < few.tables()["video"]["viewer"].nunique() < 40
 
 
-@COMPILES
+@LONGER
 def test_a_shield_spares_the_origin_and_slows_nobody_much():
     many = structs.replace(WATCHED, edges=8)
     plain, shielded = (crowd(many, structs.replace(Video(), shields=n)) for n in (0, 2))

@@ -21,7 +21,7 @@ from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
-from reports.checks.exercised import PATHS
+from reports.expectations import RarePath
 from reports.limits import parse_slos
 from sim.scenario import Campaign, Scenario, viewer_arrivals
 
@@ -194,5 +194,5 @@ def _event_problems(scenario: Scenario) -> Iterator[str]:
 
 def _expectation_problems(expect: tuple[str, ...]) -> Iterator[str]:
     for index, name in enumerate(expect):
-        if name not in PATHS:
-            yield f"expect[{index}] = {name!r}: there is no such path{nearest(name, PATHS)}"
+        if name not in set(RarePath):
+            yield f"expect[{index}] = {name!r}: there is no such path{nearest(name, RarePath)}"

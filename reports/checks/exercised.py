@@ -14,6 +14,7 @@ from reference_impl.domain.bets import Status
 from reference_impl.domain.records import OpKind, Outcome
 from reports.checks.history import History
 from reports.checks.verdict import Verdict, ok, unknown
+from reports.expectations import RarePath
 
 
 class Path(NamedTuple):
@@ -51,12 +52,12 @@ def _reconnected(history: History) -> int:
 
 
 PATHS: Final[dict[str, Path]] = {
-    "late-refused": Path("a bet refused as too late", lambda history: _refused(history, Status.WINDOW_CLOSED)),
-    "funds-refused": Path("a bet refused for want of money", lambda h: _refused(h, Status.INSUFFICIENT_FUNDS)),
-    "bet-resent": Path("a bet sent again", lambda h: int(np.count_nonzero(h.bets["attempts"] > 1))),
-    "reconnected": Path("a player who came back", _reconnected),
-    "round-voided": Path(
+    RarePath.LATE_REFUSED: Path("a bet refused as too late", lambda history: _refused(history, Status.WINDOW_CLOSED)),
+    RarePath.FUNDS_REFUSED: Path("a bet refused for want of money", lambda h: _refused(h, Status.INSUFFICIENT_FUNDS)),
+    RarePath.BET_RESENT: Path("a bet sent again", lambda h: int(np.count_nonzero(h.bets["attempts"] > 1))),
+    RarePath.RECONNECTED: Path("a player who came back", _reconnected),
+    RarePath.ROUND_VOIDED: Path(
         "a voided round", lambda h: int(h.rounds.loc[h.rounds["decision"] == "void", "round"].nunique())
     ),
 }
-"""The paths that a campaign may expect, by the names in its file."""
+"""Every path that a campaign may expect, and how it is counted."""

@@ -38,7 +38,7 @@ class Terms:
     viewers : int
         How many viewers were to watch.
     expect : tuple of str
-        Rare paths that were to be taken (:data:`reports.checks.exercised.PATHS`).
+        Rare paths that were to be taken (:class:`reports.expectations.RarePath`).
     faults : tuple of (kind, target)
         What was to be broken.
     limits : TableLimits or None

@@ -129,8 +129,11 @@ async def test_what_was_never_settled_cannot_be_corrected(player: Player) -> Non
 
 @pytest.mark.parametrize(
     ("scope", "stopped"),
-    [({}, [1, 2, 3]), ({"game": "roulette"}, [1, 3]), ({"table": 1}, [1])],
-    ids=["all", "game", "table"],
+    [
+        pytest.param({}, [1, 2, 3], id="all", marks=pytest.mark.soak),
+        pytest.param({"game": "roulette"}, [1, 3], id="game"),
+        pytest.param({"table": 1}, [1], id="table", marks=pytest.mark.soak),
+    ],
 )
 async def test_stopped_tables_finish_their_round_and_start_no_other(
     player: Player, scope: dict[str, Any], stopped: list[int]

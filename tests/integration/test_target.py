@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from loadtest.adapters.base import Target
@@ -92,6 +93,7 @@ def kill_the_writer_of(out: Path, name: str) -> None:
             os.kill(int(entry.parts[2]), signal.SIGKILL)
 
 
+@pytest.mark.soak
 async def test_records_of_a_killed_worker_are_in_the_run_and_the_verdict_says_that_one_fell_silent(
     tmp_path: Path,
 ) -> None:

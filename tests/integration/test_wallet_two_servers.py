@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import pytest
 from table_client import Player, open_players
 
 from reference_impl.accounts.players import PasswordCost
@@ -32,6 +33,7 @@ TIMING = Timing(
 HERE, THERE = (next(n for n in range(1, 40) if shard_of(n, 2) == shard) for shard in range(2))
 
 
+@pytest.mark.soak
 async def test_a_server_that_dies_at_close_voids_its_round_and_is_caught_up_later(tmp_path: Path) -> None:
     servers = [make_server(tmp_path / str(number)) for number in range(2)]
     try:

@@ -216,8 +216,8 @@ LEDGER_BUGS = (
         _ENDS,
         (
             (
-                "(p_account, p_amount);",
-                "(ARRAY(SELECT a FROM unnest(p_account) WITH ORDINALITY u (a, n) ORDER BY n DESC), p_amount);",
+                "move_money(p_account, p_amount)",
+                "move_money(ARRAY(SELECT a FROM unnest(p_account) WITH ORDINALITY u (a, n) ORDER BY n DESC), p_amount)",
             ),
         ),
         "account_chains",

@@ -113,6 +113,7 @@ def test_run_folder_holds_report_statistics_and_no_raw_records(smoke: Run) -> No
     assert not {"records", "export"} & names
 
 
+@pytest.mark.soak  # a whole campaign
 async def test_two_workers_share_the_players_without_overlap(tmp_path: Path) -> None:
     campaign = parse_campaign(
         'name = "two-workers"\nworkers = 2\nsimulate = false\n'

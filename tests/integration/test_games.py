@@ -89,6 +89,7 @@ async def test_lobby_and_rules_name_the_game_of_each_table(stack: Stack) -> None
         await call(stack, "/v1/rules?table=9")
 
 
+@pytest.mark.soak  # a system of its own
 async def test_a_device_tells_the_outcome_and_a_silent_one_voids_the_round(tmp_path: Path) -> None:
     feed = tmp_path / "table-1.jsonl"
     config = StackConfig(

@@ -57,6 +57,7 @@ def block(language: str) -> str:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.soak  # a whole campaign
 async def test_tutorial_drives_tables_of_an_invented_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mytables.py").write_text(block("python"), encoding="utf-8")
     (tmp_path / "my-tables.toml").write_text(block("toml"), encoding="utf-8")

@@ -7,6 +7,8 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
+
 from loadtest.kit.cases import CASES
 from loadtest.kit.profile import Profile, load_profile
 from reference_impl.stack.processes import free_port
@@ -29,6 +31,7 @@ def script(port: int) -> str:
     return "\n".join(["trap 'kill $(jobs -p)' EXIT", *said])
 
 
+@pytest.mark.soak  # two processes and a load
 def test_the_tutorials_commands_do_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "wallet.toml").write_text(blocks("toml")[0])
     command = tmp_path / "livetable"

@@ -48,6 +48,7 @@ QUICK = dataclasses.replace(StackConfig().password_cost, memory_kib=64, iteratio
 LEDGER = ("acknowledged_is_durable", "unknowns_resolved", "conservation", "account_chains", "non_negative")
 
 
+@pytest.mark.soak  # a whole campaign beside a whole system
 async def test_campaign_drives_a_system_started_elsewhere_and_says_what_it_cannot_know(tmp_path: Path) -> None:
     campaign = parse_campaign(CAMPAIGN)
     timing = Timing(window_ms=1500, closing_soon_ms=500, dealing_ms=500, pause_ms=300)

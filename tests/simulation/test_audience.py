@@ -65,6 +65,7 @@ def test_viewers_agree_with_the_model_of_single_viewers_within_stated_intervals(
     assert {name: error for name, error in found.items() if abs(error) > limits[name]} == {}
 
 
+@pytest.mark.soak  # compiles the viewers
 def test_a_dead_edges_viewers_go_on_at_the_other():
     scenario = structs.replace(WATCHED, faults=(Fault(kind="kill", target="edge-1", at_s=8.0),))
     simulated = crowd(scenario, Video())

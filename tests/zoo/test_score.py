@@ -1,8 +1,11 @@
 """The score is made the same way wherever the zoo is visited from."""
 
+import pytest
+
 from loadtest.zoo import run_zoo
 
 
+@pytest.mark.soak  # a server of its own
 async def test_the_command_line_meets_the_bugs_that_it_is_asked_for() -> None:
     told: list[str] = []
     (met,) = await run_zoo("chain gap: rejections", told.append)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILE = """
@@ -40,6 +41,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.soak  # a load of its own
 def test_percentiles_of_two_workers_are_exact_to_1_percent_in_csv_and_console(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     port = str(free_port())

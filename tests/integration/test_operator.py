@@ -131,8 +131,8 @@ async def test_what_was_never_settled_cannot_be_corrected(player: Player) -> Non
     ("scope", "stopped"),
     [
         pytest.param({}, [1, 2, 3], id="all", marks=pytest.mark.soak),
-        pytest.param({"game": "roulette"}, [1, 3], id="game"),
-        pytest.param({"table": 1}, [1], id="table", marks=pytest.mark.soak),
+        pytest.param({"game": "roulette"}, [1, 3], id="game", marks=pytest.mark.soak),
+        pytest.param({"table": 1}, [1], id="table"),
     ],
 )
 async def test_stopped_tables_finish_their_round_and_start_no_other(

@@ -201,6 +201,7 @@ async def load_under_kills(
     return result
 
 
+@pytest.mark.soak  # kills and a load
 async def test_load_while_wallets_and_the_api_are_killed_leaves_every_balance_right(stack: Stack) -> None:
     result = await load_under_kills(stack, 25, 4, ("wallet-0", "services", "wallet-1"), 1.0)
     assert (result.complaints, result.unresolved, result.players) == ([], 0, 10)

@@ -22,6 +22,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from reference_impl.domain.errors import ConfigError
+
 STREAM = "EVENTS"
 FETCH_BATCHES_MAX = 200
 FETCH_S = 1.0
@@ -67,6 +69,20 @@ def read_trail(path: Path) -> list[Line]:
         return []
     whole, _, _torn = path.read_bytes().rpartition(b"\n")
     return [msgspec.json.decode(row, type=Line) for row in whole.splitlines()]
+
+
+def trail_files(folder: Path) -> dict[int, Path]:
+    """Return the trails of a folder by shard.
+
+    Raises
+    ------
+    ConfigError
+        If it holds none.
+    """
+    files = {int(file.stem.removeprefix("trail-")): file for file in folder.glob("trail-*.jsonl")}
+    if not files:
+        raise ConfigError(f"{folder} holds no trail: no file trail-<shard>.jsonl is there")
+    return dict(sorted(files.items()))
 
 
 class Audit:

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct, field
 
-from reference_impl.audit.trail import read_trail
+from reference_impl.audit.trail import read_trail, trail_files
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Phase
@@ -31,12 +31,9 @@ from reference_impl.domain.ids import (
     table_of,
 )
 from reference_impl.domain.units import NS_PER_S
-from reference_impl.wallet.verify import Entry, entries_of
+from reference_impl.wallet.verify import JOURNAL_COLUMNS, Entry, entries_of
 
-_JOURNAL = """
-    SELECT seq, account, replace(ref::text, '-', '') AS ref, slot, kind AS entry, status, counter, amount,
-           balance_after AS balance, version, round, win, selection
-    FROM journal WHERE round = $1 ORDER BY seq"""
+_JOURNAL = f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE round = $1 ORDER BY seq"  # noqa: S608 - a constant
 
 
 class ReplayedBet(Struct):
@@ -100,12 +97,9 @@ def replay(trail: Path, round_: int) -> tuple[ReplayedRound, dict[int, list[Entr
     ConfigError
         If there is no trail, or it knows nothing of the round.
     """
-    files = {int(file.stem.removeprefix("trail-")): file for file in trail.glob("trail-*.jsonl")}
-    if not files:
-        raise ConfigError(f"{trail} holds no trail: no file trail-<shard>.jsonl is there")
     told = ReplayedRound(round_)
     entries: dict[int, list[Entry]] = {}
-    for shard, file in sorted(files.items()):
+    for shard, file in trail_files(trail).items():
         entries[shard] = list(_follow(told, shard, file))
     if not told.events and not any(entries.values()):
         raise ConfigError(f"round {table_of(round_)}:{round_no_of(round_)}: the trail in {trail} knows nothing of it")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import asyncpg
 
-from reference_impl.audit.trail import read_trail
+from reference_impl.audit.trail import read_trail, trail_files
 from reference_impl.domain.errors import ConfigError
 from reference_impl.wallet.verify import Link, Verified, verify_shard, verify_trail
 
@@ -49,12 +49,9 @@ async def verify(dsns: Sequence[str], trail: Path | None) -> list[Verified]:
 
 
 def _trails(folder: Path) -> dict[int, list[Link]]:
-    files = {int(file.stem.removeprefix("trail-")): file for file in folder.glob("trail-*.jsonl")}
-    if not files:
-        raise ConfigError(f"{folder} holds no trail: no file trail-<shard>.jsonl is there")
     return {
         shard: [Link(line.batch, line.subject, line.payload, bytes.fromhex(line.hash)) for line in read_trail(file)]
-        for shard, file in files.items()
+        for shard, file in trail_files(folder).items()
     }
 
 

@@ -24,10 +24,11 @@ ROWS_FETCHED = 5000
 FINDINGS_MAX = 20
 """Findings that are named; further ones are counted."""
 
-_JOURNAL = """
-    SELECT seq, account, replace(ref::text, '-', '') AS ref, slot, kind AS entry, status, counter, amount,
-           balance_after AS balance, version, round, win, selection
-    FROM journal ORDER BY seq, account, slot"""
+JOURNAL_COLUMNS = """
+    seq, account, replace(ref::text, '-', '') AS ref, slot, kind AS entry, status, counter, amount,
+    balance_after AS balance, version, round, win, selection"""
+"""The columns of a journal row in the order of :class:`Entry`."""
+_JOURNAL = f"SELECT {JOURNAL_COLUMNS} FROM journal ORDER BY seq, account, slot"  # noqa: S608 - a constant
 _BATCHES = "SELECT id, topic, payload, hash FROM batch ORDER BY id"
 _DECISIONS = """
     SELECT round, epoch, void, outcome, game, encode(seed, 'hex') AS seed,

@@ -126,15 +126,14 @@ def campaign_run(
     elsewhere = Elsewhere.named(target, adapter or OURS, os.environ) if target else None
     habits = Habits(ui, ui_port, tags)
     result = asyncio.run(run_campaign(planned, out, elsewhere=elsewhere, habits=habits))
-    if result.report_path is None:
+    if result.evaluation is None:
         click.echo(f"livetable: {result.message}; what there is lies in {result.run_path}", err=True)
     else:
         from reports.page import terminal_table  # noqa: PLC0415
-        from reports.run import open_run  # noqa: PLC0415
 
-        run = open_run(result.run_path)
-        click.echo(terminal_table(run, run.twin))
-        click.echo(f"report: {result.report_path}")
+        run, judgement, report_path = result.evaluation
+        click.echo(terminal_table(run, judgement))
+        click.echo(f"report: {report_path}")
     sys.exit(result.exit_code)
 
 
@@ -201,7 +200,7 @@ def check(run: Path) -> None:
 
     opened = open_run(run)
     judgement = judge(opened)
-    click.echo(terminal_table(opened, opened.twin))
+    click.echo(terminal_table(opened, judgement))
     sys.exit(judgement.exit_code)
 
 
@@ -217,11 +216,12 @@ def report(run: Path, figures: Path | None) -> None:
     """
     from reports.canvas import stand_alone  # noqa: PLC0415
     from reports.figures import pictures  # noqa: PLC0415
+    from reports.judgement import judge  # noqa: PLC0415
     from reports.page import render_report  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     opened = open_run(run)
-    click.echo(render_report(opened, opened.twin))
+    click.echo(render_report(opened, judge(opened)))
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
         for picture in pictures(opened, opened.twin):
@@ -638,10 +638,10 @@ def sim_run(
     else:
         run = twin.crowd_run(with_players(planned, players), folder, times, trace=trace)
     judgement = judge(run)
-    click.echo(terminal_table(run))
+    click.echo(terminal_table(run, judgement))
     print_exact(run)
     print_trace(run, trace)
-    click.echo(f"report: {render_report(run)}")
+    click.echo(f"report: {render_report(run, judgement)}")
     sys.exit(judgement.exit_code)
 
 

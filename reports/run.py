@@ -97,6 +97,11 @@ class Run:
         return self.table("accounts")
 
     @property
+    def limits(self) -> pd.DataFrame:
+        """Limits that players set for themselves."""
+        return self.table("limits")
+
+    @property
     def orders(self) -> pd.DataFrame:
         """What an operator asked of the ledger."""
         return self.table("orders")

@@ -12,6 +12,7 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.run import frame_of
 
 MS = 1_000_000
+PART_NS = 320 * MS
 
 
 def bet_rows(tables, which=Outcome.OK):
@@ -184,11 +185,54 @@ def announce_the_result_too_soon(tables):
     return {"phase": int(Phase.RESULT)}
 
 
-def show_the_outcome_in_the_lobby(tables):
+def _in_the_lobby(tables, later_ns):
+    """Put the first round's result into the lobby, so long after it was announced."""
     row = pushes_of(tables, PushKind.TABLE, phase=int(Phase.RESULT))[0]
-    shown = tables["pushes"].loc[[row]].assign(kind=np.int16(PushKind.LOBBY), app_ns=_result_ns(tables, row) - MS)
-    tables["pushes"] = pd.concat([tables["pushes"], shown], ignore_index=True)
-    return {"kind": int(PushKind.LOBBY)}
+    at_ns = _result_ns(tables, row) + later_ns
+    empty = dict.fromkeys(("epoch", "seq", "phase", "seed", "commitment", "media_ns"), 0)
+    shown = tables["pushes"].loc[[row]].assign(**empty, kind=int(PushKind.LOBBY), app_ns=at_ns)
+    rows = pd.concat([tables["pushes"], shown.astype(tables["pushes"].dtypes)], ignore_index=True)
+    tables["pushes"] = rows
+    return {"kind": int(PushKind.LOBBY), "app_ns": at_ns}
+
+
+def show_the_outcome_in_the_lobby(tables):
+    return _in_the_lobby(tables, -MS)
+
+
+def show_the_outcome_in_the_lobby_before_the_pictures(tables):
+    return _in_the_lobby(tables, 200 * MS)
+
+
+def name_an_earlier_picture(tables):
+    row = pushes_of(tables, PushKind.TABLE, phase=int(Phase.RESULT))[0]
+    put(tables, "pushes", row, media_ns=_result_ns(tables, row) - 50 * MS)
+    return {"phase": int(Phase.RESULT), "media_ns": _result_ns(tables, row) - 50 * MS}
+
+
+def _deal_early(tables, by_ns):
+    """Begin the first round's deal so long before its shards closed; return the instant and the table."""
+    closed_ns = int(tables["rounds"].loc[0, "bets_closed_ns"])
+    put(tables, "rounds", 0, informative_ns=closed_ns - by_ns)
+    return {"informative_ns": closed_ns - by_ns, "bets_closed_ns": closed_ns}
+
+
+def show_the_deal_while_bets_are_taken(tables):
+    return _deal_early(tables, 3 * PART_NS)
+
+
+def film_the_result_before_the_close(tables):
+    witness = _deal_early(tables, MS)
+    taken_ns, glass = witness["informative_ns"], tables["glass"]
+    put(tables, "glass", glass.index[0], captured_ns=taken_ns, arrived_ns=taken_ns - 4 * MS)
+    return {**witness, "captured_ns": taken_ns}
+
+
+def leave_a_picture_far_behind(tables):
+    video = tables["video"]
+    viewer = int(video["viewer"].iloc[0])
+    tables["video"] = video.assign(latency_ms=video["latency_ms"].where(video["viewer"] != viewer, 6_001))
+    return {"viewer": viewer, "latency_ms": 6_001}
 
 
 def pay_before_the_result(tables):
@@ -404,6 +448,11 @@ PLANTED = [
     ("spoilers", tell_the_seed_while_bets_are_open),
     ("spoilers", announce_the_result_too_soon),
     ("spoilers", show_the_outcome_in_the_lobby),
+    ("spoilers", show_the_outcome_in_the_lobby_before_the_pictures),
+    ("spoilers", name_an_earlier_picture),
+    ("spoilers", show_the_deal_while_bets_are_taken),
+    ("spoilers", film_the_result_before_the_close),
+    ("spoilers", leave_a_picture_far_behind),
     ("spoilers", pay_before_the_result),
     ("spoilers", answer_with_a_payout_in_the_balance),
     ("spoilers", welcome_with_a_payout_in_the_balance),

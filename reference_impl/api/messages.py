@@ -111,7 +111,11 @@ class Reason(Struct, forbid_unknown_fields=True):
 
 
 class TableInLobby(Struct):
-    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
+    """A table as the lobby shows it.
+
+    ``recent`` are outcomes, newest first, the last round's held back; ``recent_results`` says them in words and
+    ``recent_rounds`` of which rounds they are.
+    """
 
     table: int
     game: str
@@ -121,6 +125,7 @@ class TableInLobby(Struct):
     closes_at_unix_ns: int
     recent: list[int]
     recent_results: list[str]
+    recent_rounds: list[int]
 
 
 class TablesInLobby(Struct):

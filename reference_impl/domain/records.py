@@ -120,7 +120,8 @@ PUSHES = Layout(
     (
         ("session", "i"), ("connection", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"),
         ("round", "q"), ("phase", "i"), ("outcome", "i"), ("commitment", "q"), ("seed", "q"), ("op", "16s"),
-        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_unix_ns", "q"),
+        ("kernel_ns", "q"), ("app_ns", "q"),
     ),
 )  # fmt: skip
 """A message that a client received unasked: one record, but for payments, which are one record a bet. ``commitment``

@@ -88,6 +88,14 @@ SYSTEM_BUGS = (
         "spoilers",
     ),
     Bug(
+        "spoiler: the lobby shows a result while the pictures are behind it",
+        "reference_impl/api/lobby.py",
+        (("        if event.table in self._held_back:\n",
+          "        self._held_back[event.table] = Shown(event.round, event.outcome, event.result)\n"
+          "        if event.table in self._held_back:\n"),),
+        "spoilers",
+    ),
+    Bug(
         "stale balance: a player is welcomed with yesterday's",
         _GATEWAY,
         (("number, balance.balance, ", "number, balance.balance - 500, "),),

@@ -28,6 +28,9 @@ closing_soon_ms = 500
 dealing_ms = 200
 pause_ms = 150
 flush_ms_max = 300
+[[scenario.crowds]]
+kind = "lobby-browser"
+count = 8
 [scenario.betting]
 bets_per_round_mean = 4.0
 [scenario.betting.timing]

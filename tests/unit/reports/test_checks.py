@@ -673,12 +673,6 @@ def test_refusals_by_limits_that_nobody_recorded_are_unknown(tables):
     assert CHECKS["fairness"].function(History(tables)).status == "unknown"
 
 
-def test_refusals_by_a_players_own_limits_are_unknown(tables):
-    put(tables, "ops", nth(tables, Outcome.REJECTED, 0), status=int(Status.LOSS_LIMIT))
-    verdict = verdict_of("fairness", tables)
-    assert (verdict.status, verdict.counts["own_limits"]) == ("unknown", 1)
-
-
 def test_a_round_that_opened_without_a_commitment_is_unknown(tables):
     tables["pushes"]["commitment"] = 0
     tables["pushes"]["seed"] = 0

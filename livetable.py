@@ -576,28 +576,39 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
 
 
 @cli.command()
-@click.option("--only", default="", help="Only bugs whose name contains this.")
+@click.option("--only", multiple=True, help="Only bugs whose name contains this; repeat it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
+@click.option("--resume", is_flag=True, help="Go on with what --out holds already, if it is this commit's.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
-def zoo(only: str, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
     """Seed known bugs into copies of the system and see whether the checks catch them.
 
-    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout.
+    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout. What was met is
+    published at once: who is interrupted goes on with --resume.
 
     \b
     Example:
       livetable zoo --only spoiler
-      livetable zoo --out reports/published/zoo --json
+      livetable zoo --out reports/published/zoo --resume --json
     """
     from loadtest.progress import Progress  # noqa: PLC0415
-    from loadtest.zoo import headline, publish, run_zoo, score_json  # noqa: PLC0415
+    from loadtest.zoo import Meeting, chosen, headline, publish, resumed, run_zoo, score_json  # noqa: PLC0415
 
-    met = asyncio.run(run_zoo(only, Progress().say))
-    if out is not None:
-        publish(met, out, "livetable zoo" + (f" --only '{only}'" if only else ""))
+    if resume and out is None:
+        raise ConfigError("--resume: needs --out, the folder with what was met before")
+    names = chosen(only)
+    command = " ".join(["livetable zoo", *(f"--only '{text}'" for text in only)])
+
+    def keep(met: Sequence[Meeting]) -> None:
+        if out is not None:
+            publish(met, out, command, len(names))
+
+    known = resumed(out) if resume and out is not None else []
+    met = asyncio.run(run_zoo(names, Progress().say, known, keep))
+    keep(met)
     click.echo(headline(met))
     if as_json:
-        click.echo(score_json(met).decode())
+        click.echo(score_json(met, len(names)).decode())
     sys.exit(0 if all(meeting.hit for meeting in met) else EXIT_INCONSISTENT)
 
 

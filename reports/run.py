@@ -237,7 +237,7 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         "name": name,
         "campaign": dict(campaign),
         "seed": seed,
-        "commit": _commit(),
+        "commit": source_commit(),
         "versions": _versions(),
         "host": _host(),
     }
@@ -339,7 +339,8 @@ def write_json(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _commit() -> str:
+def source_commit() -> str:
+    """Return the commit of the source tree that this program runs from, empty if it runs from none."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True

@@ -19,6 +19,14 @@ SLOW_CLOCKS = Bug(
 """No bug of the system: the load gives up bets that it cannot send in time, so that hardly any arrives late. With slow
 clocks some do, in every campaign of the zoo, and the cut-off is put to the test."""
 
+NO_REPORT = Bug(
+    "no report is drawn",
+    "loadtest/evaluation.py",
+    (("render_report(run, judgement)", "run.path"),),
+    "",
+)
+"""No bug either: nobody looks at the figures of these campaigns, and they take as long as the load."""
+
 SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
@@ -90,9 +98,8 @@ SYSTEM_BUGS = (
     Bug(
         "spoiler: the lobby shows a result while the pictures are behind it",
         "reference_impl/api/lobby.py",
-        (("        if event.table in self._held_back:\n",
-          "        self._held_back[event.table] = Shown(event.round, event.outcome, event.result)\n"
-          "        if event.table in self._held_back:\n"),),
+        (("appendleft(self._held_back[event.table])",
+          "appendleft(Shown(event.round, event.outcome, event.result))"),),
         "spoilers",
     ),
     Bug(

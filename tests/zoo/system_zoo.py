@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from zoo.bug import ROOT, Bug
-from zoo.system_bugs import SLOW_CLOCKS
+from zoo.system_bugs import NO_REPORT, SLOW_CLOCKS
 
 PARTS = ("reference_impl", "sim", "loadtest", "reports")
 VERDICTS = {"pass": 0, "slo": 2, "consistency": 3, "invalid": 4}
@@ -60,7 +60,7 @@ def _copy_project(folder: Path, *bugs: Bug) -> Path:
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     shutil.copy(ROOT / "livetable.py", copy)
-    for bug in (SLOW_CLOCKS, *bugs):
+    for bug in (SLOW_CLOCKS, NO_REPORT, *bugs):
         (copy / bug.file).write_text(bug.patched(), encoding="utf-8")
     (copy / "zoo.toml").write_text(CAMPAIGN, encoding="utf-8")
     return copy

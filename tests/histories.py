@@ -387,7 +387,7 @@ class _Story:
         told = (rows["kind"] != int(PushKind.PAID)) & (rows["round"] > 0)
         prints = dict(zip(self.rounds["round"], self.rounds["print"], strict=True))
         promised = np.array([prints.get(int(r), 0) for r in rows["round"]], dtype=np.int64) * told.to_numpy()
-        renamed = {"epoch": told, "seq": rows["number"], "commitment": promised}
+        renamed = {"epoch": told, "seq": rows["number"], "commitment": promised, "media_ns": rows["at_ns"]}
         return frame_of("pushes", columns | renamed | {"seed": promised * rows["told_seed"].to_numpy(dtype=np.int64)})
 
     def _reconnected(self, news: pd.DataFrame) -> pd.DataFrame:

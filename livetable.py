@@ -194,10 +194,12 @@ def check(run: Path) -> None:
     Example:
       livetable check runs/latest
     """
+    from reports.checks.memory import keep_freed_memory  # noqa: PLC0415
     from reports.judgement import judge  # noqa: PLC0415
     from reports.page import terminal_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
+    keep_freed_memory()
     opened = open_run(run)
     judgement = judge(opened)
     click.echo(terminal_table(opened, judgement))

@@ -7,7 +7,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from reference_impl.api.messages import TableInLobby
+from reference_impl.api.messages import SettledRound, TableAtDesk, TableInLobby
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 
@@ -58,6 +58,24 @@ class Lobby:
             )
             for number, state in sorted(self._states.items())
         ]
+
+    def desk(self) -> list[TableAtDesk]:
+        """Return all tables as the operator sees them: nothing is held back."""
+        return [
+            TableAtDesk(
+                number,
+                state.event.game,
+                Phase(state.event.phase).name.lower(),
+                state.event.round,
+                state.event.result if state.event.phase == Phase.IDLE else "",
+                [SettledRound(*shown) for shown in self._settled(number)],
+            )
+            for number, state in sorted(self._states.items())
+        ]
+
+    def _settled(self, table: int) -> list[Shown]:
+        held = self._held_back.get(table)
+        return [*([held] if held else []), *self._recent.get(table, ())]
 
     def _remember(self, event: TableEvent) -> None:
         """Publish the outcome of the round before: pictures are behind, and the lobby must not tell what they show."""

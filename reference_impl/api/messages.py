@@ -110,6 +110,66 @@ class Reason(Struct, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+class NewOperator(Struct, forbid_unknown_fields=True):
+    """An operator to be registered."""
+
+    name: Name
+    password: Annotated[str, Meta(min_length=12, max_length=128)]
+
+
+class OperatorIn(Struct):
+    """The token, and whose it is."""
+
+    token: str
+    operator: str
+
+
+class SettledRound(Struct):
+    """A settled round; the newest is here before screens have shown it."""
+
+    round: int
+    outcome: int
+    result: str
+
+
+class TableAtDesk(Struct):
+    """A table as the operator sees it; ``note`` is why it is idle, ``settled`` newest first."""
+
+    table: int
+    game: str
+    phase: str
+    round: int
+    note: str
+    settled: list[SettledRound]
+
+
+class Desk(Struct):
+    """What the operator sees at once."""
+
+    operator: str
+    tables: list[TableAtDesk]
+
+
+class OrderOnRecord(Struct):
+    """An order: who, when, what, why, and what came of it; nobody knows the latter if there is no answer."""
+
+    id: int
+    at_unix_ns: int
+    operator: str
+    what: str
+    target: str
+    reason: str
+    answer: str | None
+
+
+class OutcomeWords(Struct):
+    """An outcome of a game in words."""
+
+    game: str
+    outcome: int
+    result: str
+
+
 class TableInLobby(Struct):
     """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
 

@@ -27,8 +27,8 @@ _DAY_NS = 24 * 3600 * NS_PER_S
 class LimitKind(IntEnum):
     """What is limited.
 
-    ``TIME_OUT`` and ``EXCLUSION`` hold an instant, in Unix ns, until which nothing may be staked. ``TIME_DAY`` holds how
-    many ns a day the player may be logged in; who keeps the sessions sets a time-out when they are used up.
+    ``TIME_OUT`` and ``EXCLUSION`` hold an instant, in Unix ns, until which nothing may be staked. ``TIME_DAY`` holds
+    how many ns a day the player may be logged in; who keeps the sessions sets a time-out when they are used up.
     """
 
     STAKE = 1

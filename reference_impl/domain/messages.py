@@ -381,7 +381,7 @@ class LimitRows(Struct, tag=True, frozen=True):
 
 
 class Sums(Struct, tag=True, frozen=True):
-    """A span of the journal ``(first_seq, last_seq]``, the balance at both ends, and what was moved between, by kind."""
+    """A span of the journal, ``(first_seq, last_seq]``: the balance at both ends, what was moved between, by kind."""
 
     first_seq: int
     last_seq: int

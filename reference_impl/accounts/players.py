@@ -58,10 +58,12 @@ class Players:
         right = await self._passwords.are_right(name, row["password_hash"] if row else None, password)
         return int(row["id"]) if row and right else None
 
-    async def find(self, player: int) -> tuple[str, str | None] | None:
-        """Return a player's name and why the player is barred, if so; None if there is no such player."""
-        name = await self._store.pool.fetchval("SELECT name FROM accounts.player WHERE id = $1", player)
-        return None if name is None else (name, await self._store.pool.fetchval(_BARRED, player))
+    async def find(self, player: int) -> tuple[str, int, str | None] | None:
+        """Return a player's name, currency, and why the player is barred, if so; None if there is no such player."""
+        row = await self._store.pool.fetchrow("SELECT name, currency FROM accounts.player WHERE id = $1", player)
+        if row is None:
+            return None
+        return row["name"], row["currency"], await self._store.pool.fetchval(_BARRED, player)
 
     async def bar(self, player: int, reason: str) -> None:
         """Let a player log in no more, with a reason; whoever is barred stays so for the first one."""

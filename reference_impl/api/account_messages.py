@@ -150,5 +150,6 @@ class PlayerSeen(Struct):
 
     player: Annotated[int, Meta(ge=1, le=PLAYER_ID_MAX)]
     name: str
+    currency: int
     barred: str | None
     sessions: list[PastSession]

@@ -5,11 +5,12 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Controller, Request, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
+from litestar.params import Parameter
 from nats.aio.client import Client
 
 from reference_impl.accounts.passwords import LockedError
@@ -18,10 +19,11 @@ from reference_impl.api.messages import LogIn, NewOperator, OperatorIn, PlayersT
 from reference_impl.api.services import Services, bearer, services
 from reference_impl.bus import ask_wallet
 from reference_impl.domain.errors import OutcomeUnknownError, RetryableError
-from reference_impl.domain.ids import AccountKind, account_id, shard_of
+from reference_impl.domain.ids import PLAYER_ID_MAX, AccountKind, account_id, shard_of
 from reference_impl.domain.messages import Done, OpenAccounts
 from reference_impl.domain.money import Currency
 
+PlayerId = Annotated[int, Parameter(ge=1, le=PLAYER_ID_MAX)]
 OPEN_S_MAX = 10.0
 ADMIN = "the system's own token"
 """Who is on record where no operator's name is known."""
@@ -46,7 +48,7 @@ class AdminController(Controller):
 
     @post("/players/{player:int}/log-out")
     async def log_out(
-        self, request: Request[Any, Any, State], player: int, data: Reason, state: State
+        self, request: Request[Any, Any, State], player: PlayerId, data: Reason, state: State
     ) -> dict[str, bool]:
         """End a player's session with a reason; the player may log in again."""
         known, operator = await operated(request, state)

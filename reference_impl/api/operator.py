@@ -13,7 +13,7 @@ from nats.aio.client import Client
 
 from reference_impl.api.account import totals_of
 from reference_impl.api.account_messages import PastSession, PlayerSeen
-from reference_impl.api.admin import on_record, operated
+from reference_impl.api.admin import PlayerId, on_record, operated
 from reference_impl.api.messages import (
     Correction,
     Desk,
@@ -24,9 +24,11 @@ from reference_impl.api.messages import (
     Scope,
     TableAtDesk,
 )
+from reference_impl.api.services import Services
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.games.catalogue import GAMES, game_at
-from reference_impl.domain.ids import PLAYER_ID_MAX, round_no_of, table_of
+from reference_impl.domain.games.game import OUTCOME_MAX
+from reference_impl.domain.ids import round_no_of, table_of
 from reference_impl.domain.messages import CorrectOrder, Done, Refused, StopOrder, TableOrder, VoidOrder
 
 ORDER_S_MAX = 5.0
@@ -45,14 +47,14 @@ class OperatorController(Controller):
         """Void the running round of a table: every stake is returned."""
         desk, operator = await operated(request, state)
         async with on_record(desk, operator, "void", _round(known), data.reason):
-            return await _one(desk.bus, known, VoidOrder(known, data.reason))
+            return await _one(desk, known, VoidOrder(known, data.reason))
 
     @post("/rounds/{known:int}/correct")
     async def correct(self, request: Request[Any, Any, State], known: int, data: Correction, state: State) -> Ordered:
         """Give a settled round another outcome, once; what bets are owed is paid or taken back."""
         desk, operator = await operated(request, state)
         async with on_record(desk, operator, f"correct to {data.outcome}", _round(known), data.reason):
-            return await _one(desk.bus, known, CorrectOrder(known, data.outcome, data.reason))
+            return await _one(desk, known, CorrectOrder(known, data.outcome, data.reason))
 
     @post("/tables/stop")
     async def stop(self, request: Request[Any, Any, State], data: Scope, state: State) -> Ordered:
@@ -66,7 +68,7 @@ class OperatorController(Controller):
 
     @post("/players/{player:int}/disable")
     async def disable(
-        self, request: Request[Any, Any, State], player: int, data: Reason, state: State
+        self, request: Request[Any, Any, State], player: PlayerId, data: Reason, state: State
     ) -> dict[str, bool]:
         """Let a player play no more: sockets are closed within seconds; bets that were taken stand and are settled."""
         known, operator = await operated(request, state)
@@ -76,7 +78,7 @@ class OperatorController(Controller):
 
     @post("/players/{player:int}/enable")
     async def enable(
-        self, request: Request[Any, Any, State], player: int, data: Reason, state: State
+        self, request: Request[Any, Any, State], player: PlayerId, data: Reason, state: State
     ) -> dict[str, bool]:
         """Let a player log in again."""
         known, operator = await operated(request, state)
@@ -106,10 +108,10 @@ class OperatorController(Controller):
         return [OrderOnRecord(*one) for one in await known.orders.newest(before)]
 
     @get("/players/{player:int}")
-    async def player(self, request: Request[Any, Any, State], player: int, state: State) -> PlayerSeen:
+    async def player(self, request: Request[Any, Any, State], player: PlayerId, state: State) -> PlayerSeen:
         """Return a player, and the player's last sessions with what was played in them."""
         known, _ = await operated(request, state)
-        found = await known.players.find(player) if player <= PLAYER_ID_MAX else None
+        found = await known.players.find(player)
         if found is None:
             raise HTTPException(f"there is no player {player}", status_code=404)
         past = [
@@ -119,7 +121,13 @@ class OperatorController(Controller):
         return PlayerSeen(player, *found, past)
 
     @get("/games/{game:str}/outcomes/{outcome:int}")
-    async def outcome(self, request: Request[Any, Any, State], game: str, outcome: int, state: State) -> OutcomeWords:
+    async def outcome(
+        self,
+        request: Request[Any, Any, State],
+        game: str,
+        outcome: Annotated[int, Parameter(ge=0, le=OUTCOME_MAX)],
+        state: State,
+    ) -> OutcomeWords:
         """Return an outcome in words, before a round is corrected to it."""
         await operated(request, state)
         if game not in GAMES or not GAMES[game].is_outcome(outcome):
@@ -153,10 +161,12 @@ def _tables(scope: Scope, games: tuple[str, ...], tables: int) -> list[int]:
     ]
 
 
-async def _one(bus: Client, round_id: int, order: TableOrder) -> Ordered:
+async def _one(known: Services, round_id: int, order: TableOrder) -> Ordered:
     table = table_of(round_id)
+    if not 1 <= table <= known.config.tables:
+        raise HTTPException(f"round {round_id} is of no table here", status_code=404)
     try:
-        reply = await _ask(bus, table, order)
+        reply = await _ask(known.bus, table, order)
     except OutcomeUnknownError as error:
         raise HTTPException(str(error), status_code=503) from None
     if isinstance(reply, Refused):

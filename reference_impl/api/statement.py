@@ -80,7 +80,7 @@ class StatementController(Controller):
             rows[ROWS_MAX - 1].seq if len(rows) > ROWS_MAX else 0,
         )  # fmt: skip
 
-    @get("/statement.csv")
+    @get("/statement.csv", media_type="text/csv")
     async def download(
         self,
         request: Request[Any, Any, State],
@@ -96,7 +96,7 @@ class StatementController(Controller):
             raise HTTPException(f"{entries} entries, limit {CSV_ROWS_MAX}: name a shorter span", status_code=400)
         return Stream(
             _lines(known, account, span, sums),
-            media_type="text/csv; charset=utf-8",
+            media_type="text/csv",
             headers={
                 "Content-Disposition": 'attachment; filename="statement.csv"',
                 "X-Content-Type-Options": "nosniff",

@@ -104,9 +104,10 @@ export class AccountView {
     input.step = unit === "minor" ? smallest() : 1;
     input.required = true;
     if (amount !== null) input.value = unit === "minor" ? majorOf(amount) : amount;
-    const counts = kind === "stake" || kind === "round" ? "" : `, ${told(Math.max(0, used))} so far`;
+    const isCounted = kind === "time_day" || (kind.startsWith("loss") && amount !== null);
+    const counts = isCounted ? `, ${told(Math.max(0, used))} so far` : "";
     const later = next ? `; from ${instant(next.from_unix_ns)}: ${told(next.amount)}` : "";
-    row.querySelector(".hint").textContent = `Now ${told(amount)}${counts}${later}`;
+    row.querySelector(".hint").textContent = `${amount === null ? "No limit now" : `Now ${told(amount)}`}${counts}${later}`;
     const wish = async (value) => {
       try {
         this.#showLimits(await setLimit(this.#token, kind, newId(), value));

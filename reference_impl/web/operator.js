@@ -1,7 +1,7 @@
 // The operator's page: tables, players, and the record of orders. Every order asks for a reason first.
 
 import { ApiError, operate } from "./api.js";
-import { money } from "./money.js";
+import { money, useCurrency } from "./money.js";
 import { OrderBox } from "./order.js";
 import { instant } from "./statement.js";
 import { gameName, PHASES } from "./words.js";
@@ -134,23 +134,20 @@ function tableRow(table) {
   row.dataset.phase = phase;
   const name = `${gameName(game)} ${number}`;
   const results = settled.slice(0, SHOWN_RESULTS).map((one) => `${one.round % ROUND_NO}: ${one.result}`);
-  const cells = [name, note || PHASES[phase], round ? round % ROUND_NO : "–", results.join(" · ") || "–", ""].map((text) =>
-    Object.assign(document.createElement("td"), { textContent: text }),
-  );
+  row.append(...cellsOf({ "": name, Phase: note || PHASES[phase], Round: round % ROUND_NO || "–", "Last results": results.join(" · ") || "–" }));
+  const orders = row.appendChild(Object.assign(document.createElement("td"), { className: "choices" }));
   const add = (text, does, work, className = "quiet") => {
     const button = Object.assign(document.createElement("button"), { textContent: text, className, type: "button" });
     button.dataset.does = does;
     button.setAttribute("aria-label", `${text}: ${name}`);
     button.addEventListener("click", work);
-    cells[4].append(button);
+    orders.append(button);
     return button;
   };
-  cells[4].className = "choices";
   add("Stop", "stop", () => stop(true, { table: number, of: name }));
   add("Let go on", "go", () => stop(false, { table: number, of: name }));
   add("Void round", "void", () => voidRound(round, name), "danger").disabled = !RUNNING.has(phase);
-  add("Correct", "correct", () => correct(game, name, settled[0]), "danger").disabled = !settled.length;
-  row.append(...cells);
+  add("Correct", "correct", () => correct(game, name, settled), "danger").disabled = !settled.length;
   return row;
 }
 
@@ -163,11 +160,11 @@ function voidRound(round, name) {
   });
 }
 
-function correct(game, name, { round, result }) {
+function correct(game, name, settled) {
   box.ask({
-    title: `Correct round ${round % ROUND_NO} of ${name}`,
-    means: `It ended with “${result}”. What bets are owed is paid or taken back, once and for all.`,
-    path: `rounds/${round}/correct`,
+    title: `Correct a round of ${name}`,
+    means: "What bets are owed is paid or taken back, once and for all.",
+    rounds: settled.map(({ round, result }) => [`Round ${round % ROUND_NO}: ${result}`, `rounds/${round}/correct`]),
     body: {},
     game,
   });
@@ -184,6 +181,7 @@ async function loadPlayer() {
     return;
   }
   $("player").hidden = false;
+  useCurrency(seen.currency);
   $("player-name").textContent = seen.name;
   $("player-state").textContent = seen.barred === null ? "may log in" : `disabled: ${seen.barred}`;
   $("player-disable").disabled = seen.barred !== null;
@@ -191,7 +189,10 @@ async function loadPlayer() {
   $("player-sessions").replaceChildren(
     ...seen.sessions.map((one) => {
       const ended = one.ended_unix_ns === null ? "open" : `${instant(one.ended_unix_ns)}: ${one.ended_by}`;
-      return cellsOf([instant(one.opened_unix_ns), ended, one.play.bets, money(one.play.staked_minor), money(one.play.net_minor)]);
+      return rowOf({
+        "": instant(one.opened_unix_ns), Ended: ended, Bets: one.play.bets, Staked: money(one.play.staked_minor),
+        Net: money(one.play.net_minor),
+      });
     }),
   );
 }
@@ -212,16 +213,28 @@ async function loadOrders(before) {
   if (!before) $("orders").replaceChildren();
   $("orders").append(
     ...orders.map((one) =>
-      cellsOf([instant(one.at_unix_ns), one.operator, `${one.what}: ${one.target}`, one.reason, one.answer ?? "no answer is on record"]),
+      rowOf({
+        "": instant(one.at_unix_ns), Who: one.operator, What: `${one.what}: ${one.target}`, Why: one.reason,
+        Answer: one.answer ?? "no answer is on record",
+      }),
     ),
   );
   oldest = orders.at(-1)?.id;
   $("orders-older").hidden = !(oldest > 1 && orders.length);
 }
 
+// Cells of a row; on a phone, where there is no head, each tells its own.
 function cellsOf(texts) {
+  return Object.entries(texts).map(([label, textContent]) => {
+    const cell = Object.assign(document.createElement("td"), { textContent });
+    if (label) cell.dataset.label = label;
+    return cell;
+  });
+}
+
+function rowOf(texts) {
   const row = document.createElement("tr");
-  row.append(...texts.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  row.append(...cellsOf(texts));
   return row;
 }
 

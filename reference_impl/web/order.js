@@ -20,13 +20,14 @@ export class OrderBox {
     box.querySelector("#order-cancel").addEventListener("click", () => this.close());
   }
 
-  // `order` has title, means, path and body; `game` if an outcome is to be said, too.
+  // `order` has title, means, path and body; for a correction `game`, and `rounds` instead of a path: names and paths.
   ask(order) {
     this.#order = order;
     this.#form.reset();
     this.#box.querySelector("#order-title").textContent = order.title;
     this.#box.querySelector("#order-means").textContent = order.means;
-    this.#box.querySelector("#order-outcome").hidden = !order.game;
+    for (const id of ["order-outcome", "order-round"]) this.#box.querySelector(`#${id}`).hidden = !order.game;
+    this.#form.elements.round.replaceChildren(...(order.rounds ?? []).map(([name, path]) => new Option(name, path)));
     this.#form.elements.outcome.required = Boolean(order.game);
     this.#say("", "");
     this.#box.showModal();
@@ -54,13 +55,13 @@ export class OrderBox {
 
   async #give(event) {
     event.preventDefault();
-    const { reason, outcome } = this.#form.elements;
+    const { reason, outcome, round } = this.#form.elements;
     const body = { ...this.#order.body, reason: reason.value };
     if (this.#order.game) body.outcome = Number(outcome.value);
     const button = this.#box.querySelector("#order-give");
     button.disabled = true;
     try {
-      const { refused = {} } = await this.#ask("POST", this.#order.path, body);
+      const { refused = {} } = await this.#ask("POST", this.#order.path ?? round.value, body);
       const said = Object.entries(refused).map(([table, why]) => `Table ${table}: ${why}`);
       if (said.length) this.#say(said.join(". "), "");
       else this.close();

@@ -89,6 +89,10 @@ def campaign() -> None:
 @click.option("--ui-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="The page's port.")
 @click.option("--processes", type=click.IntRange(1, 64), help="Load workers; the campaign's number unless given.")
 @click.option("--tags", multiple=True, help="Play only people with this tag; repeat it.")
+@click.option("--master", is_flag=True, help="Load comes from workers on other machines: see `campaign worker`.")
+@click.option("--expect-workers", type=click.IntRange(1, 1000), help="Start when so many worker processes are there.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Where the master listens for workers.")
+@click.option("--master-port", type=click.IntRange(1, 65535), default=5557, show_default=True, help="Its port.")
 def campaign_run(
     file: Path,
     out: Path,
@@ -98,17 +102,22 @@ def campaign_run(
     ui_port: int,
     processes: int | None,
     tags: tuple[str, ...],
+    master: bool,  # noqa: FBT001 - a flag of the command line
+    expect_workers: int | None,
+    bind: str,
+    master_port: int,
 ) -> None:
     """Run a campaign file; the exit code is its verdict.
 
     With --target, LIVETABLE_ADMIN_TOKEN opens the accounts and LIVETABLE_DSN, one database a shard with spaces between
-    them, the ledger; without it the checks of the ledger are skipped.
+    them, the ledger; without it the checks of the ledger are skipped. With --master too, others drive the load.
 
     \b
     Example:
       livetable campaign run loadtest/campaigns/demo.toml
       livetable campaign run smoke.toml --target http://127.0.0.1:8000
       livetable campaign run steady.toml --target tcp://127.0.0.1:9000 --adapter mytables:MyTables
+      livetable campaign run big.toml --target http://10.0.0.2:8000 --master --expect-workers 8 --bind 10.0.0.1
     """
     import msgspec  # noqa: PLC0415
 
@@ -117,14 +126,16 @@ def campaign_run(
     from loadtest.config import load_campaign  # noqa: PLC0415
     from loadtest.elsewhere import Elsewhere  # noqa: PLC0415
     from loadtest.generator import Habits  # noqa: PLC0415
+    from loadtest.machines import machines_wanted  # noqa: PLC0415
 
     if adapter and not target:
         raise ConfigError(f"--adapter {adapter}: needs --target, the address of a system started elsewhere")
+    machines = machines_wanted(expect_workers, bind, master_port, target) if master else None
     planned = load_campaign(file)
-    if processes is not None:
-        planned = msgspec.structs.replace(planned, workers=processes)
+    if (workers := expect_workers if master else processes) is not None:
+        planned = msgspec.structs.replace(planned, workers=workers)
     elsewhere = Elsewhere.named(target, adapter or OURS, os.environ) if target else None
-    habits = Habits(ui, ui_port, tags)
+    habits = Habits(ui, ui_port, tags, machines)
     result = asyncio.run(run_campaign(planned, out, elsewhere=elsewhere, habits=habits))
     if result.evaluation is None:
         click.echo(f"livetable: {result.message}; what there is lies in {result.run_path}", err=True)
@@ -135,6 +146,29 @@ def campaign_run(
         click.echo(terminal_table(run, judgement))
         click.echo(f"report: {report_path}")
     sys.exit(result.exit_code)
+
+
+@campaign.command("worker")
+@click.option("--master-host", required=True, help="Where the master listens.")
+@click.option("--master-port", type=click.IntRange(1, 65535), default=5557, show_default=True, help="Its port.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers on this machine.")
+@click.option("--adapter", default="", help="As the master names it: module:Class; ours unless said otherwise.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Records lie here briefly."
+)
+def campaign_worker(master_host: str, master_port: int, processes: int, adapter: str, out: Path) -> None:
+    """Take part in the load of a `campaign run --master` on another machine, until it is over.
+
+    \b
+    Example:
+      livetable campaign worker --master-host 10.0.0.1 --processes 4
+    """
+    from loadtest.adapters.loading import OURS  # noqa: PLC0415
+    from loadtest.campaign import new_folder  # noqa: PLC0415
+    from loadtest.worker import Allegiance, work  # noqa: PLC0415
+
+    allegiance = Allegiance(master_host, master_port, processes, adapter or OURS)
+    work(allegiance, new_folder(out, "worker"), click.echo)
 
 
 @campaign.command("ab")

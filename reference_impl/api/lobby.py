@@ -55,6 +55,7 @@ class Lobby:
                 state.event.closes_at_unix_ns,
                 [shown.outcome for shown in self._recent.get(number, ())],
                 [shown.result for shown in self._recent.get(number, ())],
+                [shown.round for shown in self._recent.get(number, ())],
             )
             for number, state in sorted(self._states.items())
         ]

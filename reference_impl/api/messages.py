@@ -176,7 +176,11 @@ class OutcomeWords(Struct):
 
 
 class TableInLobby(Struct):
-    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
+    """A table as the lobby shows it.
+
+    ``recent`` are outcomes, newest first, the last round's held back; ``recent_results`` says them in words and
+    ``recent_rounds`` of which rounds they are.
+    """
 
     table: int
     game: str
@@ -186,6 +190,7 @@ class TableInLobby(Struct):
     closes_at_unix_ns: int
     recent: list[int]
     recent_results: list[str]
+    recent_rounds: list[int]
 
 
 class TablesInLobby(Struct):

@@ -19,6 +19,14 @@ SLOW_CLOCKS = Bug(
 """No bug of the system: the load gives up bets that it cannot send in time, so that hardly any arrives late. With slow
 clocks some do, in every campaign of the zoo, and the cut-off is put to the test."""
 
+NO_REPORT = Bug(
+    "no report is drawn",
+    "loadtest/evaluation.py",
+    (("render_report(run, judgement)", "run.path"),),
+    "",
+)
+"""No bug either: nobody looks at the figures of these campaigns, and they take as long as the load."""
+
 SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
@@ -85,6 +93,13 @@ SYSTEM_BUGS = (
         "spoiler: the seed is announced while bets are taken",
         _DEALER,
         (("revealed = phase in (", "revealed = phase is not None or phase in ("),),
+        "spoilers",
+    ),
+    Bug(
+        "spoiler: the lobby shows a result while the pictures are behind it",
+        "reference_impl/api/lobby.py",
+        (("appendleft(self._held_back[event.table])",
+          "appendleft(Shown(event.round, event.outcome, event.result))"),),
         "spoilers",
     ),
     Bug(

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from reference_impl.domain.ids import PLAYER_ID_MAX, TABLE_ID_MAX
+from reference_impl.domain.lobby import TableInLobby
 from reference_impl.domain.money import Currency
 
 PLAYERS_A_CALL_MAX = 1000
@@ -108,19 +109,6 @@ class Reason(Struct, forbid_unknown_fields=True):
     """Why the operator does something; it is kept with what was done."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class TableInLobby(Struct):
-    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
-
-    table: int
-    game: str
-    phase: str
-    round: int
-    opens_at_unix_ns: int
-    closes_at_unix_ns: int
-    recent: list[int]
-    recent_results: list[str]
 
 
 class TablesInLobby(Struct):

@@ -11,9 +11,9 @@ from nats.aio.client import Client
 
 from reference_impl.accounts.players import Players
 from reference_impl.accounts.sessions import Sessions
-from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.seamless import Conventions
 
 

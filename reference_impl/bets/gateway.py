@@ -35,6 +35,7 @@ from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
 from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.lobby_feed import LobbyFeed
 from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
@@ -151,6 +152,7 @@ class Player(WSListener):
         self._transport = None
         if self.ticket is not None:
             self._gateway.fanout.leave(self.ticket.table, self.ticket.player, self)
+            self._gateway.lobby.leave(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
@@ -206,6 +208,8 @@ class Player(WSListener):
             self._gateway.take(self, self.ticket.player, message, received_ns)
         elif isinstance(message, protocol.UndoBet):
             self._gateway.take_back(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.WatchLobby):
+            (self._gateway.lobby.watch if message.watch else self._gateway.lobby.leave)(self)
         else:
             self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
 
@@ -246,6 +250,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, bus: Client, record_stages: Callable[..., None]) -> None:
         self.config = config
         self.fanout = Fanout()
+        self.lobby = LobbyFeed()
         self.decode = msgspec.json.Decoder(protocol.ClientMessage).decode
         self._bus = bus
         self._record_stages = record_stages
@@ -379,6 +384,7 @@ class Gateway:
         if known is not None and (known.epoch, known.seq) >= (envelope.epoch, envelope.seq):
             return
         self._states[envelope.table] = envelope
+        self.lobby.enter(envelope)
         self._egress_bytes += self.fanout.announce(envelope)
         if envelope.event.grace_ns and envelope.event.phase in MEASURED:
             for player in self.fanout.at(envelope.table):

@@ -11,11 +11,9 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ import asyncpg
 
 from loadtest.bench.clients import BetLeg, BetsDone, Sockets
 from loadtest.bench.crowd_process import CrowdProcess
+from loadtest.bench.listening import listening
 from loadtest.bench.result import Result, summarise
 from loadtest.bench.seats import DEPOSIT_MINOR, Seats
 from loadtest.bench.usual_stack import DSN_VARIABLE, ONE_STATEMENT_VARIABLE, ROUND, SCHEMA, SELECTIONS, TABLE
@@ -43,9 +42,8 @@ WATCHERS = 2_000
 """Sockets that only hear events, some four a second each."""
 OUTSTANDING = {"ours": 2_000, "peer": 500}
 """Bets under way at saturation. The peer serves one a socket at a time; more of them only wait."""
-WARM_S, SATURATE_S, OFFER_S, REST_S = 1.0, 4.0, 6.0, 1.0
+WARM_S, SATURATE_S, OFFER_S, REST_S = 1.0, 3.0, 4.0, 0.5
 SHARES = (0.25, 0.5)
-START_S_MAX = 20.0
 STOP_S = 5.0
 BUSY_TABLE = 2
 
@@ -199,9 +197,9 @@ async def _usual_stack(workers: int = 1, settings: dict[str, str] | None = None)
             environment = os.environ | {DSN_VARIABLE: dsn} | (settings or {})
             server = spawn(command, folder / "uvicorn.log", env=environment)
             processes.insert(0, (server, signal.SIGTERM))
-            await _listening(port)
+            await listening(port)
             urls = [f"ws://127.0.0.1:{port}/?player={player}" for player in range(1, CONNECTIONS + 1)]
-            pids = [pid for process, _ in processes for pid in (process.pid,)]
+            pids = [process.pid for process, _ in processes]
             async with CrowdProcess(Sockets(urls, [""] * CONNECTIONS)) as crowd:
                 yield Side("peer", crowd, lambda: _cpu_s(pids), ROUND)
         finally:
@@ -223,14 +221,3 @@ async def _open_peer_accounts(dsn: str) -> None:
         )
     finally:
         await connection.close()
-
-
-async def _listening(port: int) -> None:
-    deadline_s = time.monotonic() + START_S_MAX
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > deadline_s:
-            raise OperationalError(f"the usual stack did not listen within {START_S_MAX} s")
-        await asyncio.sleep(0.05)

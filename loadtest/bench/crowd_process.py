@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import msgspec
 
-from loadtest.bench.clients import BetLeg, BetsDone, PushesDone, PushLeg, Sockets
+from loadtest.bench.clients import BetLeg, BetsDone, Leg, PushesDone, PushLeg, Sockets
 from reference_impl.domain.errors import OperationalError
 
 ANSWER_S_MAX = 60.0
@@ -51,29 +51,22 @@ class CrowdProcess:
 
     async def bet(self, leg: BetLeg, cost: Callable[[], float]) -> tuple[BetsDone, float]:
         """Carry a leg of bets out; return its figures, and what `cost` grew by within the measured time."""
+        return await self._measured(leg, BetsDone, cost)
+
+    async def watch(
+        self, leg: PushLeg, cost: Callable[[], float], push: Callable[[], Awaitable[None]]
+    ) -> tuple[PushesDone, float]:
+        """Watch what `push` sends; return when it arrived, and what `cost` grew by meanwhile."""
+        return await self._measured(leg, PushesDone, cost, push)
+
+    async def _measured(
+        self, leg: Leg, kind: type[T], cost: Callable[[], float], push: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[T, float]:
         self._tell(leg)
-        return await self._measured(cost, BetsDone)
-
-    async def watch(self, leg: PushLeg, cost: Callable[[], float]) -> tuple[PushesDone, float]:
-        """Watch pushes; as :meth:`bet`."""
-        began = await self.begin_watching(leg, cost)
-        return await self.end_watching(cost, began)
-
-    async def begin_watching(self, leg: PushLeg, cost: Callable[[], float]) -> float:
-        """Watch pushes from now on; return the cost so far."""
-        self._tell(leg)
-        await self._hear(dict)
-        return cost()
-
-    async def end_watching(self, cost: Callable[[], float], began: float) -> tuple[PushesDone, float]:
-        """Return when the pushes came, and what the cost grew by."""
-        await self._hear(dict)
-        grown = cost() - began
-        return await self._hear(PushesDone), grown
-
-    async def _measured(self, cost: Callable[[], float], kind: type[T]) -> tuple[T, float]:
         await self._hear(dict)
         before = cost()
+        if push is not None:
+            await push()
         await self._hear(dict)
         grown = cost() - before
         return await self._hear(kind), grown

@@ -9,7 +9,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import nats.errors
@@ -34,6 +35,7 @@ class Bet(Protocol):
 
 
 B = TypeVar("B", bound=Bet)
+_row = attrgetter("row")
 
 
 class Flight(NamedTuple):
@@ -97,9 +99,8 @@ class ShardSender(Generic[B]):
             if not bets:
                 continue
             sent_ns = time.monotonic_ns()
-            answers = await self._ask(
-                self._encode(BetBatch(*(list(c) for c in zip(*(b.row for b in bets), strict=True))))
-            )
+            columns: list[Any] = list(zip(*map(_row, bets), strict=True))
+            answers = await self._ask(self._encode(BetBatch(*columns)))
             self._deliver(bets, answers, Flight(sent_ns, time.monotonic_ns()))
             self._answered += len(bets)
             while self._marks and self._marks[0][0] <= self._answered:

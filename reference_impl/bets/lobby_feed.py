@@ -8,9 +8,8 @@ import asyncio
 import itertools
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from reference_impl.bets.fanout import Subscriber
+from reference_impl.bets.frames import frame_of
 from reference_impl.domain.lobby import Lobby, TableInLobby
 from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.protocol import LobbyNews
@@ -18,8 +17,6 @@ from reference_impl.domain.protocol import LobbyNews
 TABLES_MAX = 60
 DELTA_S = 0.25
 """What changes within this time is told at once; a countdown needs no more, since instants are told and not ticks."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class LobbyFeed:
@@ -30,6 +27,9 @@ class LobbyFeed:
         self._watchers: set[Subscriber] = set()
         self._told = 0
         self._due: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._watchers)
 
     def enter(self, envelope: TableEnvelope) -> None:
         """Take a table's event."""
@@ -62,8 +62,8 @@ class LobbyFeed:
 
 def _frames(number: int, tables: Sequence[TableInLobby], *, whole: bool) -> Iterator[bytes]:
     """Return one frame, or as many as the tables need; only the first replaces what was known before."""
-    yield _encode(LobbyNews(number, whole, list(tables[:TABLES_MAX])))
+    yield frame_of(LobbyNews(number, whole, list(tables[:TABLES_MAX])))
     for first in itertools.count(TABLES_MAX, TABLES_MAX):
         if first >= len(tables):
             return
-        yield _encode(LobbyNews(number, False, list(tables[first : first + TABLES_MAX])))
+        yield frame_of(LobbyNews(number, False, list(tables[first : first + TABLES_MAX])))

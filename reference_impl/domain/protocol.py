@@ -50,7 +50,7 @@ class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen
     sent_ns: Natural
 
 
-class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True):
+class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True, gc=False):
     """Place a bet. A bet whose answer was lost is sent again with the same id and parameters."""
 
     id: OpId
@@ -98,7 +98,7 @@ class Pong(Struct, tag="pong", tag_field="t", frozen=True):
     server_unix_ns: int
 
 
-class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True):
+class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True, gc=False):
     """The durable answer to a bet; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
 
     id: str

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 
+from loadtest.users.websocket import FrameDecoder
 from reference_impl.bets import lobby_feed
 from reference_impl.bets.lobby_feed import TABLES_MAX, LobbyFeed
 from reference_impl.domain.game_round import Phase
@@ -27,7 +28,9 @@ class Screen:
         pass
 
     def news(self) -> list[LobbyNews]:
-        return [msgspec.json.decode(frame, type=LobbyNews) for frame in self.frames]
+        decoder = FrameDecoder()
+        frames = [frame for sent in self.frames for frame in decoder.feed(sent)]
+        return [msgspec.json.decode(frame.payload, type=LobbyNews) for frame in frames]
 
     def rows(self) -> dict[int, object]:
         """What a screen shows after all that it was told."""

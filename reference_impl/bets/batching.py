@@ -1,7 +1,7 @@
 """From many sockets to one writer: a gateway's bets for one shard, one batch outstanding.
 
-What arrives while a batch is on its way, and while the sender rests after it, is the next batch. An answer that does not
-come leaves the outcome unknown, so the same batch is sent again; the bets' ids decide.
+What arrives while a batch is on its way, and while the sender rests after it, is the next batch. An answer that does
+not come leaves the outcome unknown, so the same batch is sent again; the bets' ids decide.
 """
 
 import asyncio

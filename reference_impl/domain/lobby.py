@@ -16,7 +16,11 @@ RECENT_MAX = 12
 
 
 class TableInLobby(Struct, frozen=True):
-    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
+    """A table as the lobby shows it.
+
+    ``recent`` are outcomes, newest first, the last round's held back; ``recent_results`` says them in words and
+    ``recent_rounds`` of which rounds they are.
+    """
 
     table: int
     game: str
@@ -26,6 +30,7 @@ class TableInLobby(Struct, frozen=True):
     closes_at_unix_ns: int
     recent: list[int]
     recent_results: list[str]
+    recent_rounds: list[int]
 
 
 class Shown(NamedTuple):
@@ -72,6 +77,7 @@ class Lobby:
             event.closes_at_unix_ns,
             [shown.outcome for shown in recent],
             [shown.result for shown in recent],
+            [shown.round for shown in recent],
         )
 
     def _remember(self, event: TableEvent) -> None:

@@ -26,9 +26,8 @@ from loadtest.bench.crowd_process import CrowdProcess
 from loadtest.bench.listening import listening
 from loadtest.bench.result import Result, summarise
 from loadtest.bench.seats import DEPOSIT_MINOR, Seats
-from loadtest.bench.usual_stack import DSN_VARIABLE, ONE_STATEMENT_VARIABLE, ROUND, SCHEMA, SELECTIONS, TABLE
 from loadtest.progress import Progress
-from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.units import NS_PER_S
@@ -36,6 +35,11 @@ from reference_impl.stack.config import StackConfig
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end, free_port, spawn
 from reference_impl.stack.telemetry import cost_of, family_of
+
+try:
+    from loadtest.bench.usual_stack import DSN_VARIABLE, ONE_STATEMENT_VARIABLE, ROUND, SCHEMA, SELECTIONS, TABLE
+except ImportError:
+    raise ConfigError("bench betpath needs FastAPI: run `make setup`") from None
 
 CONNECTIONS = 500
 WATCHERS = 2_000

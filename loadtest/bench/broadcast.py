@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from loadtest.bench.listening import listening
 from loadtest.bench.result import Result, percentile, summarise
 from loadtest.bench.seats import Seats
 from loadtest.progress import Progress
-from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import TableNews
@@ -84,7 +85,15 @@ class Leg(NamedTuple):
 
 
 async def measure(n: int, progress: Progress) -> Result:
-    """Run the bench with `n` alternating legs."""
+    """Run the bench with `n` alternating legs.
+
+    Raises
+    ------
+    ConfigError
+        If the `websockets` library is not installed.
+    """
+    if find_spec("websockets") is None:
+        raise ConfigError("bench broadcast needs the websockets library: run `make setup`")
     async with AsyncExitStack() as opened:
         progress.say(f"connecting {SOCKETS:,} sockets to a gateway, and as many to the peer")
         senders = {

@@ -176,5 +176,5 @@ def test_playlist_without_a_part_is_not_rendered():
 def test_master_playlist_lists_the_ladder_in_its_order():
     infos = [RenditionInfo(n, 854, 480, 1_250_000, "avc1.64001e", b"") for n in NAMES]
     text = render_master(infos, 25)
-    assert [v.uri for v in parse_master_playlist(text)] == ["hi/media.m3u8", "lo/media.m3u8"]
+    assert [v.uri for v in parse_master_playlist(text).variants] == ["hi/media.m3u8", "lo/media.m3u8"]
     assert "#EXT-X-INDEPENDENT-SEGMENTS" in text

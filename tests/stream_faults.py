@@ -177,7 +177,7 @@ FAULTS = {
     "init.format": body(lambda data, _: data[:40], Ask.INIT),
     "part.format": body(lambda data, _: data[:-1], Ask.HINT),
     "part.parent": body(lambda data, _: data[: len(data) // 5 * 4], Ask.SEGMENT),
-    "part.duration": replaced(r"(#EXT-X-PART:DURATION=)[\d.]+", r"\g<1>0.17"),
+    "part.duration": replaced(r"(#EXT-X-PART:DURATION=)[\d.]+", r"\g<1>0.16"),
     "part.timeline": body(later(9000), Ask.HINT),
     "part.independent": replaced(r"(#EXT-X-PART:.*m4s\")$", r"\1,INDEPENDENT=YES"),
     "segment.independent": replaced(",INDEPENDENT=YES", ""),

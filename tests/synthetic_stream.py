@@ -44,22 +44,31 @@ def part_push(msn, part, info=INFO):
 
 
 class SyntheticStudio:
-    """Pushes a full playlist at once, then each part when its last frame is over."""
+    """Pushes a full playlist at once, then each part when its last frame is over.
 
-    def __init__(self, origin, info=INFO):
-        self._origin, self._info = origin, info
+    With a `restart`, its encoder dies in the third segment on air and is another one from the segment after the next.
+    """
+
+    def __init__(self, origin, info=INFO, restart=None):
+        self._origin, self._info, self._restart = origin, info, restart
 
     async def run(self, ready):
         timing = self._info.timing
         part_ns = timing.part_frames * timing.frame_ns
         self._origin.begin(self, self._info)
+        dies = (time.time_ns() // timing.segment_ns + 2) * timing.parts_per_segment + 2
         number = time.time_ns() // part_ns - (2 * WINDOW + 1) * timing.parts_per_segment
         while True:
+            if self._restart is not None and number == dies:
+                number = (dies // timing.parts_per_segment + 2) * timing.parts_per_segment
+                self._info = self._restart
             msn, part = divmod(number, timing.parts_per_segment)
             over_ns = (number + 1) * part_ns
             if over_ns > time.time_ns():
                 ready()
                 await asyncio.sleep((over_ns - time.time_ns()) / 1e9)
+            if self._info is self._restart:
+                self._origin.begin(self, self._info)
             self._origin.take(self, self._info, part_push(msn, part, self._info))
             number += 1
 
@@ -83,10 +92,10 @@ async def running(*roles):
 
 
 @contextlib.asynccontextmanager
-async def on_air(info=INFO):
+async def on_air(info=INFO, restart=None):
     """A stream on air: yields its origin, an edge before it and the path of its multivariant playlist."""
     origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET, window_segments=WINDOW))
-    async with running(origin, SyntheticStudio(origin, info)):
+    async with running(origin, SyntheticStudio(origin, info, restart)):
         edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
         async with running(edge):
             token = seal_playback(Playback(7, TABLE, int(time.time()) + 3600), SECRET)

@@ -13,8 +13,10 @@ from reference_impl.streaming.stream import Stream
 TIMING = MediaTiming(fps=50, part_frames=2, parts_per_segment=3, gop_frames=6)
 
 
-def info(init=b"init", timing=TIMING):
-    return StreamInfo(1, 1, timing, tuple(RenditionInfo(name, 320, 180, 1000, "avc1.x", init) for name in ("hi", "lo")))
+def info(init=b"init", timing=TIMING, session=1):
+    return StreamInfo(
+        1, session, timing, tuple(RenditionInfo(name, 320, 180, 1000, "avc1.x", init) for name in ("hi", "lo"))
+    )
 
 
 def push(msn, part):
@@ -155,7 +157,7 @@ async def test_before_the_first_part_a_plain_request_waits():
 
 
 async def test_studio_that_begins_again_continues_the_timeline_under_a_new_init_name(stream):
-    again = info(init=b"other")
+    again = info(init=b"other", session=2)
     assert stream.continues(again)
     stream.adopt(again)
     stream.publish(push(104, 0))

@@ -21,6 +21,7 @@ from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.directives import parse_directives
 from reference_impl.streaming.fetch import Reply, Upstream
 from reference_impl.streaming.http import HttpServer, Pending, Request, Response, cache_control, refuse, respond
+from reference_impl.streaming.ranges import ranged
 from reference_impl.streaming.steering import STEERING_MANIFEST, Pathways
 
 FETCH_S_MAX = 10.0
@@ -164,7 +165,7 @@ class Edge:
             return respond(304, headers=variable + f"ETag: {entry.etag}\r\n".encode())
         zipped = entry.gzipped is not None and "gzip" in request.headers.get("accept-encoding", "")
         chosen = entry.gzipped if zipped and entry.gzipped else entry.plain
-        return Response(entry.status, chosen.head + variable, chosen.body)
+        return ranged(request, Response(entry.status, chosen.head + variable, chosen.body))
 
     def _date_line(self) -> bytes:
         now_unix_s = int(time.time())

@@ -171,6 +171,12 @@ async def test_studio_with_another_part_target_does_not_continue_the_timeline(st
     assert not stream.continues(info(timing=MediaTiming()))
 
 
+async def test_stream_is_silent_since_the_end_of_its_newest_part(stream):
+    end_unix_s = (102 * 3 + 2) * TIMING.part_s
+    assert stream.silent_for_s(end_unix_s + 1.5) == pytest.approx(1.5)
+    assert Stream(info(), 4).silent_for_s(0.0) == float("inf")
+
+
 async def test_waits_end_with_the_stream(stream):
     answer = get(stream, query="_HLS_msn=103")
     stream.close()

@@ -114,7 +114,8 @@ async def _leg(server: Server, origin: "_Origin", number: int) -> Leg:
     woken: list[float] = []
     asked = 0
     for turn in range(WAKE_UPS):
-        path = f"/live/1/hi/{LARGE_BYTES}.{number * WAKE_UPS + turn + 1000}.blocked.m4s"
+        # a name of this server's own: the instant of the origin's write is kept by it
+        path = f"/live/1/hi/{LARGE_BYTES}.{number}.{turn}.{server.port}.blocked.m4s"
         woken += await asyncio.to_thread(_wake_ms, server, path, origin)
         asked = max(asked, origin.asked.count(path))
     return Leg(large_ms, small_ms, woken, asked)
@@ -214,11 +215,14 @@ class _Origin:
 
     def __init__(self) -> None:
         self.port = 0
+        self.serving: set[asyncio.Task[None]] = set()
         self.asked: list[str] = []
         self.written_unix_ns: dict[str, int] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests."""
+        if (task := asyncio.current_task()) is not None:
+            self.serving.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 path = head.split(b" ", 2)[1].decode()
@@ -229,8 +233,8 @@ class _Origin:
                 lines = f"HTTP/1.1 200 OK\r\nContent-Length: {size_bytes}\r\nContent-Type: video/mp4\r\n"
                 self.written_unix_ns.setdefault(path, time.time_ns())
                 writer.write(f"{lines}Cache-Control: max-age=3600\r\n{_date()}\r\n".encode() + bytes(size_bytes))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return  # a cancelled one ends the bench; asyncio's streams would print it
         finally:
             writer.close()
 
@@ -248,6 +252,9 @@ async def _origin() -> AsyncIterator[_Origin]:
         yield origin
     finally:
         server.close()
+        for task in origin.serving:
+            task.cancel()
+        await asyncio.gather(*origin.serving, return_exceptions=True)
 
 
 @contextmanager

@@ -86,8 +86,9 @@ def _nginx(binary: str, folder: Path, port: int, origin_port: int) -> list[str]:
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    user = "user root;" if os.geteuid() == 0 else ""  # its worker must reach the cache in our folder
     config.write_text(
-        f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;
+        f"""{user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;
         events {{ worker_connections 4096; }}
         http {{
             access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; {temporary}

@@ -112,10 +112,16 @@ def torn_records(record_dir: Path) -> dict[str, int]:
 
 def read_records(record_dir: Path, layout: Layout) -> Records:
     """Return all whole records of a layout, in order of file name and position; a torn last record is dropped."""
-    dtype = _dtype(layout)
+    dtype = record_dtype(layout)
     files = sorted(record_dir.glob(f"{layout.name}-*.bin"))
     parts = [np.fromfile(file, dtype=dtype, count=file.stat().st_size // dtype.itemsize) for file in files]
     return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
+
+
+def record_dtype(layout: Layout) -> np.dtype[np.void]:
+    """Return the array type of a layout's records."""
+    fields = [(name, *_code(code)) for name, code in layout.fields]
+    return np.dtype(fields)
 
 
 def operations(ops: Records, stages: Records) -> pd.DataFrame:
@@ -263,11 +269,6 @@ def _exported(folder: Path, name: str, types: Mapping[str, str], n_shards: int) 
 
 def _types(table: str) -> dict[str, str]:
     return {name: column.dtype for name, column in TABLES[table].items() if name != "op"}
-
-
-def _dtype(layout: Layout) -> np.dtype[np.void]:
-    fields = [(name, *_code(code)) for name, code in layout.fields]
-    return np.dtype(fields)
 
 
 def _code(code: str) -> tuple[Any, ...]:

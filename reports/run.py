@@ -218,7 +218,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
         "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
         the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.
-        ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
+        ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock, or from the clocks of
+        other machines, of which ``clock_offsets["machines"]`` says more, worker by worker.
 
     Raises
     ------

@@ -171,6 +171,10 @@ GENERATOR = Layout(
 """A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed, how late bets
 started that nothing but the worker held up, and how far the target's clock is from the worker's, at most so far off."""
 
+CLOCKS = Layout("clocks", (("t_ns", "q"), ("ahead_ns", "q"), ("trip_ns", "q")))
+"""A load worker on another machine asked its master for the time: when (its own clock), how far the master's
+CLOCK_MONOTONIC was ahead of its own, and how long the round trip took: half of that bounds the error."""
+
 CLIPS = Layout(
     "clips",
     (
@@ -219,4 +223,4 @@ PLACEMENTS = Layout(
 )  # fmt: skip
 """A player was sent somewhere, written by the placer."""
 
-LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS)
+LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)

@@ -32,7 +32,11 @@ class RecordFile:
 
     def append(self, *values: Any) -> None:
         """Append a record; values in the layout's order."""
-        self._buffer += self._pack(*values)
+        self.append_packed(self._pack(*values))
+
+    def append_packed(self, record: bytes) -> None:
+        """Append a record that is packed already."""
+        self._buffer += record
         if len(self._buffer) > self._limit:
             self.flush()
 

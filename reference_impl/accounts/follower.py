@@ -27,7 +27,7 @@ from nats.js.errors import NotFoundError
 
 from reference_impl.accounts.store import DATABASE_LOST, Store
 from reference_impl.domain.bets import Status
-from reference_impl.domain.ids import AccountKind, account_kind, account_number
+from reference_impl.domain.ids import ACCOUNT_MAX, account_number
 from reference_impl.domain.limits import LimitKind
 from reference_impl.domain.play import MOVES
 
@@ -44,6 +44,7 @@ WAGERS = frozenset({"bets", "cancels"})
 log = logging.getLogger(__name__)
 
 _ALONE = "SELECT pg_advisory_xact_lock(hashtext('accounts.followed'))"
+_MOVES = frozenset(map(int, MOVES))
 _PLACES = "SELECT shard, batch, place FROM accounts.followed"
 _MOVE = """
     INSERT INTO accounts.followed SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bigint[])
@@ -110,7 +111,7 @@ def moves(columns: Columns) -> Iterator[tuple[int, int, int]]:
 
     entries = zip(columns.account, each(columns.entry), each(columns.amount), each(columns.status), strict=False)
     for account, kind, amount, status in entries:
-        if status == Status.ACCEPTED and kind in MOVES and account_kind(account) is AccountKind.PLAYER:
+        if status == Status.ACCEPTED and kind in _MOVES and account <= ACCOUNT_MAX:
             yield account_number(account), kind, amount
 
 
@@ -204,13 +205,16 @@ class Follower:
     async def _follow(self) -> None:
         """Read on from the place on record until something is missing, which is then read again from there."""
         await self.resume()
+        stream = self._bus.jetstream()
+        if (await stream.stream_info(STREAM)).state.last_seq < self._place:
+            self._place = 0  # the bus has lost its stream and began another; what was counted is known by its number
         start = ConsumerConfig(
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self._place + 1,
             ack_policy=AckPolicy.NONE,
             inactive_threshold=CONSUMER_IDLE_S_MAX,
         )
-        consumer = await self._bus.jetstream().pull_subscribe("", stream=STREAM, config=start)
+        consumer = await stream.pull_subscribe("", stream=STREAM, config=start)
         try:
             await self._read_on(consumer)
         finally:

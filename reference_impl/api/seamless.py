@@ -133,7 +133,7 @@ def _failed(request: AnyRequest, error: Exception) -> Response[Any]:
 _PROBLEM = ResponseSpec(
     Problem,
     description="Refused; `code` says why.",
-    media_type="application/problem+json",  # type: ignore[arg-type]  # Litestar takes any, and its type says less
+    media_type="application/problem+json",
 )
 _REFUSALS = dict.fromkeys(sorted(set(HTTP_STATUS.values())), _PROBLEM)
 

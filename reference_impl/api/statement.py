@@ -59,7 +59,7 @@ _FILE = ResponseSpec(
     str,
     description="The file.",
     generate_examples=False,
-    media_type="text/csv",  # type: ignore[arg-type]  # Litestar takes any, and its type says less
+    media_type="text/csv",
 )
 
 

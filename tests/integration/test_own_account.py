@@ -231,6 +231,13 @@ async def test_the_reminder_tells_what_the_ledger_says_and_silence_ends_the_sess
     seen = await call(player.stack, f"/v1/admin/players/{player.number}", token=player.stack.admin_token)
     assert seen["sessions"][0]["ended_by"] == "reminder not acknowledged"
     assert seen["sessions"][0]["play"]["staked_minor"] == 700, "as the event stream told it"
+    await call(player.stack, "/v1/admin/sessions/recount", {"reason": "try"}, player.stack.admin_token)
+    async with asyncio.timeout(15):
+        while True:
+            again = await call(player.stack, f"/v1/admin/players/{player.number}", token=player.stack.admin_token)
+            if again["sessions"][0]["play"] == seen["sessions"][0]["play"]:
+                break
+            await asyncio.sleep(0.2)
 
 
 async def test_who_asks_too_often_is_told_to_wait(player: Player) -> None:

@@ -1,9 +1,11 @@
-"""The lobby behind HTTP: follows the tables' events."""
+"""The lobby behind HTTP: follows the tables' events, and shows operators what players do not see yet."""
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from reference_impl.api.messages import SettledRound, TableAtDesk
+from reference_impl.domain.game_round import Phase
 from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.messages import TableEnvelope
 
@@ -15,3 +17,18 @@ async def listen(lobby: Lobby, bus: Client) -> None:
         lobby.enter(msgspec.json.decode(msg.data, type=TableEnvelope))
 
     await bus.subscribe("table.*", cb=on_table)
+
+
+def desk(lobby: Lobby) -> list[TableAtDesk]:
+    """Return all tables as the operator sees them: nothing is held back."""
+    return [
+        TableAtDesk(
+            event.table,
+            event.game,
+            Phase(event.phase).name.lower(),
+            event.round,
+            event.result if event.phase == Phase.IDLE else "",
+            [SettledRound(*shown) for shown in lobby.settled(event.table)],
+        )
+        for event in lobby.events()
+    ]

@@ -1,4 +1,4 @@
-"""The lobby behind HTTP: follows the tables' events, and shows operators what players do not see yet."""
+"""The lobby behind HTTP: follows the tables' events."""
 
 import msgspec
 from nats.aio.client import Client
@@ -19,16 +19,16 @@ async def listen(lobby: Lobby, bus: Client) -> None:
     await bus.subscribe("table.*", cb=on_table)
 
 
-def desk(lobby: Lobby) -> list[TableAtDesk]:
+def tables_at_desk(lobby: Lobby) -> list[TableAtDesk]:
     """Return all tables as the operator sees them: nothing is held back."""
     return [
         TableAtDesk(
-            event.table,
+            table,
             event.game,
             Phase(event.phase).name.lower(),
             event.round,
             event.result if event.phase == Phase.IDLE else "",
-            [SettledRound(*shown) for shown in lobby.settled(event.table)],
+            [SettledRound(*shown) for shown in lobby.settled(table)],
         )
-        for event in lobby.events()
+        for table, event in lobby.newest()
     ]

@@ -66,12 +66,12 @@ class Lobby:
         """Return the tables that changed after a number, in the order of their own numbers."""
         return [self._row(table) for table in sorted(self._states) if self._changed[table] > after]
 
-    def events(self) -> list[TableEvent]:
-        """Return every table's newest event, by the tables' numbers."""
-        return [self._states[table].event for table in sorted(self._states)]
+    def newest(self) -> list[tuple[int, TableEvent]]:
+        """Return the tables' newest events, by number."""
+        return [(table, state.event) for table, state in sorted(self._states.items())]
 
     def settled(self, table: int) -> list[Shown]:
-        """Return a table's results, newest first, the one that is held back among them."""
+        """Return a table's last results, newest first, the one that players are not told yet included."""
         held = self._held_back.get(table)
         return [*([held] if held else []), *self._recent.get(table, ())]
 

@@ -14,7 +14,9 @@ from reference_impl.domain.games.outcome import commitment, seeded_outcome
 from reference_impl.domain.games.roulette import ROULETTE, SPOTS
 from reference_impl.domain.ids import account_kind, round_id, shard_of
 from reference_impl.domain.ledger import Bet, Ledger
+from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
 from reference_impl.domain.records import OpKind, Outcome, PushKind, print_of
+from reports.columns import TABLES
 from reports.orders import first_deposits
 from reports.run import Run, frame_of, manifest_base, write_run
 
@@ -47,6 +49,8 @@ class Shape:
     late_share: float = 0.05
     deposit_minor: int = 100_000
     latency_ms: float = 4.0
+    stake_limit_minor: int = 0
+    loss_limit_minor: int = 0
     fault_at_s: float | None = None
     surge_at_s: float = 25.0
 
@@ -105,6 +109,7 @@ class _Story:
         self.ledgers = [Ledger(shard) for shard in range(shape.shards)]
         self.queues: list[list[tuple]] = [[] for _ in range(shape.shards)]
         self.answers: dict[int, tuple] = {}
+        self.limits: list[tuple[int, ...]] = []
 
     def tell(self) -> dict[str, pd.DataFrame]:
         self.players = self._players()
@@ -114,8 +119,8 @@ class _Story:
         self._serve()
         return {
             "ops": self._ops(), "pushes": self._pushes(), "rounds": self._rounds_table(), "ledger": self._ledger(),
-            "accounts": self._accounts(), "orders": self._orders(), "audit": self._audit(), "nodes": self._nodes(),
-            "sessions": self._sessions(),
+            "accounts": self._accounts(), "limits": self._limits(), "orders": self._orders(), "audit": self._audit(),
+            "nodes": self._nodes(), "sessions": self._sessions(),
             "generator": self._generator(), "faults": self._faults(), "video": self._video(),
             "glass": self._glass(), "placements": self._placements(),
         }  # fmt: skip
@@ -254,6 +259,8 @@ class _Story:
     def _fill_queues(self) -> None:
         for row in self.players.itertuples():
             self.queues[row.shard].append((0, row.account, "deposit", row))
+            for at_ns, what, kind, amount in self._wishes(row.account):
+                self.queues[row.shard].append((at_ns, row.account, what, (row.account, kind, amount, at_ns)))
         for row in self.rounds.itertuples():
             for queue in self.queues:
                 for at, what in ((row.opens_ns - 5 * MS, "open"), (row.closing_ns, "close"), (row.ending_ns, "end")):
@@ -270,6 +277,31 @@ class _Story:
 
     def _deposit(self, ledger: Ledger, row) -> None:
         ledger.deposit(_ref(1, row.account), row.account, self.shape.deposit_minor)
+
+    def _wishes(self, account: int) -> list[tuple]:
+        """Return limits that a player sets: who has one asks for a looser one later, which waits for a day."""
+        kind, amount = (
+            (LimitKind.STAKE, self.shape.stake_limit_minor),
+            (LimitKind.LOSS_DAY, self.shape.loss_limit_minor),
+            (LimitKind.STAKE, 0),
+        )[account % 3]
+        if not amount:
+            return []
+        return [
+            (1, "limit", kind, 2 * amount), (2, "limit", kind, amount),
+            (LOAD_START_NS + 10 * S, "limit", kind, 3 * amount),
+        ]  # fmt: skip
+
+    def _limit(self, ledger: Ledger, wish) -> None:
+        account, kind, amount, at_ns = wish
+        answer = ledger.set_limit(_ref(4, at_ns << 8 | account), account, kind, amount, at_ns, at_ns + LOOSEN_AFTER_NS)
+        limit = ledger.limits[account, kind]
+        waits = (limit.next_amount or 0, limit.next_from_ns or 0)
+        self.limits.append((ledger.shard, answer.seq, account, int(kind), amount, limit.amount, *waits, at_ns))
+
+    def _limits(self) -> pd.DataFrame:
+        rows = np.array(self.limits, dtype=np.int64).reshape(-1, len(TABLES["limits"]))
+        return frame_of("limits", dict(zip(TABLES["limits"], rows.T, strict=True)))
 
     def _open(self, ledger: Ledger, row) -> None:
         ledger.open_window(_ref(2, row.round), row.round, 0, row.closing_ns + S)

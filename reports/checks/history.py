@@ -13,7 +13,7 @@ from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.ledger import DIRECTION
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
-from reports.checks.ordering import Integers, Mask, group_starts, positions, running_max, stable_order
+from reports.checks.ordering import Integers, Mask, group_starts, positions, stable_order
 from reports.checks.view import View
 from reports.columns import TABLES
 from reports.run import Run
@@ -133,27 +133,41 @@ class History:
         How far instants that were converted from the wall clock may be off.
     terms : Terms
         What was to happen.
+    unix_ahead_ns : int
+        The wall clock minus the Run's timeline, for what goes by days.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, terms: Terms = Terms()) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        clock_error_ns: int = 0,
+        terms: Terms = Terms(),
+        unix_ahead_ns: int = 0,
+    ) -> None:
         self.ops = tables["ops"]
         self.pushes = tables["pushes"]
         self.accounts = tables["accounts"]
         self.faults = tables["faults"]
         self.rounds = tables["rounds"]
         self.video = tables["video"]
+        self.glass = tables["glass"]
+        self.limits = tables["limits"]
         self.orders = tables["orders"]
         self.audit = tables["audit"]
         self.sessions = tables["sessions"]
         self.terms = terms
         self._ledger = tables["ledger"]
         self.clock_error_ns = clock_error_ns
+        self.unix_ahead_ns = unix_ahead_ns
 
     @classmethod
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), Terms.of(run.manifest))
+        clock = run.manifest["clock_offsets"]
+        pairs = clock.get("mono_unix_ns", [])
+        mono_ns, unix_ns = pairs[len(pairs) // 2] if pairs else (0, 0)
+        return cls(tables, int(clock.get("error_ns", 0)), Terms.of(run.manifest), unix_ns - mono_ns)
 
     @cached_property
     def bets(self) -> View:
@@ -187,22 +201,6 @@ class History:
         """For each of :attr:`bets` the row of its entry in :attr:`ledger`, or -1."""
         rows = np.flatnonzero(self.ledger["kind"].to_numpy() == int(EntryKind.BET))
         return np.where(self.entry_of_bet >= 0, rows[self.entry_of_bet], -1) if len(rows) else self.entry_of_bet
-
-    @cached_property
-    def result_known_ns(self) -> Integers:
-        """For each place of :attr:`chain` when the latest result was announced whose payouts the balance holds."""
-        chain, rounds = self.chain, self.rounds
-        # an instant of 0 means that no result was announced, and ranks first
-        instants = np.unique(np.append(rounds["result_ns"].to_numpy(), 0))
-        rank = np.searchsorted(instants, rounds["result_ns"].to_numpy())
-        paid = (chain.of("kind") == int(EntryKind.SETTLE)) & (chain.of("moved") != 0)
-        rows = np.flatnonzero(paid)
-        ranks = np.zeros(len(paid), dtype=np.int64)
-        round_row = self.round_rows(chain.of("round")[rows])
-        known = round_row >= 0
-        ranks[rows[known]] = rank[round_row[known]]
-        latest: Integers = instants[running_max(ranks, chain.starts)]
-        return latest
 
     @cached_property
     def accepted(self) -> View:

@@ -61,6 +61,8 @@ bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 	$(BIN)/livetable bench wallet --json
 	$(BIN)/livetable bench settle --json
 	$(BIN)/livetable bench checks --json
+	$(BIN)/livetable bench betpath --json
+	$(BIN)/livetable bench broadcast --json
 	$(BIN)/livetable bench stream --json
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml

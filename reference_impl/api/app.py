@@ -11,7 +11,7 @@ from litestar.exceptions import ValidationException
 from litestar.openapi import OpenAPIConfig
 
 from reference_impl.accounts.store import Store
-from reference_impl.api import pages, seamless
+from reference_impl.api import lobby, pages, seamless
 from reference_impl.api.account import AccountController
 from reference_impl.api.admin import AdminController
 from reference_impl.api.operator import OperatorController
@@ -55,7 +55,7 @@ class Api:
         known = self._services
         await self._store.open()
         await self._wallet.open()
-        await known.lobby.listen(known.bus)
+        await lobby.listen(known.lobby, known.bus)
         app = Litestar(
             [
                 Router("/v1", route_handlers=[*CONTROLLERS, seamless.router()]),

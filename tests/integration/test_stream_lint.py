@@ -1,20 +1,28 @@
 """The lint against live servers: ours, ours through a proxy that plants faults, and ours while its encoder restarts."""
 
 import asyncio
+import itertools
 import json
 import sys
+import time
 from pathlib import Path
 
+import av
 import msgspec
 import pytest
 from stream_faults import FAULTS
-from synthetic_stream import INFO, PARAMETER_SETS, on_air
+from synthetic_stream import INFO, PARAMETER_SETS, SECRET, TABLE, on_air, running
 
 from loadtest.streamlint.judgement import judge
 from loadtest.streamlint.walk import Ask, Fetch
 from loadtest.streamlint.walker import walk
+from reference_impl.domain.playback import Playback, seal_playback
 from reference_impl.streaming.boxes import init_section
+from reference_impl.streaming.config import EdgeConfig, OriginConfig, Rung, VideoConfig
+from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.fetch import Upstream
+from reference_impl.streaming.origin import Origin
+from reference_impl.streaming.studio import Studio
 
 WALK_S = 3.5
 ROOT = Path(__file__).parents[2]
@@ -165,6 +173,32 @@ async def test_stream_keeps_the_rules_while_its_encoder_restarts_with_other_para
     verdicts = {result.rule: result for result in judge(walked).rules}
     assert [r.rule for r in verdicts.values() if r.verdict == "broken" and r.rule != "master.codecs"] == []
     assert {verdicts[rule].verdict for rule in ("discontinuity.map", "gap.segment", "order.first")} == {"ok"}
+
+
+async def test_real_film_with_sound_keeps_the_rules_and_another_reader_hears_it():
+    video = VideoConfig(ladder=(Rung("hi", 320, 180, 300), Rung("lo", 160, 120, 100)), sound=True)
+    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
+    async with running(origin):
+        edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
+        studio = Studio(TABLE, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")
+        async with running(edge, studio):
+            token = seal_playback(Playback(7, TABLE, int(time.time()) + 3600), SECRET)
+            url = f"http://127.0.0.1:{edge.port}/{token}/live/{TABLE}/master.m3u8"
+            await asyncio.sleep(2.5)
+            walked = await walk(url, 5.0)
+            kinds = await asyncio.to_thread(kinds_of_frames, url, 60)
+    verdicts = {result.rule: result for result in judge(walked).rules}
+    assert [track.kind for track in walked.tracks] == ["video", "video", "audio"]
+    broken = [r.rule for r in verdicts.values() if r.verdict == "broken" and r.level == "must"]
+    assert broken == [] or studio.cuts
+    assert verdicts["master.audio"].verdict == verdicts["part.parent"].verdict == "ok"
+    assert kinds == {"AudioFrame", "VideoFrame"}
+
+
+def kinds_of_frames(url, count):
+    with av.open(url, timeout=10) as container:
+        frames = (frame for packet in container.demux() for frame in packet.decode())
+        return {type(frame).__name__ for frame in itertools.islice(frames, count)}
 
 
 @pytest.mark.parametrize(

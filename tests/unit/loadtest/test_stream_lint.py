@@ -8,6 +8,7 @@ import pytest
 from stream_faults import FAULTS
 from synthetic_stream import on_air
 
+import livetable
 from loadtest.streamlint import judgement
 from loadtest.streamlint.rules import RULES
 from loadtest.streamlint.walk import Ask, Walk
@@ -87,6 +88,20 @@ def test_junit_names_failures_and_what_was_skipped(walk, tmp_path):
     suite = ET.parse(tmp_path / "lint.xml").getroot()  # noqa: S314 - written a line before
     assert {case.get("name") for case in suite if case.find("failure") is not None} == {"report.each"}
     assert {case.get("name") for case in suite if case.find("skipped") is not None} >= {"gap.segment"}
+
+
+@pytest.mark.parametrize(("rule", "code"), [(None, 0), ("transport.etag", 0), ("hint.next", 3)])
+def test_command_judges_a_kept_walk_and_exits_like_the_other_verbs(walk, rule, code, tmp_path, capsys):
+    judgement.save(with_fault(walk, FAULTS[rule]) if rule else walk, tmp_path / "walk.json")
+    with pytest.raises(SystemExit) as ended:
+        livetable.main(["stream", "lint", str(tmp_path / "walk.json"), "--json", "--junit", str(tmp_path / "lint.xml")])
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.code == code
+    assert [line.split()[1].rstrip(":") for line in said if line.startswith(("BROKEN", "unwise"))] == [rule] * bool(
+        rule
+    )
+    assert len(msgspec.json.decode(said[-1])["rules"]) == len(FAULTS)
+    assert (tmp_path / "lint.xml").read_text().startswith("<?xml")
 
 
 async def test_stream_that_is_not_there_is_one_clear_line():

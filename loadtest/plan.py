@@ -38,6 +38,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         High half of every operation id of this campaign.
     adapter : str
         How the target is spoken to, ``module:Class``.
+    workers_elsewhere : bool
+        Workers run on other machines and send their records (:mod:`loadtest.machines`).
     """
 
     name: str
@@ -46,6 +48,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     record_dir: str
     nonce: int
     adapter: str = OURS
+    workers_elsewhere: bool = False
 
     @property
     def start_file(self) -> Path:

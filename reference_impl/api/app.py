@@ -9,14 +9,17 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
 from reference_impl.accounts.store import Store
-from reference_impl.api import pages, seamless
+from reference_impl.api import lobby, pages, seamless
+from reference_impl.api.account import AccountController
 from reference_impl.api.admin import AdminController
 from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
 from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.api.services import Services
+from reference_impl.api.statement import StatementController
 
 BODY_BYTES_MAX = 512 * 1024
+CONTROLLERS = (PublicController, AccountController, StatementController, AdminController, OperatorController)
 
 
 class Api:
@@ -42,12 +45,10 @@ class Api:
         known = self._services
         await self._store.open()
         await self._wallet.open()
-        await known.lobby.listen(known.bus)
+        await lobby.listen(known.lobby, known.bus)
         app = Litestar(
             [
-                Router(
-                    "/v1", route_handlers=[PublicController, AdminController, OperatorController, seamless.router()]
-                ),
+                Router("/v1", route_handlers=[*CONTROLLERS, seamless.router()]),
                 *pages.handlers(),
             ],
             state=State({"services": known, "seamless": self._desk}),

@@ -8,7 +8,8 @@ from litestar import Controller, Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 
-from reference_impl.accounts.players import BarredError, LockedError
+from reference_impl.accounts.passwords import LockedError
+from reference_impl.accounts.players import BarredError
 from reference_impl.api import asyncapi
 from reference_impl.api.messages import (
     EdgePlace,

@@ -273,6 +273,31 @@ class GetBalance(Struct, tag=True, frozen=True):
     account: int
 
 
+class GetLimits(Struct, tag=True, frozen=True):
+    """Ask for a player's limits."""
+
+    account: int
+
+
+class GetSums(Struct, tag=True, frozen=True):
+    """Ask what a player's entries of a span of time moved: committed after one instant, and until another."""
+
+    account: int
+    from_unix_ns: int
+    to_unix_ns: int
+
+
+class GetEntries(Struct, tag=True, frozen=True):
+    """Ask for a player's accepted entries of some kinds in ``(after_seq, to_seq]`` of the journal, from either end."""
+
+    account: int
+    after_seq: int
+    to_seq: int
+    kinds: list[int]
+    newest_first: bool
+    rows_max: int
+
+
 class GetUnfinished(Struct, tag=True, frozen=True):
     """Ask for the rounds of a table that are neither settled nor voided in this shard."""
 
@@ -304,6 +329,9 @@ ControlRequest: TypeAlias = (
     | EndTransfers
     | GetTransfer
     | GetBalance
+    | GetLimits
+    | GetSums
+    | GetEntries
     | GetUnfinished
 )
 
@@ -346,6 +374,43 @@ class Balance(Struct, tag=True, frozen=True):
     known: bool
 
 
+class LimitRows(Struct, tag=True, frozen=True):
+    """A player's limits: kind, amount, the one that waits and from when on (or neither), period, lost in it."""
+
+    rows: list[tuple[int, int, int | None, int | None, int, int]]
+
+
+class Sums(Struct, tag=True, frozen=True):
+    """A span of the journal, ``(first_seq, last_seq]``: the balance at both ends, what was moved between, by kind."""
+
+    first_seq: int
+    last_seq: int
+    opening_minor: int
+    closing_minor: int
+    kinds: list[int]
+    counts: list[int]
+    sums_minor: list[int]
+
+
+class EntryRow(Struct, array_like=True, frozen=True):
+    """An accepted entry of a player, and when it was committed."""
+
+    seq: int
+    at_unix_ns: int
+    ref: bytes
+    kind: int
+    amount_minor: int
+    balance_minor: int
+    round_id: int
+    selection: int
+
+
+class EntryRows(Struct, tag=True, frozen=True):
+    """A page of a player's entries."""
+
+    rows: list[EntryRow]
+
+
 class Answers(Struct, tag=True, frozen=True):
     """The answers to a batch of operations, in its order."""
 
@@ -378,7 +443,20 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
+ControlReply: TypeAlias = (
+    Taken
+    | Sequenced
+    | Decision
+    | Done
+    | Answers
+    | Transfer
+    | Balance
+    | LimitRows
+    | Sums
+    | EntryRows
+    | Unfinished
+    | Refused
+)
 
 
 class VoidOrder(Struct, tag=True, frozen=True):

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from reference_impl.domain.lobby import TableInLobby
 from reference_impl.domain.messages import TableEnvelope
 
 FRAME_BYTES_MAX = 4096
@@ -49,7 +50,7 @@ class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen
     sent_ns: Natural
 
 
-class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True):
+class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True, gc=False):
     """Place a bet. A bet whose answer was lost is sent again with the same id and parameters."""
 
     id: OpId
@@ -69,7 +70,13 @@ class UndoBet(Struct, tag="undo", tag_field="t", forbid_unknown_fields=True, fro
     window: Annotated[int, Meta(ge=0, le=100)]
 
 
-ClientMessage: TypeAlias = Hello | Ping | PlaceBet | UndoBet
+class WatchLobby(Struct, tag="lobby", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Show the lobby on this socket, or stop doing so."""
+
+    watch: bool = True
+
+
+ClientMessage: TypeAlias = Hello | Ping | PlaceBet | UndoBet | WatchLobby
 
 
 class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
@@ -91,7 +98,7 @@ class Pong(Struct, tag="pong", tag_field="t", frozen=True):
     server_unix_ns: int
 
 
-class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True):
+class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True, gc=False):
     """The durable answer to a bet; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
 
     id: str
@@ -129,10 +136,21 @@ class Paid(Struct, tag="paid", tag_field="t", frozen=True):
     version: int
 
 
+class LobbyNews(Struct, tag="lobby", tag_field="t", frozen=True):
+    """Tables in the lobby: all there are, if ``whole``, or those that changed. A row replaces the table's former row.
+
+    ``number`` grows with every change that the gateway heard of. More tables than one message holds come in several.
+    """
+
+    number: int
+    whole: bool
+    tables: list[TableInLobby]
+
+
 class Problem(Struct, tag="problem", tag_field="t", frozen=True):
     """The last frame was refused; the text says which value and which limit."""
 
     message: str
 
 
-ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | Problem
+ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | LobbyNews | Problem

@@ -112,3 +112,36 @@ async def test_stream_that_is_not_there_is_one_clear_line():
 async def test_address_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="'ftp://x' is no http"):
         await walk_over("ftp://x", 1)
+
+
+async def test_stream_without_parts_is_walked_without_blocking_and_not_held_to_their_rules():
+    asked = []
+
+    async def serve(reader, writer):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            asked.append(head.split(b" ", 2)[1].decode())
+            text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n" + "#EXTINF:4.0,\na.ts\n" * 4
+            kind = "Content-Type: application/vnd.apple.mpegurl\r\nCache-Control: max-age=1"
+            writer.write(f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+
+    tasks = set()
+
+    async def accept(reader, writer):
+        tasks.add(asyncio.current_task())
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        walked = await walk_over(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live.m3u8", 1.0)
+    finally:
+        server.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert not [path for path in asked if "_HLS_msn" in path]
+    found = verdicts(judgement.judge(walked))
+    assert found["playlist.format"] == found["playlist.target-duration"] == "ok"
+    assert {found[rule] for rule in ("part.longest", "reload.waits", "hint.next", "report.each")} == {"not seen"}

@@ -7,6 +7,7 @@ nobody learns which do.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,12 +16,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from reference_impl.accounts.store import DURABLY, Store
-from reference_impl.domain.errors import OperationalError, RetryableError
+from reference_impl.accounts.verifying import VerificationQueue
+from reference_impl.domain.errors import OperationalError
 
 FAILURES_MAX = 3
 LOCK_S = 30 * 60
-VERIFYING_MAX = 2000
-"""Log-ins that may wait for their password to be verified; more are sent away."""
 
 _ATTEMPT = "INSERT INTO accounts.attempt (name) VALUES ($1) RETURNING id"
 _EARLIER = """
@@ -80,8 +80,9 @@ class Players:
     def __init__(self, store: Store, cost: PasswordCost) -> None:
         self._store = store
         self._hasher = PasswordHasher(time_cost=cost.iterations, memory_cost=cost.memory_kib, parallelism=1)
+        start_s = time.perf_counter()
         self._nobodys_hash = self._hasher.hash("nobody")
-        self._verifying = 0
+        self._queue = VerificationQueue(time.perf_counter() - start_s)
 
     async def register(self, players: Sequence[NewPlayer]) -> None:
         """Register players; those that exist keep their password."""
@@ -101,7 +102,7 @@ class Players:
         LockedError
             If the name is locked; the password is not looked at then.
         RetryableError
-            If more than :data:`VERIFYING_MAX` log-ins wait already.
+            If so many log-ins wait that the client would give up before this one's turn came.
         """
         attempt = await self._attempt(name)
         row = await self._store.pool.fetchrow("SELECT id, password_hash FROM accounts.player WHERE name = $1", name)
@@ -141,12 +142,7 @@ class Players:
         return attempt
 
     async def _verify(self, hashed: str, password: str) -> bool:
-        if self._verifying >= VERIFYING_MAX:
-            raise RetryableError(f"{self._verifying} log-ins wait already, limit {VERIFYING_MAX}; try again")
-        self._verifying += 1
         try:
-            return await asyncio.to_thread(self._hasher.verify, hashed, password)
+            return await self._queue.run(lambda: self._hasher.verify(hashed, password))
         except VerificationError:
             return False
-        finally:
-            self._verifying -= 1

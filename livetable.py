@@ -589,7 +589,7 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    """Measure ours against a peer, alternating: `wallet`, `settle`, `stream`, `checks`, `loadgen` or `sim`.
+    """Measure ours against a peer, alternating: `wallet`, `settle`, `growth`, `stream`, `checks`, `loadgen` or `sim`.
 
     \b
     Example:

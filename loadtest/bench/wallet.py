@@ -75,12 +75,13 @@ async def measure(n: int, progress: Progress) -> Result:
         await pgbench.prepare(peer_dsn)
         known = await crowd.open_round()
         await saturate(crowd, known, 5, BATCH_BETS)
+        meter = postgres_cost.Meter.of(ledgers)
         ours: list[float] = []
         peers: list[dict[int, float]] = []
         floors: list[float] = []
         costs: list[dict[str, float]] = []
         for leg in range(n):
-            rate, cost = await _ours(ledgers, crowd, known)
+            rate, cost = await _ours(meter, crowd, known)
             ours.append(rate)
             costs.append(cost)
             peers.append(await pgbench.best_tps(peer_dsn, PEER_S))
@@ -102,20 +103,10 @@ async def measure(n: int, progress: Progress) -> Result:
     return summarise("wallet", "durable bets/s", ours, best, "pgbench -s 50 -M prepared, best of 1/8/32", detail)
 
 
-async def _ours(ledgers: Ledgers, crowd: Crowd, known: int) -> tuple[float, dict[str, float]]:
-    process = ledgers.server.process
-    pid = process.pid if process else 0
-    cpu_s, wal = postgres_cost.cpu_s(pid), await postgres_cost.wal_bytes(ledgers.dsn(0))
-    disk = sum([await postgres_cost.disk_bytes(ledgers.dsn(shard)) for shard in range(SHARDS)])
+async def _ours(meter: postgres_cost.Meter, crowd: Crowd, known: int) -> tuple[float, dict[str, float]]:
+    before = await meter.read()
     rate = await saturate(crowd, known, BATCHES, BATCH_BETS)
-    bets = BATCHES * BATCH_BETS * SHARDS
-    return rate, {
-        "postgres_cpu_us_per_bet": (postgres_cost.cpu_s(pid) - cpu_s) / bets * 1e6,
-        "wal_bytes_per_bet": (await postgres_cost.wal_bytes(ledgers.dsn(0)) - wal) / bets,
-        "disk_bytes_per_bet": (
-            sum([await postgres_cost.disk_bytes(ledgers.dsn(shard)) for shard in range(SHARDS)]) - disk
-        ) / bets,
-    }  # fmt: skip
+    return rate, (await meter.read()).a_bet_since(before, BATCHES * BATCH_BETS * SHARDS)
 
 
 async def _natural(crowd: Crowd, known: int, offered_per_s: int, progress: Progress) -> dict[str, float]:

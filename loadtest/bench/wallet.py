@@ -81,11 +81,15 @@ async def measure(n: int, progress: Progress) -> Result:
         floors: list[float] = []
         costs: list[dict[str, float]] = []
         for leg in range(n):
+            # Side by side, and each as often first: what pgbench leaves to be written slows whoever comes after it.
+            if leg % 2:
+                floors.append(await floor.saturate(crowd))
             rate, cost = await _ours(meter, crowd, known)
             ours.append(rate)
             costs.append(cost)
+            if not leg % 2:
+                floors.append(await floor.saturate(crowd))
             peers.append(await pgbench.best_tps(peer_dsn, PEER_S))
-            floors.append(await floor.saturate(crowd))
             progress.say(
                 f"{leg + 1}/{n}: ours {ours[-1]:,.0f}, pgbench {max(peers[-1].values()):,.0f},"
                 f" floor {floors[-1]:,.0f} a second"
@@ -94,6 +98,7 @@ async def measure(n: int, progress: Progress) -> Result:
             "legs_ours": [round(rate) for rate in ours],
             "legs_peer": [{str(clients): round(tps) for clients, tps in leg.items()} for leg in peers],
             "floor": round(sorted(floors)[n // 2]),
+            "legs_floor": [round(rate) for rate in floors],
             "of_floor": round(sorted(o / f for o, f in zip(ours, floors, strict=True))[n // 2], 3),
             **{name: round(sorted(cost[name] for cost in costs)[n // 2], 1) for name in costs[0]},
             "natural_batching": [await _natural(crowd, known, rate, progress) for rate in OFFERED_PER_S],

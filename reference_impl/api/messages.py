@@ -201,3 +201,4 @@ class Rules(Struct):
     statuses: dict[str, int]
     stake_minor_min: int
     stake_minor_max: int
+    decisions: list[str]

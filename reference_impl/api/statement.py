@@ -37,7 +37,7 @@ CSV_ROWS_MAX = 100_000
 """Rows of a download; a longer span is refused before it begins."""
 DEFAULT_SPAN_NS = 30 * 24 * 3600 * NS_PER_S
 
-Instant = Annotated[int, Parameter(ge=0, le=1 << 62)]
+Instant = Annotated[int | None, Parameter(ge=0, le=1 << 62)]
 
 WORDS = {
     EntryKind.DEPOSIT: "Deposit",
@@ -71,9 +71,9 @@ class StatementController(Controller):
         self,
         request: Request[Any, Any, State],
         state: State,
-        from_unix_ns: Instant | None = None,
-        to_unix_ns: Instant | None = None,
-        before: Instant | None = None,
+        from_unix_ns: Instant = None,
+        to_unix_ns: Instant = None,
+        before: Instant = None,
     ) -> Statement:
         """Return a page of the statement of a span of time, newest first; the last 30 days if no span is named."""
         known = services(state)
@@ -94,8 +94,8 @@ class StatementController(Controller):
         self,
         request: Request[Any, Any, State],
         state: State,
-        from_unix_ns: Instant | None = None,
-        to_unix_ns: Instant | None = None,
+        from_unix_ns: Instant = None,
+        to_unix_ns: Instant = None,
     ) -> Response[Any]:
         """Return the statement of a span of time as CSV (RFC 4180), oldest first, between its two balances."""
         known = services(state)

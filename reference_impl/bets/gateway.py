@@ -44,6 +44,7 @@ from reference_impl.domain import cutoff, protocol
 from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import shard_of
 from reference_impl.domain.messages import (
     Balance,
@@ -81,8 +82,11 @@ _ACCEPTED = Status.ACCEPTED
 _CLOSE, _PONG, _TEXT = WSMsgType.CLOSE, WSMsgType.PONG, WSMsgType.TEXT
 
 
-MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
 """Round trips are measured at these phases, where the close policy looks at them."""
+
+OPENED = frozenset({Phase.BETS_OPEN, Phase.DECISIONS_OPEN})
+"""Phases with which a window is announced."""
 
 QUESTION_BYTES = 8
 
@@ -231,6 +235,8 @@ class Player(WSListener):
             self._greet(message)
         elif isinstance(message, protocol.PlaceBet):
             self._gateway.take(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.Decide):
+            self._gateway.take_decision(self, self.ticket.player, message, received_ns)
         elif isinstance(message, protocol.UndoBet):
             self._gateway.take_back(self, self.ticket.player, message, received_ns)
         elif isinstance(message, protocol.WatchLobby):
@@ -387,6 +393,23 @@ class Gateway:
         self.metrics.count_answers((status,))
         player.push(frame_of(protocol.BetAnswer(bet.id, status, 0, 0, player.shard, 0)))
 
+    def take_decision(self, player: Player, account: int, decide: protocol.Decide, received_ns: int) -> None:
+        """Judge a decision and hand it to its shard, which takes it as a bet of its window."""
+        self._bets += 1
+        state = self._states.get(decide.table)
+        status = _status_of(decide, state)
+        if status is _ACCEPTED and state is not None:
+            row = (
+                bytes.fromhex(decide.id), account, decide.round, decide.window, decide.decision, decide.amount_minor,
+                player.shard not in state.event.shards
+                or not self._in_time(state, decide, received_ns + self._clock_ns, player.round_trip.ns),
+            )  # fmt: skip
+            if self._senders[player.shard].add(PendingBet(player, decide.id, row, received_ns, time.monotonic_ns())):
+                return
+            status = Status.OVERLOADED
+        self.metrics.count_answers((status,))
+        player.push(frame_of(protocol.BetAnswer(decide.id, status, 0, 0, player.shard, 0)))
+
     def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
         """Take a bet back, or say that it is too late."""
         state = self._states.get(undo.table)
@@ -405,11 +428,14 @@ class Gateway:
 
     @staticmethod
     def _in_time(
-        state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int, trip_ns: int
-    ) -> bool:
+        state: TableEnvelope, bet: protocol.PlaceBet | protocol.Decide | protocol.UndoBet, received_unix_ns: int,
+        trip_ns: int,
+    ) -> bool:  # fmt: skip
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
+        if bet.window and isinstance(bet, protocol.PlaceBet):
+            return False  # what comes after the first window is a decision
         until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
         return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
 
@@ -445,7 +471,7 @@ class Gateway:
         if envelope.event.grace_ns and envelope.event.phase in MEASURED:
             for player in self.fanout.at(envelope.table):
                 player.measure()
-        if envelope.event.phase == Phase.BETS_OPEN:
+        if envelope.event.phase in OPENED:
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
@@ -513,6 +539,15 @@ class Gateway:
             await self._bus.publish("report.gateway", _pack(report))
             await asyncio.sleep(REPORT_S)
             self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+
+def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
+    """Return ACCEPTED, or why a decision can never be accepted at its table."""
+    if state is None:
+        return Status.OVERLOADED
+    stages = game_named(state.event.game).stages
+    known = stages is not None and decide.decision < len(stages.decisions)
+    return Status.ACCEPTED if known else Status.BAD_SELECTION
 
 
 def _nowhere(_frame: bytes) -> None:

@@ -1,7 +1,7 @@
 """Messages between a player and a gateway: JSON text frames, tagged by ``t``. Unknown fields are refused.
 
-A session is ``hello`` → ``welcome``, then bets, undos and pings from the player, answers, table events and payments
-from the gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
+A session is ``hello`` → ``welcome``, then bets, decisions, undos and pings from the player, answers, table events and
+payments from the gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
 """
 
 from enum import IntEnum
@@ -61,8 +61,23 @@ class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, fro
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)]
 
 
+class Decide(Struct, tag="decide", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Decide something after the stakes, in a window that is open for that; the answer is that of a bet.
+
+    ``decision`` is a place among the decisions that the table's rules name; ``amount_minor`` what it costs. The first
+    decision of a window that was not taken back counts; what does not count returns what was staked on it.
+    """
+
+    id: OpId
+    table: Annotated[int, Meta(ge=0, le=32767)]
+    round: Natural
+    window: Annotated[int, Meta(ge=1, le=100)]
+    decision: Annotated[int, Meta(ge=0, le=100)]
+    amount_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] = 0
+
+
 class UndoBet(Struct, tag="undo", tag_field="t", forbid_unknown_fields=True, frozen=True):
-    """Take a bet back while its window is open. An undo whose answer was lost is sent again."""
+    """Take a bet or a decision back while its window is open. An undo whose answer was lost is sent again."""
 
     id: OpId
     table: Annotated[int, Meta(ge=0, le=32767)]
@@ -76,7 +91,7 @@ class WatchLobby(Struct, tag="lobby", tag_field="t", forbid_unknown_fields=True,
     watch: bool = True
 
 
-ClientMessage: TypeAlias = Hello | Ping | PlaceBet | UndoBet | WatchLobby
+ClientMessage: TypeAlias = Hello | Ping | PlaceBet | Decide | UndoBet | WatchLobby
 
 
 class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
@@ -99,7 +114,7 @@ class Pong(Struct, tag="pong", tag_field="t", frozen=True):
 
 
 class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True, gc=False):
-    """The durable answer to a bet; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
+    """The durable answer to a bet or a decision; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
 
     id: str
     status: int

@@ -15,6 +15,7 @@ import nats.errors
 
 from reference_impl import bus
 from reference_impl.domain.errors import ConfigError, OperationalError
+from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
@@ -167,7 +168,8 @@ class Stack:
             If that takes longer than two full rounds.
         """
         timings = (self.config.timing, *self.config.timings)
-        limit_s = 2 * max(timing.round_ms_max + timing.pause_ms for timing in timings) / 1000
+        decisions = decision_windows_max(self.config.games)
+        limit_s = 2 * max(timing.round_ms_max(decisions) + timing.pause_ms for timing in timings) / 1000
         client = await bus.connect(self.nats_url, "finish")
         try:
             await client.request("dealer.drain", b"", timeout=limit_s)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.game import is_verdict
 from reference_impl.domain.games.outcome import commitment
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.records import PushKind, print_of
@@ -134,6 +135,8 @@ def _first_told(seq: Integers, app_ns: Integers) -> tuple[Integers, Integers]:
 def outcomes_verified(history: History) -> Verdict:
     """Check that each outcome follows from the seed that was committed to and from the journals' heads at close."""
     rounds = history.rounds.loc[~history.rounds["round"].duplicated()]
+    closed_heads = history.rounds.groupby("round", sort=False)["closed_heads"].agg(";".join)
+    rounds = rounds.assign(closed_heads=rounds["round"].map(closed_heads))
     rounds = rounds[["table", "round", "game", "decision", "outcome", "seed", "heads", "closed_heads"]].reset_index(
         drop=True
     )
@@ -173,7 +176,8 @@ def outcomes_verified(history: History) -> Verdict:
 def _strange_head(named: str, closed: str) -> bool:
     """Tell whether the decision names no head at all, or one that is not among those at close, in their order."""
     there = iter(closed.split(";"))
-    return not named or not all(head in there for head in named.split(";"))
+    heads = [head for head in named.split(";") if not is_verdict(bytes.fromhex(head))]
+    return not named or not all(head in there for head in heads)
 
 
 def _promises(history: History, decided: pd.DataFrame, prints: Integers) -> View:

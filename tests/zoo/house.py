@@ -349,7 +349,7 @@ class House:
         now_ns = time.monotonic_ns()
         self._phases.append(
             now_ns, self._unix(now_ns), known.table, phase, known.id, known.epoch, outcome, self._unix(known.opens_ns),
-            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0,
+            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0, 0,
         )  # fmt: skip
 
     def _unix(self, mono_ns: int) -> int:

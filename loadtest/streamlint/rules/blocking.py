@@ -137,7 +137,7 @@ def delta_complete(walk: Walk) -> Looks:
 @rule("renditions.together", "must", "Renditions are at most one part apart.", "B.1")
 def renditions_together(walk: Walk) -> Looks:
     """Compare what the blocking answers for one part list as newest when they come within a part of each other."""
-    answers = sorted(_answers(walk, Ask.RELOAD), key=lambda reading: reading.fetch.wanted)
+    answers = sorted(_answers(walk, Ask.RELOAD, Ask.DELTA), key=lambda reading: reading.fetch.wanted)
     for wanted, group in groupby(answers, key=lambda reading: reading.fetch.wanted):
         same = list(group)
         if len({reading.fetch.track for reading in same}) > 1:

@@ -235,7 +235,7 @@ class Audience:
         last = int(np.searchsorted(self._coming["asked_ns"], until_ns))
         if not last:
             return
-        fresh, self._coming = self._coming[:last].copy(), self._coming[last:]
+        fresh, self._coming = self._coming[:last].copy(), self._coming[last:].copy()  # the whole is let go
         publish_ns, fetch_ns, wake_ns = (
             table_ns[len(table_ns) // 2]
             for table_ns in (self._video.publish_ns, self._video.fetch_ns, self._video.wake_ns)

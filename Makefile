@@ -50,7 +50,8 @@ lint: $(VENV)/.development  ## Style, types, who may import whom
 	$(BIN)/lint-imports
 
 test: lint $(PLAYER)  ## Everything that must hold, in less than ten minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not bench and not soak and not alone"
+	$(BIN)/python -m pytest -m "alone and not soak"
 
 lock: | $(UV)  ## Pin versions and hashes of what pyproject.toml asks for
 	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
@@ -60,6 +61,8 @@ bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 	$(BIN)/livetable bench wallet --json
 	$(BIN)/livetable bench settle --json
 	$(BIN)/livetable bench checks --json
+	$(BIN)/livetable bench betpath --json
+	$(BIN)/livetable bench broadcast --json
 	$(BIN)/livetable bench stream --json
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml

@@ -27,11 +27,12 @@ from loadtest.adapters.ours import LiveTable
 from loadtest.clips import read_clips
 from loadtest.clock import HostClock, clock_pair
 from loadtest.elsewhere import Elsewhere, foreign_bets, judged_from_outside, refuse_impossible
-from loadtest.evaluation import evaluate
+from loadtest.evaluation import Evaluation, evaluate
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
 from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
 from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
+from loadtest.timelines import unify
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import LabError, OperationalError
 from reference_impl.domain.units import NS_PER_S
@@ -54,10 +55,10 @@ _TABLES_OF = {"ledger": ("ledger", "accounts"), "rounds": ("rounds",), "orders":
 
 
 class CampaignResult(NamedTuple):
-    """What became of a campaign; ``message`` is one line for people."""
+    """What became of a campaign: its judged Run, None if it failed before that; ``message`` is one line for people."""
 
     run_path: Path
-    report_path: Path | None
+    evaluation: Evaluation | None
     verdict: str
     exit_code: int
     message: str
@@ -75,6 +76,7 @@ class _Measurement:
     cpu_affinity: dict[str, list[int]] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset(CAPABILITIES)
     shards: int = 1
+    machines: list[dict[str, Any]] = field(default_factory=list)
 
 
 async def run_campaign(
@@ -112,6 +114,8 @@ async def run_campaign(
         if elsewhere is not None:
             campaign = judged_from_outside(campaign, measurement.capabilities)
         shown.say("reading the records")
+        if habits.machines is not None:
+            measurement.machines = await asyncio.to_thread(unify, folder / "records", habits.machines.expected)
         run = await asyncio.to_thread(_convert, campaign, folder, measurement)
         shown.say("judging the run")
         evaluation = await asyncio.to_thread(evaluate, run, simulate=campaign.simulate)
@@ -131,7 +135,7 @@ async def run_campaign(
     message = f"verdict: {judgement.verdict}"
     if died := crashes(run.faults):
         message += f"; died unexpectedly: {died}, see {folder / 'logs'}"
-    return CampaignResult(folder, evaluation.report_path, judgement.verdict, judgement.exit_code, message)
+    return CampaignResult(folder, evaluation, judgement.verdict, judgement.exit_code, message)
 
 
 def new_folder(out: Path, name: str) -> Path:
@@ -189,6 +193,7 @@ class _Load(NamedTuple):
         return LoadPlan(
             name=self.campaign.name, scenario=self.campaign.scenario, api_url=url,
             record_dir=str(self.folder / "records"), nonce=secrets.randbits(64), adapter=adapter,
+            workers_elsewhere=self.habits.machines is not None,
         )  # fmt: skip
 
     async def drive(self, plan: LoadPlan, faults: Callable[[int], Coroutine[None, None, list[Struck]]]) -> None:
@@ -280,6 +285,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
         timings=scenario.timings, games=scenario.games,
         edges=scenario.edges, record_dir=str(records), password_cost=cost,
+        reality_check_s=0,  # load users acknowledge nothing, and a campaign may last for hours
     )  # fmt: skip
 
 
@@ -315,7 +321,7 @@ def _write(
         campaign=msgspec.to_builtins(campaign),
         seed=campaign.scenario.seed,
         cpu_affinity=measurement.cpu_affinity,
-        clock_offsets=_clock_offsets(measurement.clocks),
+        clock_offsets=_clock_offsets(measurement),
         capabilities={name: name in measurement.capabilities for name in CAPABILITIES},
         limits=asdict(_narrowest_limits(campaign.scenario)),
         started_unix_ns=measurement.started_unix_ns,
@@ -328,15 +334,18 @@ def _write(
     return write_run(folder, manifest, tables)
 
 
-def _clock_offsets(clocks: list[tuple[int, int]]) -> dict[str, Any]:
-    """Return the pairs, and by how much the wall clock strayed from the middle one."""
+def _clock_offsets(measurement: _Measurement) -> dict[str, Any]:
+    """Return the pairs, by how much the wall clock strayed from the middle one, and workers of other machines."""
+    clocks, machines = measurement.clocks, measurement.machines
     if not clocks:
         return {}
     offsets = [unix_ns - mono_ns for mono_ns, unix_ns in clocks]
     middle = offsets[len(offsets) // 2]
+    strayed_ns = max(abs(offset - middle) for offset in offsets)
     return {
         "mono_unix_ns": [list(pair) for pair in clocks],
-        "error_ns": max(abs(offset - middle) for offset in offsets),
+        "error_ns": strayed_ns + max((machine["error_ns"] or 0 for machine in machines), default=0),
+        "machines": machines,
     }
 
 

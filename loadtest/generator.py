@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loadtest.elsewhere import SECRETS
+from loadtest.machines import WORKERS_S_MAX, Machines
 from loadtest.plan import PLAN_VARIABLE, LoadPlan
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.processes import end, free_port, spawn
@@ -40,11 +41,14 @@ class Habits(NamedTuple):
         The page's port.
     tags : tuple of str
         Play only people with one of these tags.
+    machines : Machines, optional
+        Be the master of workers on other machines.
     """
 
     ui: bool = False
     ui_port: int = 8089
     tags: tuple[str, ...] = ()
+    machines: Machines | None = None
 
 
 class LoadGenerator:
@@ -79,19 +83,23 @@ class LoadGenerator:
         Raises
         ------
         OperationalError
-            If it ends, or does not begin within :data:`START_S_MAX`.
+            If it ends, or does not begin within :data:`START_S_MAX` after its workers came (:data:`WORKERS_S_MAX`).
         """
         plan_path = self._folder / "load.json"
         self._plan.save(plan_path)
         if self._habits.ui:
             self._say(f"Locust's page: http://127.0.0.1:{self._habits.ui_port}")
         self._process = spawn(self._command(), self.log_path, env=locust_environment(plan_path))
-        deadline_s = time.monotonic() + START_S_MAX
+        start_s_max = START_S_MAX
+        if machines := self._habits.machines:
+            start_s_max += WORKERS_S_MAX
+            self._say(f"waiting for {machines.expected} load workers at {machines.bind}:{machines.port}")
+        deadline_s = time.monotonic() + start_s_max
         while (start_ns := self._plan.start_ns()) is None:
             self._refuse_failure()
             if time.monotonic() > deadline_s:
                 raise OperationalError(
-                    f"the load generator did not begin within {START_S_MAX:g} s; see {self.log_path}"
+                    f"the load generator did not begin within {start_s_max:g} s; see {self.log_path}"
                 )
             await asyncio.sleep(POLL_S)
         return start_ns
@@ -120,6 +128,8 @@ class LoadGenerator:
         command = locust_command(_LOCUSTFILE, self._plan.api_url, self._folder, ui_port=habits.ui and habits.ui_port)
         if habits.tags:
             command += ["--tags", *habits.tags]
+        if machines := habits.machines:
+            return [*command, *_master_options(machines)]
         if self._workers == 1:
             return command
         port = str(free_port())  # Locust's own is the same for every campaign, and open to the network
@@ -132,6 +142,13 @@ class LoadGenerator:
             lines = self.log_path.read_text(errors="replace").strip().splitlines()
             last = lines[-1] if lines else "it said nothing"
             raise OperationalError(f"the load generator ended with {code}: {last}; see {self.log_path}")
+
+
+def _master_options(machines: Machines) -> list[str]:
+    return [
+        "--master", "--master-bind-host", machines.bind, "--master-bind-port", str(machines.port),
+        "--expect-workers", str(machines.expected), "--expect-workers-max-wait", f"{WORKERS_S_MAX:g}",
+    ]  # fmt: skip
 
 
 def locust_command(locustfile: Path, target: str, folder: Path, *, ui_port: int = 0) -> list[str]:
@@ -148,6 +165,11 @@ def locust_command(locustfile: Path, target: str, folder: Path, *, ui_port: int 
 
 def locust_environment(plan_path: Path) -> dict[str, str]:
     """Return the environment of Locust's processes: they find the plan and our modules, and no secrets."""
+    return bare_environment() | {PLAN_VARIABLE: str(plan_path)}
+
+
+def bare_environment() -> dict[str, str]:
+    """Return our environment for Locust's processes: they find our modules, and no secrets."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    return {**kept, PLAN_VARIABLE: str(plan_path), "PYTHONPATH": os.pathsep.join(paths)}
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}

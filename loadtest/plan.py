@@ -11,6 +11,7 @@ import msgspec
 
 from loadtest.adapters.loading import OURS
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Scenario
 
@@ -38,6 +39,8 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         High half of every operation id of this campaign.
     adapter : str
         How the target is spoken to, ``module:Class``.
+    workers_elsewhere : bool
+        Workers run on other machines and send their records (:mod:`loadtest.machines`).
     """
 
     name: str
@@ -46,6 +49,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     record_dir: str
     nonce: int
     adapter: str = OURS
+    workers_elsewhere: bool = False
 
     @property
     def start_file(self) -> Path:
@@ -55,7 +59,9 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def round_s_max(self) -> float:
         """The longest that a round of this scenario may take, in seconds."""
-        return max(timing.round_ms_max for timing in (self.scenario.timing, *self.scenario.timings)) / 1000
+        decisions = decision_windows_max(self.scenario.games)
+        timings = (self.scenario.timing, *self.scenario.timings)
+        return max(timing.round_ms_max(decisions) for timing in timings) / 1000
 
     @property
     def answers_s_max(self) -> float:

@@ -36,10 +36,11 @@ def health_of(run: Run) -> list[LimitResult]:
         return []
     limits = msgspec.to_builtins(health_limits(run))
     rows = _during_load(run)
-    return [
+    kept = [
         LimitResult(f"generator.{name.removesuffix('_max')}", "<=", limits[name], value(run, rows), unit, meaning)
         for name, (value, unit, meaning) in _MEASURES.items()
     ]
+    return kept + _deliveries(run)
 
 
 def health_limits(run: Run) -> HealthLimits:
@@ -110,6 +111,15 @@ def _silent_s(run: Run, rows: pd.DataFrame) -> float | None:
 def _clock_error_ms(run: Run, _rows: pd.DataFrame) -> float | None:
     error_ns = run.manifest["clock_offsets"].get("error_ns")
     return None if error_ns is None else round(error_ns / NS_PER_MS, 3)
+
+
+def _deliveries(run: Run) -> list[LimitResult]:
+    """Return what came of the records of workers on other machines; nothing if there were none."""
+    machines = run.manifest["clock_offsets"].get("machines")
+    if not machines:
+        return []
+    lacking = sum(not machine["complete"] for machine in machines)
+    return [LimitResult("generator.undelivered", "<=", 0, lacking, "", "workers whose records did not all come")]
 
 
 _MEASURES: Final[dict[str, tuple[Callable[[Run, pd.DataFrame], float | None], str, str]]] = {

@@ -97,6 +97,11 @@ class Run:
         return self.table("accounts")
 
     @property
+    def limits(self) -> pd.DataFrame:
+        """Limits that players set for themselves."""
+        return self.table("limits")
+
+    @property
     def orders(self) -> pd.DataFrame:
         """What an operator asked of the ledger."""
         return self.table("orders")
@@ -213,7 +218,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
         "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
         the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.
-        ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock.
+        ``clock_offsets["error_ns"]`` bounds the error of instants converted from the wall clock, or from the clocks of
+        other machines, of which ``clock_offsets["machines"]`` says more, worker by worker.
 
     Raises
     ------
@@ -232,7 +238,7 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         "name": name,
         "campaign": dict(campaign),
         "seed": seed,
-        "commit": _commit(),
+        "commit": source_commit(),
         "versions": _versions(),
         "host": _host(),
     }
@@ -334,7 +340,8 @@ def write_json(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _commit() -> str:
+def source_commit() -> str:
+    """Return the commit of the source tree that this program runs from, empty if it runs from none."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True

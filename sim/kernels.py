@@ -23,14 +23,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bet_verdict, bets, cutoff, placement
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, pacing, placement
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, placement, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
 _HYBRID = (
     "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
@@ -205,6 +205,7 @@ uniform_under = compiled(random_streams.uniform_under)
 uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)
 in_time = compiled(cutoff.in_time)
+rest_ns = compiled(pacing.rest_ns)
 may_close = compiled(cutoff.may_close)
 kept_shares = compiled(abr.kept_shares)
 learn = compiled(abr.learn)

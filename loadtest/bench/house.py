@@ -1,7 +1,8 @@
 """A house in one process, for benches of the generator: plays rounds at one table and accepts every bet at once.
 
-``python -m loadtest.bench.house PORT`` speaks the players' protocol of the reference implementation and nothing else:
-no log-in, no tickets, no ledger. So it costs little, and what is measured is whoever drives it.
+``python -m loadtest.bench.house PORT [ADDRESS]`` listens on loopback unless told otherwise. It speaks the players'
+protocol of the reference implementation and nothing else: no log-in, no tickets, no ledger. So it costs little, and
+what is measured is whoever drives it.
 """
 
 import asyncio
@@ -123,16 +124,16 @@ class House:
             seat.push(frame)
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, address: str = "127.0.0.1") -> None:
     house = House()
 
     def seat(_request: WSUpgradeRequest) -> Seat:
         return Seat(house)
 
-    server = await ws_create_server(seat, "127.0.0.1", port)
+    server = await ws_create_server(seat, address, port)
     async with server:
         await house.play()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1])))
+    uvloop.run(_serve(int(sys.argv[1]), *sys.argv[2:3]))

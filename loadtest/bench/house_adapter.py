@@ -7,6 +7,14 @@ from loadtest.adapters.ours import LiveTable
 class HouseTable(LiveTable):
     """The house of :mod:`loadtest.bench.house`."""
 
+    @property
+    def offers(self) -> frozenset[str]:
+        """Nothing but play."""
+        return frozenset()
+
+    def provision(self, players: int, deposit_minor: int) -> None:
+        """Do nothing: everybody may come, and is rich."""
+
     def log_in(self, player: int) -> str:
         """Return the player's number: the house knows nobody."""
         return str(player)

@@ -1,11 +1,5 @@
-"""What the users of one load worker share: the plan, the clocks, the recorder, and the queue of people.
+"""What the users of one load worker share: the plan, the clocks, the recorder, and the queue of people."""
 
-People are claimed in the order of their arrival by whichever worker has a user to spare: each claim
-appends one byte to a shared file, and the byte's position is the person's place in that order. However Locust spreads
-its users over workers, everybody is played exactly once.
-"""
-
-import os
 import resource
 import time
 from collections.abc import Callable, Collection
@@ -17,6 +11,7 @@ from loadtest.adapters.base import Target
 from loadtest.adapters.loading import load_adapter
 from loadtest.clock import HostClock, ServerClock
 from loadtest.plan import LoadPlan
+from loadtest.pushed import NewsRows
 from loadtest.recorder import Recorder
 from loadtest.users.adversary import AdversaryScript
 from loadtest.users.bettor import PlayerScript
@@ -65,10 +60,12 @@ class Crowd:
         Serves players' connections.
     kinds : collection of Kind
         Whom to play; nobody else comes.
+    claim : callable
+        Returns a place in the order of arrival that no other worker has.
     """
 
     def __init__(
-        self, plan: LoadPlan, worker: int, reactor: Reactor, kinds: Collection[Kind] = frozenset(Kind)
+        self, plan: LoadPlan, worker: int, reactor: Reactor, kinds: Collection[Kind], claim: Callable[[], int]
     ) -> None:
         start_ns = plan.start_ns()
         if start_ns is None:
@@ -88,14 +85,12 @@ class Crowd:
         self._server_clock = ServerClock()
         self._adapter = load_adapter(plan.adapter)(Target(plan.api_url), self._clock)
         self._recorder = Recorder(Path(plan.record_dir), worker)
-        self._claims = os.open(
-            Path(plan.record_dir) / "claims", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        self._claim = claim
+        self._news_rows = NewsRows()
 
     def next_person(self, report: KindReport) -> Player | Viewer | None:
         """Return the next person whom nobody plays yet, or None."""
-        os.write(self._claims, b"*")
-        place = os.lseek(self._claims, 0, os.SEEK_CUR) - 1
+        place = self._claim()
         if place >= len(self._arrivals):
             return None
         arrival = self._arrivals[place]
@@ -113,7 +108,7 @@ class Crowd:
         )  # fmt: skip
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
         told = partial(report, arrival.kind)
-        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor, self._news_rows)
 
     def _viewer(self, arrival: Arrival, arrives_ns: int, report: KindReport) -> Viewer:
         watching = Watching(
@@ -144,4 +139,3 @@ class Crowd:
         """Write what is buffered and close the files."""
         self._closed = True
         self._recorder.close()
-        os.close(self._claims)

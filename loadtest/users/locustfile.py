@@ -1,34 +1,29 @@
 """Locust's entry: ``locust -f locustfile.py`` with the load plan named by the environment.
 
-Locust starts and counts users, shows them and writes its statistics. When a bet is due, what is recorded and when a
-user leaves is decided elsewhere; response times count from the intended start.
-
-Every kind of user is a tag, so ``--tags viewer`` lets only viewers come, and the first word of what they do in Locust's
-statistics: ``high-roller bet``, ``viewer part``.
+It serves a load from one machine, whose workers share the folder of records, and the master of a load from several.
 """
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import User, constant, events, stats, tag
+from locust import events, stats
 from locust.env import Environment
-from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.claims import SharedClaims
 from loadtest.histogram import install
 from loadtest.plan import load_plan
 from loadtest.shapes import ArrivalShape, wanted_kinds
 from loadtest.users.crowd import Crowd
 from loadtest.users.hub import HubReactor
+from loadtest.users.master import Master
+from loadtest.users.persons import PersonUser, people_from
 from loadtest.users.punctuality import keep_time
-from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.records import FetchKind, OpKind
-from sim.scenario import Kind
 
-_REQUEST_TYPE = {OpKind.BET: "WS", OpKind.LOGIN: "POST", OpKind.CONNECT: "WS"}  # whatever else happens is a GET
+__all__ = ["Arrivals", "PersonUser"]
 
-_state: dict[str, Crowd] = {}
+_crowds: list[Crowd] = []
 
 
 class Arrivals(ArrivalShape):
@@ -37,53 +32,21 @@ class Arrivals(ArrivalShape):
     plan = load_plan()
 
 
-class PersonUser(User):
-    """One person, from arrival to leaving. Whom tags leave out does not come."""
-
-    wait_time = constant(0)
-
-    def live(self) -> None:
-        """Play one person's whole life."""
-        crowd = _crowd(self.environment)
-        person = crowd.next_person(self._report)
-        if person is not None:
-            crowd.playing += 1
-            try:
-                person.run()
-            finally:
-                crowd.playing -= 1
-        raise StopUser
-
-    def _report(self, user: Kind, kind: OpKind | FetchKind, response_ms: float, problem: str) -> None:
-        self.environment.events.request.fire(
-            request_type=_REQUEST_TYPE.get(kind, "GET") if isinstance(kind, OpKind) else "GET",
-            name=f"{user} {kind.name.lower()}",
-            response_time=response_ms,
-            response_length=0,
-            exception=OperationalError(problem) if problem else None,
-            context={},
-        )
-
-
-def _task_of(kind: Kind) -> Callable[[PersonUser], None]:
-    @tag(str(kind))
-    def live(user: PersonUser) -> None:
-        user.live()
-
-    return live
-
-
-PersonUser.tasks = [_task_of(kind) for kind in Kind]
+def _set_up(environment: Environment, **_: Any) -> None:
+    shape = environment.shape_class
+    if isinstance(environment.runner, MasterRunner) and isinstance(shape, Arrivals) and shape.plan.workers_elsewhere:
+        shape.company = Master(environment.runner, shape.plan)
+    people_from(lambda: _crowd(environment))
 
 
 def _crowd(environment: Environment) -> Crowd:
-    if "crowd" not in _state:
-        runner = environment.runner
+    if not _crowds:
+        runner, plan = environment.runner, load_plan()
         worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
-        crowd = Crowd(load_plan(), worker, HubReactor(), wanted_kinds(environment))
-        _state["crowd"] = crowd
-        gevent.spawn(crowd.watch)
-    return _state["crowd"]
+        claim = SharedClaims(Path(plan.record_dir))
+        _crowds.append(Crowd(plan, worker, HubReactor(), wanted_kinds(environment), claim))
+        gevent.spawn(_crowds[0].watch)
+    return _crowds[0]
 
 
 def _open(environment: Environment, **_: Any) -> None:
@@ -93,10 +56,11 @@ def _open(environment: Environment, **_: Any) -> None:
 
 
 def _close(**_: Any) -> None:
-    if crowd := _state.pop("crowd", None):
-        crowd.close()
+    while _crowds:
+        _crowds.pop().close()
 
 
 install(stats)
+events.init.add_listener(_set_up)  # type: ignore[no-untyped-call]
 events.test_start.add_listener(_open)  # type: ignore[no-untyped-call]
 events.quitting.add_listener(_close)  # type: ignore[no-untyped-call]

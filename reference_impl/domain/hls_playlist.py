@@ -77,13 +77,41 @@ class MediaPlaylist:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An EXT-X-STREAM-INF."""
+    """An EXT-X-STREAM-INF; ``audio`` names its group of audio renditions, ``pathway`` where it is served from."""
 
     uri: str
     bandwidth_bps: int
     width: int
     height: int
     codecs: str
+    audio: str = ""
+    pathway: str = "."
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRendition:
+    """An EXT-X-MEDIA of audio that has a playlist of its own."""
+
+    uri: str
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringTag:
+    """An EXT-X-CONTENT-STEERING: where viewers ask which pathway to take, and the one to begin with."""
+
+    server_uri: str
+    pathway: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPlaylist:
+    """A multivariant playlist, in its order."""
+
+    variants: tuple[Variant, ...]
+    audio: tuple[AudioRendition, ...] = ()
+    steering: SteeringTag | None = None
 
 
 @dataclass(slots=True)
@@ -155,26 +183,46 @@ def apply_delta(before: MediaPlaylist, delta: MediaPlaylist) -> MediaPlaylist:
     return replace(delta, skipped=0, segments=kept + fresh)
 
 
-def parse_master_playlist(text: str) -> tuple[Variant, ...]:
-    """Return the variants of a multivariant playlist in its order.
+def parse_master_playlist(text: str) -> MasterPlaylist:
+    """Return what a multivariant playlist says.
 
     Raises
     ------
     RemoteProtocolError
-        If it is no playlist, or a variant cannot be read.
+        If it is no playlist, or a tag cannot be read; the message holds the line.
     """
     variants: list[Variant] = []
+    audio: list[AudioRendition] = []
+    steering: SteeringTag | None = None
     info: dict[str, str] = {}
     for line in _lines(text):
-        if line.startswith("#EXT-X-STREAM-INF:"):
-            info = attributes(line.partition(":")[2])
-        elif not line.startswith("#"):
-            try:
-                width, height = (int(side) for side in info["RESOLUTION"].split("x"))
-                variants.append(Variant(line, int(info["BANDWIDTH"]), width, height, info["CODECS"]))
-            except (KeyError, ValueError) as error:
-                raise RemoteProtocolError(f"variant {line!r} cannot be read: {error}") from error
-    return tuple(variants)
+        tag, _, value = line.partition(":")
+        try:
+            if tag == "#EXT-X-STREAM-INF":
+                info = attributes(value)
+            elif tag == "#EXT-X-MEDIA":
+                audio += _audio(attributes(value))
+            elif tag == "#EXT-X-CONTENT-STEERING":
+                found = attributes(value)
+                steering = SteeringTag(found["SERVER-URI"], found.get("PATHWAY-ID", "."))
+            elif not line.startswith("#"):
+                variants.append(_variant(line, info))
+        except (KeyError, ValueError) as error:
+            raise RemoteProtocolError(f"multivariant playlist line {line!r} cannot be read: {error!r}") from error
+    return MasterPlaylist(tuple(variants), tuple(audio), steering)
+
+
+def _variant(uri: str, info: dict[str, str]) -> Variant:
+    width, height = (int(side) for side in info["RESOLUTION"].split("x"))
+    return Variant(
+        uri, int(info["BANDWIDTH"]), width, height, info["CODECS"], info.get("AUDIO", ""), info.get("PATHWAY-ID", ".")
+    )
+
+
+def _audio(info: dict[str, str]) -> list[AudioRendition]:
+    if info["TYPE"] != "AUDIO" or "URI" not in info:
+        return []
+    return [AudioRendition(info["URI"], info["GROUP-ID"], info["NAME"])]
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -120,7 +120,8 @@ PUSHES = Layout(
     (
         ("session", "i"), ("connection", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"),
         ("round", "q"), ("phase", "i"), ("outcome", "i"), ("commitment", "q"), ("seed", "q"), ("op", "16s"),
-        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_unix_ns", "q"),
+        ("kernel_ns", "q"), ("app_ns", "q"),
     ),
 )  # fmt: skip
 """A message that a client received unasked: one record, but for payments, which are one record a bet. ``commitment``
@@ -137,10 +138,10 @@ PHASES = Layout(
     (
         ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
         ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
-        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"),
+        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"), ("window", "i"),
     ),
 )  # fmt: skip
-"""A round entered a phase, written by the dealer."""
+"""A round entered a phase, in one of its windows, written by the dealer."""
 
 NODES = Layout(
     "nodes",
@@ -169,6 +170,10 @@ GENERATOR = Layout(
 )  # fmt: skip
 """A load worker's own health, once a second: timer lag, CPU, operations started and schedules missed, how late bets
 started that nothing but the worker held up, and how far the target's clock is from the worker's, at most so far off."""
+
+CLOCKS = Layout("clocks", (("t_ns", "q"), ("ahead_ns", "q"), ("trip_ns", "q")))
+"""A load worker on another machine asked its master for the time: when (its own clock), how far the master's
+CLOCK_MONOTONIC was ahead of its own, and how long the round trip took: half of that bounds the error."""
 
 CLIPS = Layout(
     "clips",
@@ -218,4 +223,4 @@ PLACEMENTS = Layout(
 )  # fmt: skip
 """A player was sent somewhere, written by the placer."""
 
-LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS)
+LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)

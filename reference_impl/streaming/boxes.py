@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from reference_impl.domain.errors import LocalProtocolError
 from reference_impl.domain.hls import TIMESCALE_HZ
+from reference_impl.domain.hls_media import NTP_TO_UNIX_S
 from reference_impl.domain.units import NS_PER_S
 
 TRACK = 1
-NTP_TO_UNIX_S = 2_208_988_800
 SYNC_SAMPLE = 0x0200_0000
 DIFFERENCE_SAMPLE = 0x0101_0000
 NAL_SLICE, NAL_IDR, NAL_SPS, NAL_PPS = 1, 5, 7, 8

@@ -100,8 +100,16 @@ class Origin:
         return refuse(404, f"nothing at {request.path[:80]!r}", MISSING_AGE_S_MAX)
 
     def begin(self, speaker: "_Ingest", info: StreamInfo) -> None:
-        """Let a studio's connection speak for its table from now on."""
+        """Let a studio's connection speak for its table from now on.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If viewers still hold a playlist with another PART-TARGET: under one address it never changes.
+        """
         stream = self._streams.get(info.table)
+        if stream is not None and stream.info.timing != info.timing:
+            self._check_over(stream, info)
         if stream is not None and stream.continues(info):
             stream.adopt(info)
         else:
@@ -111,6 +119,14 @@ class Origin:
         self._speaker[info.table] = speaker
         self.hub.start(info)
         log.info("table %d is on air, session %d", info.table, info.session)
+
+    def _check_over(self, stream: Stream, info: StreamInfo) -> None:
+        window_s = self.config.window_segments * stream.info.timing.segment_s
+        if stream.silent_for_s(time.time()) < window_s:
+            parts = f"parts of {stream.info.timing.part_s:g} s, not {info.timing.part_s:g} s"
+            raise RemoteProtocolError(
+                f"table {info.table} is on air with {parts}, until it is silent for {window_s:g} s"
+            )
 
     def take(self, speaker: "_Ingest", info: StreamInfo, push: PartPush | FramePush) -> None:
         """Take a part or a frame from the table's present speaker.

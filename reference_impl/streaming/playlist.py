@@ -8,6 +8,7 @@ Invariants
 * Segments are consecutive; every segment but the newest is complete.
 * PART-TARGET, TARGETDURATION and all hold-backs follow from the timing alone and never change.
 * A segment with a missing part is itself a gap; its init section and discontinuity stand before its first part.
+* A segment comes from one run of an encoder; another run is a discontinuity, even with the same parameters.
 
 References
 ----------
@@ -21,8 +22,10 @@ from datetime import UTC, datetime
 
 from reference_impl.domain.errors import LocalProtocolError
 from reference_impl.domain.hls import MediaTiming, after
+from reference_impl.domain.hls_steering import HOME
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.streaming.messages import RenditionInfo
+from reference_impl.streaming.steering import STEERING_MANIFEST
 
 MEDIA_PLAYLIST = "media.m3u8"
 MASTER_PLAYLIST = "master.m3u8"
@@ -40,9 +43,10 @@ class PartEntry:
 
 @dataclass(slots=True)
 class SegmentEntry:
-    """A segment in the playlist. ``init_names`` has one entry a rendition."""
+    """A segment in the playlist. ``session`` names the encoder's run, ``init_names`` has one entry a rendition."""
 
     msn: int
+    session: int
     init_names: tuple[str, ...]
     discontinuity: bool = False
     parts: list[PartEntry] = field(default_factory=list)
@@ -80,35 +84,38 @@ class Timeline:
         """The part that comes next, or None before the first."""
         return after(*self.newest, self.timing.parts_per_segment) if self.newest else None
 
-    def add(self, msn: int, part: int, init_names: tuple[str, ...], *, independent: bool) -> bool:
+    def add(self, msn: int, part: int, session: int, init_names: tuple[str, ...], *, independent: bool) -> bool:
         """Publish a part; whatever is missing before it becomes a gap.
 
         Returns
         -------
         bool
-            False if the part is not newer than the newest one: nothing changed.
+            False if the part is not newer than the newest one, or of another run than its segment's first parts:
+            nothing changed.
         """
         if self.newest and (msn, part) <= self.newest:
+            return False
+        if self.segments and self.segments[-1].msn == msn and self.segments[-1].session != session:
             return False
         if self.segments and msn - self.segments[-1].msn > self._window:
             self.discontinuity_sequence += 1 + sum(segment.discontinuity for segment in self.segments)
             self.segments.clear()
         missing = self.hinted or (msn, 0)
         while missing != (msn, part):
-            self._append(missing, init_names, PartEntry(gap=True))
+            self._append(missing, session, init_names, PartEntry(gap=True))
             missing = after(*missing, self.timing.parts_per_segment)
-        self._append((msn, part), init_names, PartEntry(independent=independent))
+        self._append((msn, part), session, init_names, PartEntry(independent=independent))
         return True
 
     def complete(self, segment: SegmentEntry) -> bool:
         """Tell whether a segment has all its parts."""
         return len(segment.parts) == self.timing.parts_per_segment
 
-    def _append(self, where: tuple[int, int], init_names: tuple[str, ...], entry: PartEntry) -> None:
+    def _append(self, where: tuple[int, int], session: int, init_names: tuple[str, ...], entry: PartEntry) -> None:
         msn, part = where
         if part == 0:
-            changed = bool(self.segments) and self.segments[-1].init_names != init_names
-            self.segments.append(SegmentEntry(msn, init_names, discontinuity=changed))
+            changed = bool(self.segments) and self.segments[-1].session != session
+            self.segments.append(SegmentEntry(msn, session, init_names, discontinuity=changed))
             while len(self.segments) > self._window + 1:
                 self.discontinuity_sequence += self.segments.popleft().discontinuity
         self.segments[-1].parts.append(entry)
@@ -140,7 +147,8 @@ def render_media(timeline: Timeline, names: Sequence[str], rendition: int, *, sk
 
 def render_master(renditions: Sequence[RenditionInfo], fps: int) -> str:
     """Return the multivariant playlist."""
-    lines = ["#EXTM3U", "#EXT-X-VERSION:9", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    steering = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{STEERING_MANIFEST}",PATHWAY-ID="{HOME}"'
+    lines = ["#EXTM3U", "#EXT-X-VERSION:9", "#EXT-X-INDEPENDENT-SEGMENTS", steering]
     for info in renditions:
         lines.append(
             f"#EXT-X-STREAM-INF:BANDWIDTH={info.bandwidth_bps},RESOLUTION={info.width}x{info.height},"

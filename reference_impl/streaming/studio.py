@@ -30,6 +30,8 @@ from reference_impl.streaming.sink import Sink
 from reference_impl.streaming.uplink import Uplink
 
 STATE_S_MAX = 1.0
+SAY_S = 10.0
+"""Between two lines in the log about dropped frames; the records have each of them."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,8 @@ class Studio:
         A connected client: the studio follows ``table.<table>``. Without one, call :meth:`show`.
     sink : Sink, optional
         Takes a record of layout ``SCENES`` for the first frame of each phase.
+    drops : Sink, optional
+        Takes a record of layout ``DROPS`` whenever frames are dropped.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Studio:
         seed: int = 0,
         nats: Any = None,
         sink: Sink | None = None,
+        drops: Sink | None = None,
     ) -> None:
         if not 0 <= table <= TABLE_ID_MAX:
             raise ConfigError(f"table is {table}; it must be in [0, {TABLE_ID_MAX}]")
@@ -102,6 +107,9 @@ class Studio:
         self._video = video
         self._nats = nats
         self._sink = sink
+        self._drops = drops
+        self._unsaid = 0
+        self._said_s = -SAY_S
         # One reading of the wall clock, then the monotonic one: a clock that is set must not tear the film.
         self._unix_offset_ns = time.time_ns() - time.monotonic_ns()
         self._camera = Camera(video.ladder[0].width, video.ladder[0].height, table, seed)
@@ -140,12 +148,26 @@ class Studio:
                 self._shoot(slot)
                 slot += 1
                 continue
-            self.frames_dropped += due - slot
-            if due % timing.segment_frames == 0 and due - slot > timing.part_frames:
-                self.cuts += 1
-                self._packager.reset()
-                log.warning("table %d: the film is cut, %d frames are missing", self.table, due - slot)
+            self._drop(slot, due - slot)
             slot = due
+
+    def _drop(self, slot: int, frames: int) -> None:
+        """Leave frames out because there was no time for them, and say so."""
+        timing = self._video.timing
+        cut = (slot + frames) % timing.segment_frames == 0 and frames > timing.part_frames
+        self.frames_dropped += frames
+        if cut:
+            self.cuts += 1
+            self._packager.reset()
+        if self._drops is not None:
+            now_unix_ns = self._now_unix_ns()
+            self._drops.append(now_unix_ns - self._unix_offset_ns, now_unix_ns, self.table, frames, slot, int(cut))
+        self._unsaid += frames
+        now_s = time.monotonic()
+        if cut or now_s - self._said_s >= SAY_S:
+            what = "the film is cut" if cut else "the encoder is late"
+            log.warning("table %d: %s, %d frames are missing", self.table, what, self._unsaid)
+            self._unsaid, self._said_s = 0, now_s
 
     def _shoot(self, slot: int) -> None:
         now_unix_ns = self._now_unix_ns()

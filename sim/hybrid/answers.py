@@ -26,7 +26,7 @@ from sim.hybrid.layout import (
 )
 from sim.hybrid.path import ATTEMPT_SHIFT
 from sim.hybrid.shards import ACCEPTED
-from sim.kernels import compiled
+from sim.kernels import compiled, rest_ns
 from sim.random_streams import Stream
 
 (PUSH,) = constants((Stream.PUSH,))
@@ -95,11 +95,12 @@ def _acknowledge(w: World, s: Setup, g: int, r: int, now_ns: int) -> None:
 
 
 def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
-    """Write a parcel's answers to their sockets, and free its lane when the last is written."""
+    """Write a parcel's answers to their sockets, and free its lane when the last is written and it has rested."""
     parcel = w.parcels[row]
     g, gateway = parcel.gateway, w.gateways[parcel.gateway]
     alive = parcel.life == gateway.life
     at = parcel.first
+    flight_ns = now_ns - w.attempts[at].sent_ns
     while at >= 0:
         attempt = w.attempts[at]
         following = attempt.next
@@ -121,7 +122,7 @@ def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
         lane = w.lanes[g, parcel.shard]
         gateway.egress_bytes += s.answer_bytes * parcel.size
         gateway.waiting -= parcel.size
-        lane.outstanding, lane.free_ns = 2, gateway.free_ns
+        lane.outstanding, lane.free_ns = 2, gateway.free_ns + rest_ns(flight_ns)
         if lane.pending:
             lane.waking = 1
             push(w, lane.free_ns, ON_FREE, g << 16 | parcel.shard, gateway.life)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.game_round import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.serve import open_players
@@ -75,13 +75,17 @@ class Screens:
 
     async def sit_down(self, page: Page) -> None:
         """Do so on a page that is there."""
+        await self.log_in(page)
+        await page.get_by_role("link", name="Roulette 1").click()
+        await page.locator("#clock[data-phase]").wait_for()
+
+    async def log_in(self, page: Page) -> None:
+        """Log a new player in."""
         Screens.players += 1
         await page.goto(f"{self._stack.api_url}/")
         await page.get_by_label("Name").fill(f"player-{Screens.players}")
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_role("button", name="Log in").click()
-        await page.get_by_role("link", name="Roulette 1").click()
-        await page.locator("#clock[data-phase]").wait_for()
 
     async def close(self) -> None:
         """Close the pages: each decodes video, and the next test needs the processor."""

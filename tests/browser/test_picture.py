@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from reference_impl.stack.stack import Stack
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90), pytest.mark.alone]
 
 SETTLE_S = 4.0
 WATCH_S = 6.0

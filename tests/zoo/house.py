@@ -35,6 +35,8 @@ from reference_impl.stack.recording import RecordFile
 
 PLAYERS = tuple(range(1, 13))
 POOR = 12
+CAREFUL = (13, 14, 15, 16, 17)
+"""Players who set limits for themselves: of a bet, a round and a day's loss, a time-out, an exclusion."""
 EUR = 978
 CAMPAIGN = (0x5EED).to_bytes(8, "big")
 LATE_NS = NS_PER_MS
@@ -324,7 +326,7 @@ class House:
         """Tell everybody what the outbox holds, in its order, as gateways do; then welcome everybody again."""
         fanout = Fanout()
         for table in TABLES:
-            for player in PLAYERS:
+            for player in (*PLAYERS, *CAREFUL):
                 fanout.join(table, player, Ear(player, table, self._pushes.append))
         connection = await asyncpg.connect(self.dsn)
         try:
@@ -336,7 +338,7 @@ class House:
                 fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
             elif row["topic"] == "paid":
                 fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
-        for player in PLAYERS:
+        for player in (*PLAYERS, *CAREFUL):
             has = await self.ask(m.GetBalance(player))
             welcome = Welcome(player, 0, has.balance, has.version, has.currency, time.time_ns(), None)
             Ear(player, 0, self._pushes.append).push(_encode(welcome))
@@ -347,7 +349,7 @@ class House:
         now_ns = time.monotonic_ns()
         self._phases.append(
             now_ns, self._unix(now_ns), known.table, phase, known.id, known.epoch, outcome, self._unix(known.opens_ns),
-            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0,
+            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0, 0,
         )  # fmt: skip
 
     def _unix(self, mono_ns: int) -> int:

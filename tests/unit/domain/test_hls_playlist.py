@@ -63,7 +63,7 @@ def test_delta_over_unknown_segments_is_refused():
 
 def test_variants_are_read_with_their_size_and_codec():
     text = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=125,RESOLUTION=854x480,CODECS="avc1.64001e"\n480p/media.m3u8\n'
-    (variant,) = parse_master_playlist(text)
+    (variant,) = parse_master_playlist(text).variants
     assert (variant.uri, variant.bandwidth_bps, variant.width, variant.height) == ("480p/media.m3u8", 125, 854, 480)
 
 

@@ -38,6 +38,11 @@ def cli() -> None:
 @click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
 @click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
+@click.option(
+    "--ladder", type=click.Choice(["full", "small", "single"]), default="small", show_default=True,
+    help="Renditions that studios encode: three, two or one.",
+)  # fmt: skip
+@click.option("--sound", is_flag=True, help="Studios add sound.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
@@ -47,6 +52,8 @@ def up(
     gateways: int,
     shards: int,
     edges: int,
+    ladder: str,
+    sound: bool,  # noqa: FBT001 - a flag of the command line
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
@@ -61,12 +68,14 @@ def up(
     """
     from reference_impl.stack.config import StackConfig  # noqa: PLC0415
     from reference_impl.stack.serve import serve  # noqa: PLC0415
+    from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
 
     config = StackConfig(
         tables=tables,
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,
+        video=VideoConfig(ladder=LADDERS[ladder], sound=sound),
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,
@@ -137,15 +146,14 @@ def campaign_run(
     elsewhere = Elsewhere.named(target, adapter or OURS, os.environ) if target else None
     habits = Habits(ui, ui_port, tags, machines)
     result = asyncio.run(run_campaign(planned, out, elsewhere=elsewhere, habits=habits))
-    if result.report_path is None:
+    if result.evaluation is None:
         click.echo(f"livetable: {result.message}; what there is lies in {result.run_path}", err=True)
     else:
         from reports.page import terminal_table  # noqa: PLC0415
-        from reports.run import open_run  # noqa: PLC0415
 
-        run = open_run(result.run_path)
-        click.echo(terminal_table(run, run.twin))
-        click.echo(f"report: {result.report_path}")
+        run, judgement, report_path = result.evaluation
+        click.echo(terminal_table(run, judgement))
+        click.echo(f"report: {report_path}")
     sys.exit(result.exit_code)
 
 
@@ -229,13 +237,15 @@ def check(run: Path) -> None:
     Example:
       livetable check runs/latest
     """
+    from reports.checks.memory import keep_freed_memory  # noqa: PLC0415
     from reports.judgement import judge  # noqa: PLC0415
     from reports.page import terminal_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
+    keep_freed_memory()
     opened = open_run(run)
     judgement = judge(opened)
-    click.echo(terminal_table(opened, opened.twin))
+    click.echo(terminal_table(opened, judgement))
     sys.exit(judgement.exit_code)
 
 
@@ -251,11 +261,12 @@ def report(run: Path, figures: Path | None) -> None:
     """
     from reports.canvas import stand_alone  # noqa: PLC0415
     from reports.figures import pictures  # noqa: PLC0415
+    from reports.judgement import judge  # noqa: PLC0415
     from reports.page import render_report  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     opened = open_run(run)
-    click.echo(render_report(opened, opened.twin))
+    click.echo(render_report(opened, judge(opened)))
     if figures is not None:
         figures.mkdir(parents=True, exist_ok=True)
         for picture in pictures(opened, opened.twin):
@@ -589,7 +600,9 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    """Measure ours against a peer, alternating: `wallet`, `settle`, `stream`, `checks`, `loadgen` or `sim`.
+    """Measure ours against a peer, alternating.
+
+    NAME is `wallet`, `settle`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or `sim`.
 
     \b
     Example:
@@ -609,29 +622,103 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
         click.echo(msgspec.json.encode(result).decode())
 
 
+@cli.group()
+def stream() -> None:
+    """Prove that a live stream keeps the rules of low-latency HLS; try how players choose renditions."""
+
+
+@stream.command("lint")
+@click.argument("url")
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=12, show_default=True, help="How long to follow it.")
+@click.option("--record", type=click.Path(path_type=Path), help="Keep the walk there; its file can be judged again.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML there.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Walk a live stream and name each rule that it breaks. URL is its multivariant playlist, or a kept walk's file.
+
+    Exit code 0 if nothing that must hold is broken, 3 if something is, 1 if the stream cannot be reached.
+
+    \b
+    Example:
+      livetable stream lint http://127.0.0.1:8080/…/master.m3u8 --junit lint.xml
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from loadtest.streamlint import judgement  # noqa: PLC0415
+    from loadtest.streamlint.walker import walk  # noqa: PLC0415
+
+    if Path(url).is_file():
+        walked = judgement.load(Path(url))
+    else:
+        Progress().say(f"following {url} for {seconds:g} s")
+        walked = asyncio.run(walk(url, seconds))
+    if record is not None:
+        judgement.save(walked, record)
+    found = judgement.judge(walked)
+    click.echo(judgement.table(found))
+    if junit is not None:
+        judgement.write_junit(found, junit)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    sys.exit(found.exit_code)
+
+
+@stream.command("abr")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of each kind of link.")
+@click.option("--seconds", type=click.FloatRange(10, 3600), default=120, show_default=True, help="Of virtual time.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def stream_abr(seeds: int, seconds: float, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Compare the rules of rendition choice on links of several shapes, by LoL+'s quality of experience.
+
+    \b
+    Example:
+      livetable stream abr --seeds 20
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.viewing.trial import compare, table  # noqa: PLC0415
+
+    rows = compare(seeds, seconds)
+    click.echo(table(rows))
+    if as_json:
+        click.echo(msgspec.json.encode(rows).decode())
+
+
 @cli.command()
-@click.option("--only", default="", help="Only bugs whose name contains this.")
+@click.option("--only", multiple=True, help="Only bugs whose name contains this; repeat it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
+@click.option("--resume", is_flag=True, help="Go on with what --out holds already, if it is this commit's.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
-def zoo(only: str, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
     """Seed known bugs into copies of the system and see whether the checks catch them.
 
-    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout.
+    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout. What was met is
+    published at once: who is interrupted goes on with --resume.
 
     \b
     Example:
       livetable zoo --only spoiler
-      livetable zoo --out reports/published/zoo --json
+      livetable zoo --out reports/published/zoo --resume --json
     """
     from loadtest.progress import Progress  # noqa: PLC0415
-    from loadtest.zoo import headline, publish, run_zoo, score_json  # noqa: PLC0415
+    from loadtest.zoo import Meeting, chosen, headline, publish, resumed, run_zoo, score_json  # noqa: PLC0415
 
-    met = asyncio.run(run_zoo(only, Progress().say))
-    if out is not None:
-        publish(met, out, "livetable zoo" + (f" --only '{only}'" if only else ""))
+    if resume and out is None:
+        raise ConfigError("--resume: needs --out, the folder with what was met before")
+    names = chosen(only)
+    command = " ".join(["livetable zoo", *(f"--only '{text}'" for text in only)])
+
+    def keep(met: Sequence[Meeting]) -> None:
+        if out is not None:
+            publish(met, out, command, len(names))
+
+    known = resumed(out) if resume and out is not None else []
+    met = asyncio.run(run_zoo(names, Progress().say, known, keep))
+    keep(met)
     click.echo(headline(met))
     if as_json:
-        click.echo(score_json(met).decode())
+        click.echo(score_json(met, len(names)).decode())
     sys.exit(0 if all(meeting.hit for meeting in met) else EXIT_INCONSISTENT)
 
 
@@ -672,10 +759,10 @@ def sim_run(
     else:
         run = twin.crowd_run(with_players(planned, players), folder, times, trace=trace)
     judgement = judge(run)
-    click.echo(terminal_table(run))
+    click.echo(terminal_table(run, judgement))
     print_exact(run)
     print_trace(run, trace)
-    click.echo(f"report: {render_report(run)}")
+    click.echo(f"report: {render_report(run, judgement)}")
     sys.exit(judgement.exit_code)
 
 

@@ -27,7 +27,7 @@ from loadtest.adapters.ours import LiveTable
 from loadtest.clips import read_clips
 from loadtest.clock import HostClock, clock_pair
 from loadtest.elsewhere import Elsewhere, foreign_bets, judged_from_outside, refuse_impossible
-from loadtest.evaluation import evaluate
+from loadtest.evaluation import Evaluation, evaluate
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
 from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
 from loadtest.plan import LoadPlan
@@ -55,10 +55,10 @@ _TABLES_OF = {"ledger": ("ledger", "accounts"), "rounds": ("rounds",), "orders":
 
 
 class CampaignResult(NamedTuple):
-    """What became of a campaign; ``message`` is one line for people."""
+    """What became of a campaign: its judged Run, None if it failed before that; ``message`` is one line for people."""
 
     run_path: Path
-    report_path: Path | None
+    evaluation: Evaluation | None
     verdict: str
     exit_code: int
     message: str
@@ -135,7 +135,7 @@ async def run_campaign(
     message = f"verdict: {judgement.verdict}"
     if died := crashes(run.faults):
         message += f"; died unexpectedly: {died}, see {folder / 'logs'}"
-    return CampaignResult(folder, evaluation.report_path, judgement.verdict, judgement.exit_code, message)
+    return CampaignResult(folder, evaluation, judgement.verdict, judgement.exit_code, message)
 
 
 def new_folder(out: Path, name: str) -> Path:
@@ -285,6 +285,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
         timings=scenario.timings, games=scenario.games,
         edges=scenario.edges, record_dir=str(records), password_cost=cost,
+        reality_check_s=0,  # load users acknowledge nothing, and a campaign may last for hours
     )  # fmt: skip
 
 

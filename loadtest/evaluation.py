@@ -35,4 +35,4 @@ def evaluate(run: Run, *, simulate: bool) -> Evaluation:
         run = open_run(run.path)
     judgement = judge(run)
     write_junit(run, judgement)
-    return Evaluation(run, judgement, render_report(run, run.twin))
+    return Evaluation(run, judgement, render_report(run, judgement))

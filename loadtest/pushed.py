@@ -6,10 +6,11 @@ commitments as prints, and a payment as one row a bet.
 
 import hashlib
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from loadtest.adapters.base import Arrived
+from loadtest.adapters.base import Arrived, ShownResult
 from loadtest.recorder import Push
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.messages import TableEnvelope
@@ -52,6 +53,30 @@ def pushes_of(arrived: Arrived, session: int, connection: int, table: int) -> It
             )  # fmt: skip
 
 
+def shown_in(lobby: Iterable[ShownResult], seen: set[tuple[int, int]], session: int, connection: int) -> list[Push]:
+    """Return a row for each result that a lobby shows to somebody for the first time.
+
+    Parameters
+    ----------
+    lobby : iterable of ShownResult
+        What it shows now.
+    seen : set of (table, round)
+        What it showed before; what is new is added. It holds no more than the lobby showed last.
+    session, connection : int
+        Who looks, and how often that person sat down before.
+    """
+    now_ns = time.monotonic_ns()
+    shown = {(result.table, result.round_id): result.outcome for result in lobby}
+    news = shown.keys() - seen
+    seen.clear()
+    seen.update(shown)
+    return [
+        Push(session, connection, table, 0, PushKind.LOBBY, 0, known, 0, shown[table, known], 0, 0, b"", 0, 0, 0, 0, 0,
+             now_ns)
+        for table, known in sorted(news)
+    ]  # fmt: skip
+
+
 class NewsRows:
     """The packed rows of table events: what a whole table hears in the same words is packed once.
 
@@ -81,7 +106,7 @@ def _of_event(kind: PushKind, state: TableEnvelope, arrived: Arrived, session: i
     event = state.event
     return Push(
         session, connection, state.table, state.epoch, kind, state.seq, event.round, event.phase, event.outcome,
-        _commitment_print(event.commitment), _seed_print(event.seed), b"", 0, 0, 0, 0,
+        _commitment_print(event.commitment), _seed_print(event.seed), b"", 0, 0, 0, event.at_unix_ns,
         arrived.kernel_ns, arrived.app_ns,
     )  # fmt: skip
 

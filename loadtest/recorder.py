@@ -60,7 +60,7 @@ class Push(NamedTuple):
     amount_minor: int
     balance_minor: int
     version: int
-    media_ns: int
+    media_unix_ns: int
     kernel_ns: int
     app_ns: int
 

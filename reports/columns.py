@@ -69,7 +69,7 @@ PUSHES = {
     "amount": Column("int64", "minor", "gross payout of that bet"),
     "balance": Column("int64", "minor", "balance in a welcome or a payment"),
     "version": Column("int64", "", "account version in a welcome or a payment, 0 in other messages"),
-    "media_ns": Column("int64", "ns", "media time it belongs to, 0 without video"),
+    "media_ns": Column("int64", "ns", "media time that a table event says it belongs to, 0 in other messages"),
     "kernel_ns": Column("int64", "ns", "arrival in the kernel, 0 if not stamped"),
     "app_ns": Column("int64", "ns", "arrival in the application"),
 }
@@ -123,6 +123,18 @@ ACCOUNTS = {
     "currency": Column("int16", "ISO 4217", "currency"),
     "balance": Column("int64", "minor", "balance when the ledger was exported"),
     "version": Column("int64", "", "version when the ledger was exported"),
+}
+
+LIMITS = {
+    "shard": Column("int16", "", "wallet shard"),
+    "seq": Column("int64", "", "place of the limit's entry in the journal"),
+    "account": Column("int64", "", "player account"),
+    "kind": Column("int16", "LimitKind", "what it limits"),
+    "amount": Column("int64", "minor", "what was asked; of a time-out or an exclusion, until when, Unix ns"),
+    "held": Column("int64", "minor", "what holds from then on; of a time-out or an exclusion, until when, Unix ns"),
+    "next_amount": Column("int64", "minor", "the looser limit that waits, as amount; 0 if none does"),
+    "next_from_unix_ns": Column("int64", "ns", "from when on the looser one holds, wall clock; 0 if none waits"),
+    "set_unix_ns": Column("int64", "ns", "when the entry was written, wall clock: limits count days and weeks"),
 }
 
 ORDERS = {
@@ -249,6 +261,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "rounds": ROUNDS,
     "ledger": LEDGER,
     "accounts": ACCOUNTS,
+    "limits": LIMITS,
     "orders": ORDERS,
     "audit": AUDIT,
     "nodes": NODES,

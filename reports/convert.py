@@ -32,10 +32,12 @@ Integers = npt.NDArray[np.int64]
 _OP_MASK = (1 << 63) - 1
 _NUMPY_CODE = {"B": "u1", "b": "i1", "h": "<i2", "i": "<i4", "q": "<i8", "d": "<f8", "16s": (">u8", (2,))}
 _ANSWER_FIELDS = ("gateway", "status", "shard", "balance", "version", "seq", "return_ns", "kernel_ns")
-_PHASE_COLUMNS = {
-    "no_more_bets_ns": (Phase.NO_MORE_BETS,),
-    "bets_closed_ns": (Phase.BETS_CLOSED,),
-    "informative_ns": (Phase.DEALING,),
+_WINDOW_COLUMNS = {
+    "no_more_bets_ns": (Phase.NO_MORE_BETS, Phase.NO_MORE_DECISIONS),
+    "bets_closed_ns": (Phase.BETS_CLOSED, Phase.DRAWING),
+    "informative_ns": (Phase.DRAWING, Phase.DEALING),
+}
+_ROUND_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
@@ -76,7 +78,7 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
     """
     ledger = _exported(export_dir, "ledger", {**_types("ledger"), "ref": "str"}, n_shards)
     audit = _exported(export_dir, "audit", {**_types("audit"), "ref": "str"}, n_shards)
-    accounts = _exported(export_dir, "accounts", _types("accounts"), n_shards)
+    accounts, limits = (_exported(export_dir, name, _types(name), n_shards) for name in ("accounts", "limits"))
     tables = {
         "ops": operations(read_records(record_dir, records.OPS), read_records(record_dir, records.STAGES)),
         "rounds": _rounds(
@@ -88,8 +90,9 @@ def convert(record_dir: Path, export_dir: Path, n_shards: int, clock: tuple[int,
         ),
         "ledger": _entries("ledger", ledger).sort_values(["shard", "seq"], ignore_index=True),
         "audit": _entries("audit", audit),
-        "pushes": _pushes(read_records(record_dir, records.PUSHES)),
+        "pushes": _pushes(read_records(record_dir, records.PUSHES), ClockPair(*clock)),
         "accounts": frame_of("accounts", {str(name): column for name, column in accounts.items()}),
+        "limits": frame_of("limits", {str(name): column for name, column in limits.items()}),
         "faults": empty_table("faults"),
         "orders": empty_table("orders"),
         "glass": empty_table("glass"),
@@ -190,11 +193,10 @@ def _rounds(
         "round_no": number & ROUND_NO_MAX,
         "window": keys["window"],
     }
-    columns |= _phase_instants(number, phases, clock)
+    columns |= _phase_instants(number, keys["window"].to_numpy(dtype=np.int64), phases, clock)
     columns |= _decided(number, decisions)
     spot = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(windows[["round", "window"]]))
-    until_ns = windows["accept_until_unix_ns"].to_numpy()
-    windows["accept_until_n"] = np.where(until_ns > 0, until_ns - clock.unix_ns + clock.mono_ns, 0)
+    windows["accept_until_n"] = _on_timeline(windows["accept_until_unix_ns"].to_numpy(), clock)
     for name in ("opened_seq", "closed_seq", "accept_until_n"):
         by_shard = np.zeros((len(keys), n_shards), dtype=np.int64)
         by_shard[spot, windows["shard"].to_numpy()] = windows[name].to_numpy()
@@ -206,19 +208,27 @@ def _rounds(
     return frame_of("rounds", columns)
 
 
-def _phase_instants(number: Integers, phases: Records, clock: ClockPair) -> dict[str, Any]:
+def _phase_instants(number: Integers, window: Integers, phases: Records, clock: ClockPair) -> dict[str, Any]:
     phases = phases[np.argsort(phases["t_ns"], kind="stable")]
+    own = _window_key(number, window)
     latest = _last_of(number, phases["round"])
     columns: dict[str, Any] = {"epoch": _taken(phases["epoch"], latest)}
     for name in ("opens_ns", "closes_ns", "first_close_ns", "last_close_ns"):
         source = name.replace("_ns", "_unix_ns")
         stated = phases[phases[source] > 0]
-        instant = _taken(stated[source], _last_of(number, stated["round"]))
-        columns[name] = np.where(instant > 0, instant - clock.unix_ns + clock.mono_ns, 0)
-    for name, wanted in _PHASE_COLUMNS.items():
+        instant = _taken(stated[source], _last_of(own, _window_key(stated["round"], stated["window"])))
+        columns[name] = _on_timeline(instant, clock)
+    for name, wanted in (_WINDOW_COLUMNS | _ROUND_COLUMNS).items():
         rows = phases[np.isin(phases["phase"], wanted)][::-1]
-        columns[name] = _taken(rows["t_ns"], _last_of(number, rows["round"]))
+        if name in _WINDOW_COLUMNS:
+            columns[name] = _taken(rows["t_ns"], _last_of(own, _window_key(rows["round"], rows["window"])))
+        else:
+            columns[name] = _taken(rows["t_ns"], _last_of(number, rows["round"]))
     return columns
+
+
+def _window_key(number: Integers, window: Integers) -> Integers:
+    return number.astype(np.int64) << 8 | window.astype(np.int64)
 
 
 def _decided(number: Integers, decisions: pd.DataFrame) -> dict[str, Any]:
@@ -239,9 +249,10 @@ def _entries(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     return frame_of(table, {**columns, "op": _low63(ids)})
 
 
-def _pushes(rows: Records) -> pd.DataFrame:
-    columns = {name: rows[name] for name in TABLES["pushes"] if name != "op"}
-    return frame_of("pushes", {**columns, "op": _op(rows)})
+def _pushes(rows: Records, clock: ClockPair) -> pd.DataFrame:
+    columns = {name: rows[name] for name in TABLES["pushes"] if name not in {"op", "media_ns"}}
+    media_ns = _on_timeline(rows["media_unix_ns"], clock)
+    return frame_of("pushes", {**columns, "op": _op(rows), "media_ns": media_ns})
 
 
 def _plain(layout: Layout, rows: Records) -> pd.DataFrame:
@@ -296,6 +307,11 @@ def _last_of(ids: Integers, found: Integers) -> Integers:
     at = np.searchsorted(ranked, ids, side="right") - 1
     hit = (at >= 0) & (ranked[np.maximum(at, 0)] == ids) if len(ranked) else np.zeros(len(ids), dtype=bool)
     return np.where(hit, order[np.maximum(at, 0)] if len(ranked) else -1, -1)
+
+
+def _on_timeline(unix_ns: Integers, clock: ClockPair) -> Integers:
+    """Return instants of the wall clock on the Run's timeline; 0 stays 0."""
+    return np.where(unix_ns > 0, unix_ns - clock.unix_ns + clock.mono_ns, 0)
 
 
 def _taken(values: npt.NDArray[Any], rows: Integers) -> Integers:

@@ -11,7 +11,7 @@ from reference_impl.domain.units import NS_PER_S
 from reports.checks import CHECKS
 from reports.compare import compare, repeat_floor
 from reports.figures import pictures
-from reports.judgement import Judgement, judge
+from reports.judgement import Judgement
 from reports.latency import PERCENTILES, operation_figures
 from reports.run import Run
 from reports.sentences import log_ratio_percent
@@ -39,22 +39,21 @@ class Row(Struct, frozen=True):
     floor: str
 
 
-def render_report(run: Run, twin: Run | None = None) -> Path:
-    """Write ``report.html`` beside a Run and return its path; the Run is judged on the way."""
-    judgement = judge(run)
+def render_report(run: Run, judgement: Judgement) -> Path:
+    """Write ``report.html`` beside a judged Run, its twin beside it where there is one, and return its path."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("reports"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    page = environment.get_template("report.html").render(_content(run, twin, judgement))
+    page = environment.get_template("report.html").render(_content(run, judgement))
     file = run.path / REPORT
     file.write_text(page, encoding="utf-8")
     return file
 
 
-def terminal_table(run: Run, twin: Run | None = None) -> str:
+def terminal_table(run: Run, judgement: Judgement) -> str:
     """Return a short table for the terminal, with the same verdict and figures as the page."""
-    judgement = judge(run)
+    twin = run.twin
     lines = [f"{run.manifest['name']}: {judgement.verdict.upper()} - {VERDICTS[judgement.verdict]}"]
     lines += [f"  decided by: {', '.join(judgement.because)}"] if judgement.because else []
     lines.append("")
@@ -70,7 +69,8 @@ def terminal_table(run: Run, twin: Run | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _content(run: Run, twin: Run | None, judgement: Judgement) -> dict[str, Any]:
+def _content(run: Run, judgement: Judgement) -> dict[str, Any]:
+    twin = run.twin
     started = dt.datetime.fromtimestamp(run.manifest["started_unix_ns"] // NS_PER_S, tz=dt.UTC)
     return {
         "run": run.manifest,

@@ -97,6 +97,11 @@ class Run:
         return self.table("accounts")
 
     @property
+    def limits(self) -> pd.DataFrame:
+        """Limits that players set for themselves."""
+        return self.table("limits")
+
+    @property
     def orders(self) -> pd.DataFrame:
         """What an operator asked of the ledger."""
         return self.table("orders")
@@ -233,7 +238,7 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         "name": name,
         "campaign": dict(campaign),
         "seed": seed,
-        "commit": _commit(),
+        "commit": source_commit(),
         "versions": _versions(),
         "host": _host(),
     }
@@ -335,7 +340,8 @@ def write_json(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _commit() -> str:
+def source_commit() -> str:
+    """Return the commit of the source tree that this program runs from, empty if it runs from none."""
     try:
         answer = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True

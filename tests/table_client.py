@@ -22,18 +22,28 @@ class HttpError(Exception):
         self.detail = detail
 
 
-async def call(stack: Stack, path: str, body: dict[str, Any] | None = None, token: str = "") -> dict[str, Any]:
-    """Call the HTTP API; with a body it is a POST."""
+async def call(
+    stack: Stack, path: str, body: dict[str, Any] | None = None, token: str = "", method: str | None = None
+) -> dict[str, Any]:
+    """Call the HTTP API; with a body it is a POST unless a method is named."""
+    return json.loads(await call_raw(stack, path, body, token, method) or b"{}")
+
+
+async def call_raw(
+    stack: Stack, path: str, body: dict[str, Any] | None = None, token: str = "", method: str | None = None
+) -> bytes:
+    """Call the HTTP API and return the answer as it is."""
     request = urllib.request.Request(
         f"{stack.api_url}{path}",
         data=None if body is None else json.dumps(body).encode(),
         headers={"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {}),
+        method=method,
     )
 
-    def send() -> dict[str, Any]:
+    def send() -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
-                return json.loads(answer.read() or b"{}")
+                return answer.read()
         except urllib.error.HTTPError as error:
             with error:
                 raise HttpError(error.code, error.read().decode()) from None

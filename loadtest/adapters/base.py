@@ -8,6 +8,7 @@ another system translates into them.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -53,6 +54,14 @@ class Arrived(NamedTuple):
     message: ServerMessage
     kernel_ns: int
     app_ns: int
+
+
+class ShownResult(NamedTuple):
+    """A result that a lobby shows: of which table and round, and the outcome."""
+
+    table: int
+    round_id: int
+    outcome: int
 
 
 class PlayerLink(Protocol):
@@ -118,8 +127,8 @@ class TargetAdapter(ABC):
         """Say where to connect; ``avoid`` names a gateway that just failed, or is empty. Here: always the target."""
         return Placement("target", 0, self.target.url, token)
 
-    def lobby(self) -> None:
-        """Read the lobby, as somebody does who looks for a table. Here: there is none."""
+    def lobby(self) -> Sequence[ShownResult]:
+        """Read the lobby, as somebody does who looks for a table; return the results that it shows. Here: none."""
         raise OperationalError(f"{self.target.url} has no lobby")
 
     def place_viewer(self, token: str, table: int, avoid: str) -> EdgePlacement:  # noqa: ARG002 - as above

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from loadtest.adapters.base import Arrived, EdgePlacement, Placement, Target, TargetAdapter
+from loadtest.adapters.base import Arrived, EdgePlacement, Placement, ShownResult, Target, TargetAdapter
 from loadtest.adapters.http import JsonClient
 from loadtest.clock import HostClock
 from loadtest.operations import Operation
@@ -142,9 +142,13 @@ class LiveTable(TargetAdapter):
         with self._client() as client:
             return str(client.post("/v1/login", body)["token"])
 
-    def lobby(self) -> None:
+    def lobby(self) -> list[ShownResult]:
         """Read the lobby."""
-        self._tables()
+        return [
+            ShownResult(table["table"], *shown)
+            for table in self._tables()
+            for shown in zip(table["recent_rounds"], table["recent"], strict=True)
+        ]
 
     def place(self, token: str, table: int, avoid: str) -> Placement:
         """Return a gateway and a ticket for it."""

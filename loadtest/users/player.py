@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
-from loadtest.pushed import NewsRows, pushes_of
+from loadtest.pushed import NewsRows, pushes_of, shown_in
 from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.reactor import Reactor
@@ -94,6 +94,7 @@ class Player:
     _connections: int = 0
     _seated_ns: int = 0
     _avoid: str = ""
+    _seen_in_lobby: set[tuple[int, int]] = field(default_factory=set)
 
     def run(self) -> None:
         """Live from arrival to leaving."""
@@ -135,7 +136,9 @@ class Player:
         return self._sit_down(due_ns)
 
     def _look(self) -> bool:
-        self.adapter.lobby()
+        lobby = self.adapter.lobby()
+        for push in shown_in(lobby, self._seen_in_lobby, self.script.arrival.player, self._connections):
+            self.recorder.push(push)
         return True
 
     def _sit_down(self, due_ns: int) -> tuple[PlayerLink | None, Seat | None]:

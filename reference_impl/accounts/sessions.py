@@ -4,27 +4,16 @@ A token is a signed JWT (HS256) that names its session; whether it opens anythin
 that ending the row revokes the token at once. Sockets follow within a second or two: gateways ask who was sent away.
 """
 
-import asyncio
-import logging
 import secrets
-import time
-from collections.abc import Callable, Mapping
 
-import asyncpg
-import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from msgspec import Struct
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
-from reference_impl.accounts.players import Players
 from reference_impl.accounts.store import DURABLY, Store
-from reference_impl.domain.ids import AccountKind, account_id, account_number
-from reference_impl.domain.messages import EndedSessions, EndedSince
+from reference_impl.domain.ids import AccountKind, account_id
+from reference_impl.domain.messages import EndedSessions
 from reference_impl.domain.money import Currency
-from reference_impl.domain.units import NS_PER_S
 
 TOKEN_S = 4 * 3600
 ISSUER = "livetable"
@@ -32,12 +21,6 @@ AUDIENCE = "livetable-api"
 SEEN_S = 10
 """A sign of life is written at most so often."""
 ENDED_MAX = 40_000
-SWEEP_S = 1.0
-WAGERS = frozenset({"bets", "cancels"})
-"""Kinds of journal batches that a player's own doing causes."""
-DATABASE_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-
-log = logging.getLogger(__name__)
 
 _LOCK = "SELECT 1 FROM accounts.player WHERE id = $1 FOR UPDATE"
 _END_FORMER = """
@@ -57,11 +40,6 @@ _END_IDLE = """
 _ENDED = """
     SELECT id, (extract(epoch FROM ended_at) * 1000)::bigint AS ms FROM accounts.session
     WHERE ended_at > to_timestamp($1::double precision / 1000) ORDER BY ended_at LIMIT $2
-"""
-_ACTIVE = """
-    UPDATE accounts.session SET seen_at = greatest(seen_at, to_timestamp(u.at_s))
-    FROM unnest($1::bigint[], $2::double precision[]) AS u (player, at_s)
-    WHERE session.player = u.player AND ended_at IS NULL
 """
 
 
@@ -122,11 +100,6 @@ class Sessions:
         """End the sessions that gave no sign of life for too long."""
         await self._store.pool.execute(_END_IDLE, self._idle_s)
 
-    async def seen(self, last_unix_ns: Mapping[int, int]) -> None:
-        """Note when players last did something, by player, Unix ns."""
-        seconds = [at_ns / NS_PER_S for at_ns in last_unix_ns.values()]
-        await self._store.pool.execute(_ACTIVE, list(last_unix_ns), seconds)
-
     async def ended_since(self, unix_ms: int) -> EndedSessions:
         """Return the sessions that ended after an instant, oldest first, at most :data:`ENDED_MAX`."""
         rows = await self._store.pool.fetch(_ENDED, unix_ms, ENDED_MAX)
@@ -140,67 +113,3 @@ class Sessions:
         expires = claims.get("exp")
         genuine = claims.get("iss") == ISSUER and claims.get("aud") == AUDIENCE and "sid" in claims
         return claims if genuine and isinstance(expires, int) and expires > now_unix_s else None
-
-
-class Wagers(Struct, frozen=True):
-    """What a sign of life is read from: the accounts of a batch of bets. Its other fields are there and skipped."""
-
-    kind: str
-    account: list[int] = []
-
-
-class SessionKeeper:
-    """The role that follows who is active, ends idle sessions and tells gateways which sessions ended.
-
-    It lives off the journal's events, away from the bets' own way: a bet is a sign of life when it is in the ledger.
-
-    Parameters
-    ----------
-    store : Store
-        The accounts' database.
-    players, sessions
-        What is kept there.
-    bus : nats.aio.client.Client
-        A connected NATS client.
-    """
-
-    def __init__(self, store: Store, players: Players, sessions: Sessions, bus: Client) -> None:
-        self._store = store
-        self._players = players
-        self._sessions = sessions
-        self._bus = bus
-        self._active: dict[int, int] = {}
-
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until cancelled."""
-        await self._store.open()
-        await self._bus.subscribe("sessions.ended", cb=self._tell)
-        await self._bus.subscribe("ledger.*", cb=self._notice)
-        ready()
-        while True:
-            try:
-                await self._sweep()
-            except DATABASE_LOST as error:
-                log.warning("sessions: signs of life wait for the database: %s", error)
-            await asyncio.sleep(SWEEP_S)
-
-    async def _notice(self, msg: Msg) -> None:
-        wagers = msgspec.json.decode(msg.data, type=Wagers)
-        if wagers.kind in WAGERS:
-            self._active.update(dict.fromkeys(map(account_number, wagers.account), time.time_ns()))
-
-    async def _sweep(self) -> None:
-        if self._active:
-            active, self._active = self._active, {}
-            await self._sessions.seen(active)
-        await self._sessions.end_idle()
-        await self._players.forget_old_attempts()
-
-    async def _tell(self, msg: Msg) -> None:
-        since = msgspec.msgpack.decode(msg.data, type=EndedSince)
-        try:
-            ended = await self._sessions.ended_since(since.unix_ms)
-        except DATABASE_LOST as error:
-            log.warning("sessions: gateways wait for the database: %s", error)
-            return
-        await msg.respond(msgspec.msgpack.encode(ended))

@@ -12,6 +12,7 @@ import asyncio
 import asyncpg
 
 CONNECTIONS_MAX = 4
+DATABASE_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 DURABLY = "SET LOCAL synchronous_commit = on"
 
 _SCHEMA = """
@@ -49,6 +50,49 @@ CREATE TABLE IF NOT EXISTS accounts.session (
 CREATE UNIQUE INDEX IF NOT EXISTS one_session_a_player ON accounts.session (player) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS session_ended ON accounts.session (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS session_seen ON accounts.session (seen_at) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS session_of_player ON accounts.session (player, opened_at);
+ALTER TABLE accounts.session ADD COLUMN IF NOT EXISTS acknowledged_at timestamptz;
+CREATE TABLE IF NOT EXISTS accounts.session_sum (
+    session text NOT NULL,
+    kind smallint NOT NULL,
+    n bigint NOT NULL,
+    amount_minor numeric NOT NULL,
+    PRIMARY KEY (session, kind)
+);
+CREATE TABLE IF NOT EXISTS accounts.followed (
+    shard smallint PRIMARY KEY,
+    batch bigint NOT NULL,
+    place bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS accounts.time_limit (
+    player bigint PRIMARY KEY,
+    account bigint NOT NULL,
+    amount_ns bigint NOT NULL,
+    next_amount_ns bigint,
+    next_from_ns bigint,
+    used_up_on bigint NOT NULL DEFAULT -1
+);
+CREATE TABLE IF NOT EXISTS accounts.operator (
+    name text PRIMARY KEY,
+    password_hash text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS accounts.operator_session (
+    token bytea PRIMARY KEY,
+    operator text NOT NULL REFERENCES accounts.operator,
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at timestamptz
+);
+CREATE TABLE IF NOT EXISTS accounts.operator_order (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    operator text NOT NULL,
+    what text NOT NULL,
+    target text NOT NULL,
+    reason text NOT NULL,
+    answered_at timestamptz,
+    answer text
+);
 COMMIT;
 """
 

@@ -4,12 +4,18 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from reference_impl.domain.games.game import OUTCOME_MAX
 from reference_impl.domain.ids import PLAYER_ID_MAX, TABLE_ID_MAX
+from reference_impl.domain.lobby import TableInLobby
 from reference_impl.domain.money import Currency
 
 PLAYERS_A_CALL_MAX = 1000
 
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+TEXT = r"^[^\u0000]*$"
+"""PostgreSQL keeps every character but one."""
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64, pattern=TEXT)]
+Why: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=TEXT)]
 Password: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 NodeName: TypeAlias = Annotated[str, Meta(max_length=64)]
 
@@ -85,14 +91,14 @@ class PlayersToOpen(Struct, forbid_unknown_fields=True):
 class Correction(Struct, forbid_unknown_fields=True):
     """The outcome that a settled round should have had, and why."""
 
-    outcome: Annotated[int, Meta(ge=0)]
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    outcome: Annotated[int, Meta(ge=0, le=OUTCOME_MAX)]
+    reason: Why
 
 
 class Scope(Struct, forbid_unknown_fields=True):
     """Which tables are meant: all, those of a game, or one; and why."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Why
     game: str = ""
     table: Annotated[int, Meta(ge=0, le=TABLE_ID_MAX)] = 0
 
@@ -107,20 +113,67 @@ class Ordered(Struct):
 class Reason(Struct, forbid_unknown_fields=True):
     """Why the operator does something; it is kept with what was done."""
 
-    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Why
 
 
-class TableInLobby(Struct):
-    """A table as the lobby shows it. ``recent`` are outcomes, newest first, the last round's held back."""
+class NewOperator(Struct, forbid_unknown_fields=True):
+    """An operator to be registered."""
+
+    name: Name
+    password: Annotated[str, Meta(min_length=12, max_length=128)]
+
+
+class OperatorIn(Struct):
+    """The token, and whose it is."""
+
+    token: str
+    operator: str
+
+
+class SettledRound(Struct):
+    """A settled round; the newest is here before screens have shown it."""
+
+    round: int
+    outcome: int
+    result: str
+
+
+class TableAtDesk(Struct):
+    """A table as the operator sees it; ``note`` is why it is idle, ``settled`` newest first."""
 
     table: int
     game: str
     phase: str
     round: int
-    opens_at_unix_ns: int
-    closes_at_unix_ns: int
-    recent: list[int]
-    recent_results: list[str]
+    note: str
+    settled: list[SettledRound]
+
+
+class Desk(Struct):
+    """What the operator sees at once."""
+
+    operator: str
+    tables: list[TableAtDesk]
+
+
+class OrderOnRecord(Struct):
+    """An order: who, when, what, why, and what came of it; nobody knows the latter if there is no answer."""
+
+    id: int
+    at_unix_ns: int
+    operator: str
+    what: str
+    target: str
+    reason: str
+    answer: str | None
+
+
+class OutcomeWords(Struct):
+    """An outcome of a game in words."""
+
+    game: str
+    outcome: int
+    result: str
 
 
 class TablesInLobby(Struct):
@@ -148,3 +201,4 @@ class Rules(Struct):
     statuses: dict[str, int]
     stake_minor_min: int
     stake_minor_max: int
+    decisions: list[str]

@@ -1,20 +1,35 @@
 """What the operator may do to rounds, tables and players; every order has a reason, kept with what was done."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import nats.errors
-from litestar import Controller, Request, post
+from litestar import Controller, Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.params import Parameter
 from nats.aio.client import Client
 
-from reference_impl.api.admin import operated
-from reference_impl.api.messages import Correction, Ordered, Reason, Scope
+from reference_impl.api.account import totals_of
+from reference_impl.api.account_messages import PastSession, PlayerSeen
+from reference_impl.api.admin import PlayerId, on_record, operated
+from reference_impl.api.lobby import tables_at_desk
+from reference_impl.api.messages import (
+    Correction,
+    Desk,
+    Ordered,
+    OrderOnRecord,
+    OutcomeWords,
+    Reason,
+    Scope,
+    TableAtDesk,
+)
+from reference_impl.api.services import Services
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.games.catalogue import GAMES, game_at
-from reference_impl.domain.ids import table_of
+from reference_impl.domain.games.game import OUTCOME_MAX
+from reference_impl.domain.ids import round_no_of, table_of
 from reference_impl.domain.messages import CorrectOrder, Done, Refused, StopOrder, TableOrder, VoidOrder
 
 ORDER_S_MAX = 5.0
@@ -24,51 +39,123 @@ _decode = msgspec.msgpack.Decoder(Done | Refused).decode
 
 
 class OperatorController(Controller):
-    """Orders of the operator."""
+    """Orders of the operator, and what the operator looks at."""
 
     path = "/admin"
 
     @post("/rounds/{known:int}/void")
     async def void(self, request: Request[Any, Any, State], known: int, data: Reason, state: State) -> Ordered:
         """Void the running round of a table: every stake is returned."""
-        bus = operated(request, state).bus
-        return await _one(bus, known, VoidOrder(known, data.reason))
+        desk, operator = await operated(request, state)
+        async with on_record(desk, operator, "void", _round(known), data.reason):
+            return await _one(desk, known, VoidOrder(known, data.reason))
 
     @post("/rounds/{known:int}/correct")
     async def correct(self, request: Request[Any, Any, State], known: int, data: Correction, state: State) -> Ordered:
         """Give a settled round another outcome, once; what bets are owed is paid or taken back."""
-        bus = operated(request, state).bus
-        return await _one(bus, known, CorrectOrder(known, data.outcome, data.reason))
+        desk, operator = await operated(request, state)
+        async with on_record(desk, operator, f"correct to {data.outcome}", _round(known), data.reason):
+            return await _one(desk, known, CorrectOrder(known, data.outcome, data.reason))
 
     @post("/tables/stop")
     async def stop(self, request: Request[Any, Any, State], data: Scope, state: State) -> Ordered:
         """Let tables start no new round: all, those of a game, or one. The running rounds are finished."""
-        known = operated(request, state)
-        tables = _tables(data, known.config.games, known.config.tables)
-        return await _all(known.bus, tables, StopOrder(True, data.reason))
+        return await _stop(request, state, data, stopped=True)
 
     @post("/tables/go")
     async def go(self, request: Request[Any, Any, State], data: Scope, state: State) -> Ordered:
         """Let stopped tables go on."""
-        known = operated(request, state)
-        tables = _tables(data, known.config.games, known.config.tables)
-        return await _all(known.bus, tables, StopOrder(False, data.reason))
+        return await _stop(request, state, data, stopped=False)
 
     @post("/players/{player:int}/disable")
     async def disable(
-        self, request: Request[Any, Any, State], player: int, data: Reason, state: State
+        self, request: Request[Any, Any, State], player: PlayerId, data: Reason, state: State
     ) -> dict[str, bool]:
         """Let a player play no more: sockets are closed within seconds; bets that were taken stand and are settled."""
-        known = operated(request, state)
-        await known.players.bar(player, data.reason)
-        return {"ended": await known.sessions.end(player, f"operator: {data.reason}")}
+        known, operator = await operated(request, state)
+        async with on_record(known, operator, "disable", f"player {player}", data.reason):
+            await known.players.bar(player, data.reason)
+            return {"ended": await known.sessions.end(player, f"operator: {data.reason}")}
 
     @post("/players/{player:int}/enable")
     async def enable(
-        self, request: Request[Any, Any, State], player: int, data: Reason, state: State
+        self, request: Request[Any, Any, State], player: PlayerId, data: Reason, state: State
     ) -> dict[str, bool]:
         """Let a player log in again."""
-        return {"lifted": await operated(request, state).players.lift(player, data.reason)}
+        known, operator = await operated(request, state)
+        async with on_record(known, operator, "enable", f"player {player}", data.reason):
+            return {"lifted": await known.players.lift(player, data.reason)}
+
+    @post("/sessions/recount", status_code=202)
+    async def recount(self, request: Request[Any, Any, State], data: Reason, state: State) -> dict[str, bool]:
+        """Count anew, from the event stream's first batch, what was played in every session."""
+        known, operator = await operated(request, state)
+        async with on_record(known, operator, "recount", "all sessions", data.reason):
+            await known.presence.forget_counts()
+        return {"begun": True}
+
+    @get("/desk")
+    async def desk(self, request: Request[Any, Any, State], state: State) -> Desk:
+        """Return every table: where it stands, why it waits, and its last settled rounds."""
+        known, operator = await operated(request, state)
+        tables = {table.table: table for table in tables_at_desk(known.lobby)}
+        games = known.config.games
+        every = range(1, known.config.tables + 1)
+        return Desk(
+            operator, [tables.get(n) or TableAtDesk(n, game_at(games, n).name, "idle", 0, "", []) for n in every]
+        )
+
+    @get("/orders")
+    async def orders(
+        self,
+        request: Request[Any, Any, State],
+        state: State,
+        before: Annotated[int, Parameter(ge=0, le=1 << 62)] = 1 << 62,
+    ) -> list[OrderOnRecord]:
+        """Return who ordered what, when and why, newest first, a page of 50."""
+        known, _ = await operated(request, state)
+        return [OrderOnRecord(*one) for one in await known.orders.newest(before)]
+
+    @get("/players/{player:int}")
+    async def player(self, request: Request[Any, Any, State], player: PlayerId, state: State) -> PlayerSeen:
+        """Return a player, and the player's last sessions with what was played in them."""
+        known, _ = await operated(request, state)
+        found = await known.players.find(player)
+        if found is None:
+            raise HTTPException(f"there is no player {player}", status_code=404)
+        past = [
+            PastSession(one.id, one.opened_unix_ns, one.ended_unix_ns, one.ended_by, totals_of(one.play))
+            for one in await known.presence.sessions(player)
+        ]
+        return PlayerSeen(player, *found, past)
+
+    @get("/games/{game:str}/outcomes/{outcome:int}")
+    async def outcome(
+        self,
+        request: Request[Any, Any, State],
+        game: str,
+        outcome: Annotated[int, Parameter(ge=0, le=OUTCOME_MAX)],
+        state: State,
+    ) -> OutcomeWords:
+        """Return an outcome in words, before a round is corrected to it."""
+        await operated(request, state)
+        if game not in GAMES or not GAMES[game].is_outcome(outcome):
+            raise HTTPException(f"{outcome} is no outcome of '{game}'", status_code=404)
+        return OutcomeWords(game, outcome, GAMES[game].describe(outcome))
+
+
+def _round(known: int) -> str:
+    return f"table {table_of(known)} round {round_no_of(known)} ({known})"
+
+
+async def _stop(request: Request[Any, Any, State], state: State, data: Scope, *, stopped: bool) -> Ordered:
+    known, operator = await operated(request, state)
+    tables = _tables(data, known.config.games, known.config.tables)
+    target = f"table {data.table}" if data.table else f"tables of {data.game}" if data.game else "all tables"
+    async with on_record(known, operator, "stop" if stopped else "let go on", target, data.reason) as order:
+        ordered = await _all(known.bus, tables, StopOrder(stopped, data.reason))
+        order.answer = f"done at {len(ordered.tables)}, refused at {len(ordered.refused)} tables"
+        return ordered
 
 
 def _tables(scope: Scope, games: tuple[str, ...], tables: int) -> list[int]:
@@ -83,10 +170,12 @@ def _tables(scope: Scope, games: tuple[str, ...], tables: int) -> list[int]:
     ]
 
 
-async def _one(bus: Client, round_id: int, order: TableOrder) -> Ordered:
+async def _one(known: Services, round_id: int, order: TableOrder) -> Ordered:
     table = table_of(round_id)
+    if not 1 <= table <= known.config.tables:
+        raise HTTPException(f"round {round_id} is of no table here", status_code=404)
     try:
-        reply = await _ask(bus, table, order)
+        reply = await _ask(known.bus, table, order)
     except OutcomeUnknownError as error:
         raise HTTPException(str(error), status_code=503) from None
     if isinstance(reply, Refused):

@@ -27,6 +27,12 @@ def index() -> Response[str]:
     return _page("index.html")
 
 
+@get("/operator", sync_to_thread=False, include_in_schema=False)
+def operator() -> Response[str]:
+    """Return the operator's page."""
+    return _page("operator.html")
+
+
 @get("/probe", sync_to_thread=False, include_in_schema=False)
 def probe() -> Response[str]:
     """Return the page that measures pictures."""
@@ -41,4 +47,4 @@ def handlers() -> list[Any]:
         cache_control=CacheControlHeader(no_cache=True),
         include_in_schema=False,
     )
-    return [index, probe, files]
+    return [index, operator, probe, files]

@@ -8,7 +8,8 @@ from litestar import Controller, Request, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 
-from reference_impl.accounts.players import BarredError, LockedError
+from reference_impl.accounts.passwords import LockedError
+from reference_impl.accounts.players import BarredError
 from reference_impl.api import asyncapi
 from reference_impl.api.messages import (
     EdgePlace,
@@ -82,6 +83,7 @@ class PublicController(Controller):
             {status.name.lower(): int(status) for status in Status},
             limits.stake_minor_min,
             limits.stake_minor_max,
+            list(game.stages.decisions) if game.stages else [],
         )
 
     @get("/asyncapi.json", sync_to_thread=False, include_in_schema=False)

@@ -1,20 +1,35 @@
 """What the handlers of the API share."""
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import HTTPException, NotAuthorizedException
 from nats.aio.client import Client
 
+from reference_impl.accounts.operators import Operators
+from reference_impl.accounts.orders import Orders
 from reference_impl.accounts.players import Players
+from reference_impl.accounts.presence import Presence
 from reference_impl.accounts.sessions import Sessions
-from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
+from reference_impl.bus import ask_wallet
 from reference_impl.domain.bets import TableLimits
+from reference_impl.domain.errors import OutcomeUnknownError
+from reference_impl.domain.ids import shard_of
+from reference_impl.domain.lobby import Lobby
+from reference_impl.domain.messages import ControlRequest, Refused
+from reference_impl.domain.rates import TokenBucket
 from reference_impl.domain.seamless import Conventions
+
+ASKS_PER_S, ASKS_BURST = 5.0, 30
+"""How often a player may ask about the own account, or change it."""
+ASKING_MAX = 100_000
+"""Players whose asking is counted; beyond, all counts begin anew."""
+
+Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +81,23 @@ class Services:
     config: ApiConfig
     players: Players
     sessions: Sessions
+    presence: Presence
+    operators: Operators
+    orders: Orders
     placer: Placer
     lobby: Lobby
     bus: Client
+    asking: dict[int, TokenBucket] = field(default_factory=dict)
+
+    async def ask(self, account: int, request: ControlRequest, expected: type[Reply]) -> Reply:
+        """Ask the wallet of an account's shard, or refuse the request that is being answered."""
+        try:
+            reply = await ask_wallet(self.bus, shard_of(account, self.config.shards), request, expected)
+        except OutcomeUnknownError as error:
+            raise HTTPException(str(error), status_code=503) from None
+        if isinstance(reply, Refused):
+            raise HTTPException(reply.reason, status_code=503)
+        return reply
 
 
 def services(state: State) -> Services:
@@ -83,6 +112,17 @@ async def signed_in(request: Request[Any, Any, State], known: Services) -> tuple
     if who is None:
         raise NotAuthorizedException("the session has ended; log in again")
     return who
+
+
+async def own_account(request: Request[Any, Any, State], known: Services) -> tuple[int, str]:
+    """Return the account and the session of the player who asks, or refuse whoever asks too often."""
+    account, session = await signed_in(request, known)
+    if len(known.asking) >= ASKING_MAX:
+        known.asking.clear()
+    bucket = known.asking.setdefault(account, TokenBucket(ASKS_PER_S, ASKS_BURST))
+    if not bucket.take(time.monotonic_ns()):
+        raise HTTPException(f"too many requests: at most {ASKS_PER_S:g} a second", status_code=429)
+    return account, session
 
 
 def bearer(request: Request[Any, Any, State]) -> str:

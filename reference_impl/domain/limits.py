@@ -5,6 +5,7 @@ The rule reads no clock: whoever sets a limit says what time it is and from when
 Invariants
 ----------
 * At most one change waits. A newer decision replaces it, whatever it was.
+* A time-out or an exclusion ends when it was said to end, or later: an earlier instant waits until then.
 * What counts against a loss limit is what was staked less what came back since the limit exists, in the period of the
   player's last bet. What comes back later counts there too.
 """
@@ -24,7 +25,11 @@ _DAY_NS = 24 * 3600 * NS_PER_S
 
 
 class LimitKind(IntEnum):
-    """What is limited. The last two hold an instant, in Unix ns, until which nothing may be staked."""
+    """What is limited.
+
+    ``TIME_OUT`` and ``EXCLUSION`` hold an instant, in Unix ns, until which nothing may be staked. ``TIME_DAY`` holds
+    how many ns a day the player may be logged in; who keeps the sessions sets a time-out when they are used up.
+    """
 
     STAKE = 1
     ROUND = 2
@@ -32,6 +37,7 @@ class LimitKind(IntEnum):
     LOSS_WEEK = 4
     TIME_OUT = 5
     EXCLUSION = 6
+    TIME_DAY = 7
 
 
 LOSS_KINDS = (LimitKind.LOSS_DAY, LimitKind.LOSS_WEEK)
@@ -47,6 +53,16 @@ def period_of(kind: LimitKind, now_ns: int) -> int:
     return 0
 
 
+def day_starts_ns(now_ns: int) -> int:
+    """Return the instant at which the day (UTC) of an instant began."""
+    return now_ns // _DAY_NS * _DAY_NS
+
+
+def next_day_ns(now_ns: int) -> int:
+    """Return the instant at which the next day (UTC) begins."""
+    return day_starts_ns(now_ns) + _DAY_NS
+
+
 @dataclass(slots=True)
 class Limit:
     """One limit of a player.
@@ -56,7 +72,7 @@ class Limit:
     kind : LimitKind
         What it limits.
     amount : int
-        Minor units, or Unix ns for the kinds that hold an instant.
+        Minor units; Unix ns for the kinds that hold an instant; ns for ``TIME_DAY``.
     next_amount, next_from_ns : int or None
         The looser limit that waits, and from when on it holds.
     period, used_minor : int
@@ -80,9 +96,10 @@ class Limit:
         """Ask for another amount: a tighter one holds at once, a looser one from `loosen_at_ns` on."""
         self.amount = self.in_force(now_ns)
         self.next_amount = self.next_from_ns = None
-        looser = amount < self.amount if self.kind in INSTANT_KINDS else amount > self.amount
-        if looser:
-            self.next_amount, self.next_from_ns = amount, loosen_at_ns
+        is_instant = self.kind in INSTANT_KINDS
+        if amount < self.amount if is_instant else amount > self.amount:
+            self.next_amount = amount
+            self.next_from_ns = max(loosen_at_ns, self.amount) if is_instant else loosen_at_ns
         else:
             self.amount = amount
 

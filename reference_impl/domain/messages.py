@@ -273,6 +273,40 @@ class GetBalance(Struct, tag=True, frozen=True):
     account: int
 
 
+class CountVotes(Struct, tag=True, frozen=True):
+    """Ask how a shard's players decided in a closed window, in a game in which they do; ``hand`` is what they saw."""
+
+    round_id: int
+    window: int
+    game: str
+    hand: tuple[int, ...]
+
+
+class GetLimits(Struct, tag=True, frozen=True):
+    """Ask for a player's limits."""
+
+    account: int
+
+
+class GetSums(Struct, tag=True, frozen=True):
+    """Ask what a player's entries of a span of time moved: committed after one instant, and until another."""
+
+    account: int
+    from_unix_ns: int
+    to_unix_ns: int
+
+
+class GetEntries(Struct, tag=True, frozen=True):
+    """Ask for a player's accepted entries of some kinds in ``(after_seq, to_seq]`` of the journal, from either end."""
+
+    account: int
+    after_seq: int
+    to_seq: int
+    kinds: list[int]
+    newest_first: bool
+    rows_max: int
+
+
 class GetUnfinished(Struct, tag=True, frozen=True):
     """Ask for the rounds of a table that are neither settled nor voided in this shard."""
 
@@ -304,7 +338,11 @@ ControlRequest: TypeAlias = (
     | EndTransfers
     | GetTransfer
     | GetBalance
+    | GetLimits
+    | GetSums
+    | GetEntries
     | GetUnfinished
+    | CountVotes
 )
 
 
@@ -346,6 +384,43 @@ class Balance(Struct, tag=True, frozen=True):
     known: bool
 
 
+class LimitRows(Struct, tag=True, frozen=True):
+    """A player's limits: kind, amount, the one that waits and from when on (or neither), period, lost in it."""
+
+    rows: list[tuple[int, int, int | None, int | None, int, int]]
+
+
+class Sums(Struct, tag=True, frozen=True):
+    """A span of the journal, ``(first_seq, last_seq]``: the balance at both ends, what was moved between, by kind."""
+
+    first_seq: int
+    last_seq: int
+    opening_minor: int
+    closing_minor: int
+    kinds: list[int]
+    counts: list[int]
+    sums_minor: list[int]
+
+
+class EntryRow(Struct, array_like=True, frozen=True):
+    """An accepted entry of a player, and when it was committed."""
+
+    seq: int
+    at_unix_ns: int
+    ref: bytes
+    kind: int
+    amount_minor: int
+    balance_minor: int
+    round_id: int
+    selection: int
+
+
+class EntryRows(Struct, tag=True, frozen=True):
+    """A page of a player's entries."""
+
+    rows: list[EntryRow]
+
+
 class Answers(Struct, tag=True, frozen=True):
     """The answers to a batch of operations, in its order."""
 
@@ -364,6 +439,13 @@ class Transfer(Struct, tag=True, frozen=True):
     returned: bool = False
 
 
+class Votes(Struct, tag=True, frozen=True):
+    """How many of a shard's players drew a card in a window, and how many stood."""
+
+    drew: int
+    stood: int
+
+
 class Unfinished(Struct, tag=True, frozen=True):
     """Rounds that still owe their end in this shard, and corrections that were recorded here and not carried out."""
 
@@ -378,7 +460,21 @@ class Refused(Struct, tag=True, frozen=True):
     fenced: bool = False
 
 
-ControlReply: TypeAlias = Taken | Sequenced | Decision | Done | Answers | Transfer | Balance | Unfinished | Refused
+ControlReply: TypeAlias = (
+    Taken
+    | Sequenced
+    | Decision
+    | Done
+    | Answers
+    | Transfer
+    | Balance
+    | LimitRows
+    | Sums
+    | EntryRows
+    | Unfinished
+    | Votes
+    | Refused
+)
 
 
 class VoidOrder(Struct, tag=True, frozen=True):
@@ -410,7 +506,8 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
 
     ``early_ns`` and ``grace_ns`` are the close policy, a :class:`reference_impl.domain.cutoff.Closing`; ``result`` is
-    the outcome in words, for screens that do not draw the game.
+    the outcome in words, for screens that do not draw the game. In games of decisions ``hand`` and ``dealer`` are the
+    cards that lie on the table (0 to 51: rank, then suit), and ``votes`` how many drew and stood in the last window.
     """
 
     table: int
@@ -429,6 +526,9 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     early_ns: int = 0
     grace_ns: int = 0
     corrected: bool = False
+    hand: tuple[int, ...] = ()
+    dealer: tuple[int, ...] = ()
+    votes: tuple[int, ...] = ()
 
 
 class TableEnvelope(Struct, frozen=True):

@@ -120,7 +120,8 @@ PUSHES = Layout(
     (
         ("session", "i"), ("connection", "i"), ("table", "i"), ("epoch", "i"), ("kind", "i"), ("seq", "q"),
         ("round", "q"), ("phase", "i"), ("outcome", "i"), ("commitment", "q"), ("seed", "q"), ("op", "16s"),
-        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_ns", "q"), ("kernel_ns", "q"), ("app_ns", "q"),
+        ("amount", "q"), ("balance", "q"), ("version", "q"), ("media_unix_ns", "q"),
+        ("kernel_ns", "q"), ("app_ns", "q"),
     ),
 )  # fmt: skip
 """A message that a client received unasked: one record, but for payments, which are one record a bet. ``commitment``
@@ -137,10 +138,10 @@ PHASES = Layout(
     (
         ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
         ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
-        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"),
+        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"), ("window", "i"),
     ),
 )  # fmt: skip
-"""A round entered a phase, written by the dealer."""
+"""A round entered a phase, in one of its windows, written by the dealer."""
 
 NODES = Layout(
     "nodes",

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.bets.dealer_outcomes import FEED_S_MAX
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
@@ -60,6 +60,10 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Argon2id cost of players' passwords.
     idle_s : float
         A player who does nothing for so long logs in again.
+    reality_check_s : float
+        A player is reminded so often of the time and the money that a session took; 0 means never.
+    acknowledge_s : float
+        A session whose reminder is not acknowledged for so long ends.
     seamless : Conventions
         How the seamless wallet behaves where providers disagree. Who may call it is told by the environment alone
         (:data:`SECRETS_VARIABLE`), since a configuration is kept with every run.
@@ -84,6 +88,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     record_dir: str = ""
     password_cost: PasswordCost = PasswordCost()
     idle_s: Annotated[float, Meta(gt=0.0)] = 1800.0
+    reality_check_s: Annotated[float, Meta(ge=0.0)] = 3600.0
+    acknowledge_s: Annotated[float, Meta(gt=0.0)] = 300.0
     seamless: Conventions = Conventions()
 
     def __post_init__(self) -> None:
@@ -119,6 +125,7 @@ class Wiring(Struct, frozen=True, kw_only=True):
     origin_port: int
     live_port: int
     edge_ports: list[int]
+    metrics_ports: dict[str, int]
     ticket_secret: bytes
     token_secret: bytes
     playback_secret: bytes
@@ -156,6 +163,7 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         origin_port=port(),
         live_port=port(),
         edge_ports=[port() for _ in range(config.edges)],
+        metrics_ports={name: port() for name in plan(config)},
         ticket_secret=secrets.token_bytes(32),
         token_secret=secrets.token_bytes(32),
         playback_secret=secrets.token_bytes(32),

@@ -12,6 +12,16 @@ QUERIES = {
         FROM journal j, head h ORDER BY j.seq""",
     "accounts": """
         SELECT h.shard, a.id AS account, a.currency, a.balance, a.version FROM account a, head h ORDER BY a.id""",
+    "limits": """
+        SELECT h.shard, j.seq, j.account, j.selection AS kind, j.amount, (s.state->>2)::bigint AS held,
+               (s.state->>3)::bigint AS next_amount, (s.state->>4)::bigint AS next_from_unix_ns,
+               (extract(epoch FROM b.at) * 1000000000)::bigint AS set_unix_ns
+        FROM head h, journal j
+        CROSS JOIN LATERAL (
+            SELECT at, payload::jsonb AS told FROM batch WHERE last_seq >= j.seq ORDER BY id LIMIT 1) b
+        CROSS JOIN LATERAL (
+            SELECT b.told->'limits'->(j.seq - (b.told->>'first_seq')::bigint)::integer AS state) s
+        WHERE j.kind = 17 ORDER BY j.seq""",
     "windows": """
         SELECT h.shard, w.round, w.win AS window, w.table_id AS table, w.opened_seq, w.closed_seq,
                (extract(epoch FROM w.accept_until) * 1000000000)::bigint AS accept_until_unix_ns,

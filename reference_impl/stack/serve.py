@@ -29,9 +29,11 @@ async def serve(config: StackConfig) -> None:
         _say(f"play     {stack.api_url}/   {await _invite(stack)}")
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
         _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
+        _say(f"operate  {stack.api_url}/operator   {await _appoint(stack)}")
         _say(f"admin    token {stack.admin_token}")
         _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")
+        _say(f"metrics  {stack.metrics_targets_path}   (targets for Prometheus)")
         _say("Ctrl-C stops everything")
         await stop.wait()
         _say("stopping")
@@ -57,6 +59,15 @@ async def _invite(stack: Stack) -> str:
     return f"log in as guest, password {password}"
 
 
+async def _appoint(stack: Stack) -> str:
+    """Register an operator; return how to log in."""
+    if stack.config.data_dir:
+        return "log in as an operator whom you registered (POST /v1/admin/operators)"
+    password = secrets.token_urlsafe(9)
+    await asyncio.to_thread(_order, stack, "operators", {"name": "operator", "password": password})
+    return f"log in as operator, password {password}"
+
+
 def open_players(stack: Stack, players: list[dict[str, object]]) -> None:
     """Register players and open their accounts through the API.
 
@@ -65,13 +76,17 @@ def open_players(stack: Stack, players: list[dict[str, object]]) -> None:
     OperationalError
         If the API refuses or does not answer.
     """
+    _order(stack, "players", {"players": players})
+
+
+def _order(stack: Stack, path: str, body: dict[str, object]) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own API on loopback
-        f"{stack.api_url}/v1/admin/players",
-        json.dumps({"players": players}).encode(),
+        f"{stack.api_url}/v1/admin/{path}",
+        json.dumps(body).encode(),
         {"Authorization": f"Bearer {stack.admin_token}", "Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=OPEN_S_MAX):  # noqa: S310 - our own API on loopback
             pass
     except urllib.error.URLError as error:
-        raise OperationalError(f"the API opened no account: {error}") from None
+        raise OperationalError(f"the API did not take {path}: {error}") from None

@@ -1,7 +1,8 @@
 """From a shard's outbox to JetStream: in order, at least once, from any point.
 
 A batch's number is its message id, so a batch that is published twice is stored once. Everything that a consumer needs
-to check the hash chain travels with it: the payload to the letter, and the hash in a header.
+to check the hash chain travels with it: the payload to the letter, and the hash in a header. So does the batch's own
+time, Unix µs, by which what a player did is counted.
 """
 
 import asyncio
@@ -29,7 +30,10 @@ RETRY_S = 0.5
 
 log = logging.getLogger(__name__)
 
-_READ = "SELECT id, topic, payload, hash FROM batch WHERE id > $1 ORDER BY id LIMIT $2"
+_READ = """
+    SELECT id, topic, payload, hash, (extract(epoch FROM at) * 1000000)::bigint AS at_us
+    FROM batch WHERE id > $1 ORDER BY id LIMIT $2
+"""
 _MOVE = "UPDATE relay_cursor SET batch = $1"
 
 
@@ -100,5 +104,8 @@ class Relay:
         stream = self.bus.jetstream()
         for row in rows:
             subject = row["topic"] if "." in row["topic"] else f"{row['topic']}.{self.shard}"
-            headers = {"Nats-Msg-Id": f"{self.shard}-{row['id']}", "Shard": str(self.shard), "Hash": row["hash"].hex()}
+            headers = {
+                "Nats-Msg-Id": f"{self.shard}-{row['id']}", "Shard": str(self.shard), "Hash": row["hash"].hex(),
+                "Committed-Us": str(row["at_us"]),
+            }  # fmt: skip
             await stream.publish(subject, row["payload"].encode(), headers=headers, timeout=ACK_S_MAX)

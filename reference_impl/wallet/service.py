@@ -23,11 +23,16 @@ from reference_impl.domain.ids import account_currency, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
 from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
+from reference_impl.wallet.player_reads import entries_of, limits_of, sums_of
+from reference_impl.wallet.standing import RoundPayouts, count_votes
 from reference_impl.wallet.transfers import Carrier
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
 CHUNK_BETS_MIN, CHUNK_BETS_FIRST, CHUNK_BETS_MAX = 100, 500, 2000
 """Bets that one step of a settlement or a void takes."""
+
+STATEMENTS_WAITING_MAX = 64
+"""Statements that may wait for their turn: one is read at a time, so that others find a connection."""
 
 CHUNK_NS = 15 * NS_PER_MS
 """How long one step of a settlement should take."""
@@ -91,6 +96,8 @@ class _Settlement:
     def __init__(self, ask: m.SettleRound) -> None:
         self._ask = ask
         self._game = game_named(ask.game)
+        stages = self._game.stages
+        self._payouts = RoundPayouts(stages, ask.round_id, ask.outcome) if stages else None
         self._after_seq = 0
         self._bets = CHUNK_BETS_FIRST
 
@@ -104,9 +111,12 @@ class _Settlement:
         if not bets:
             await db.execute("SELECT finish_round($1)", round_id)
             return m.Done(0)
-        selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
-        stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        if self._payouts:
+            payouts = await self._payouts.of(db, bets)
+        else:
+            selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
+            stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
+            payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
         await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
         self._after_seq = bets[-1]["seq"]
@@ -281,8 +291,15 @@ READS: dict[type, Callable[[Database, Any], Any]] = {
     m.GetBalance: _balance,
     m.GetUnfinished: _unfinished,
     m.GetTransfer: _transfer,
+    m.GetLimits: limits_of,
+    m.GetSums: sums_of,
+    m.GetEntries: entries_of,
+    m.CountVotes: count_votes,
 }
 """Requests that read committed state on a connection of their own and never wait for a batch."""
+
+STATEMENTS = (m.GetSums, m.GetEntries)
+"""Reads that take as long as an account has entries."""
 
 
 @dataclass
@@ -311,6 +328,8 @@ class Wallet:
         self._carrier = Carrier(self.shard, self.shards, self.dsn, self.bus, self._end_transfers)
         self._beside = Background(f"shard {self.shard}")
         self._reader: asyncpg.Pool | None = None
+        self._statements = asyncio.Semaphore(1)
+        self._statements_waiting = 0
         self._decode_bets = msgspec.msgpack.Decoder(m.BetBatch).decode
         self._decode_control = msgspec.msgpack.Decoder(m.ControlRequest).decode
 
@@ -362,8 +381,18 @@ class Wallet:
 
     async def _carry_out(self, ask: m.ControlRequest) -> m.ControlReply:
         if read := READS.get(type(ask)):
-            return await self._read(read, ask)
+            return await (self._read_statement if isinstance(ask, STATEMENTS) else self._read)(read, ask)
         return await self._writer.control(step_of(ask))
+
+    async def _read_statement(self, read: Callable[[Database, Any], Any], ask: m.ControlRequest) -> m.ControlReply:
+        if self._statements_waiting >= STATEMENTS_WAITING_MAX:
+            return m.Refused(f"{self._statements_waiting} statements wait already, limit {STATEMENTS_WAITING_MAX}")
+        self._statements_waiting += 1
+        try:
+            async with self._statements:
+                return await self._read(read, ask)
+        finally:
+            self._statements_waiting -= 1
 
     async def _read(self, read: Callable[[Database, Any], Any], ask: m.ControlRequest) -> m.ControlReply:
         if self._reader is None:

@@ -1,16 +1,21 @@
 // The page: which view is on, who is logged in.
 
+import { AccountView } from "./account.js";
 import { ApiError, lobby, logIn, logOut, rules } from "./api.js";
 import { faces, LobbyView } from "./lobby.js";
+import { Reminder } from "./reminder.js";
 import { TableView } from "./table.js";
 
 const $ = (id) => document.getElementById(id);
 const view = $("view");
 let open;
+let reminder;
 
 const token = () => sessionStorage.getItem("token") ?? "";
 
 function forget() {
+  reminder?.close();
+  reminder = undefined;
   sessionStorage.removeItem("token");
   location.hash = "";
   route();
@@ -23,7 +28,7 @@ function show(template) {
   $("link").textContent = "";
   $("purse").hidden = template !== "table-view";
   $("balance").textContent = "–";
-  $("log-out").hidden = !token();
+  $("log-out").hidden = $("to-account").hidden = !token();
   document.body.dataset.view = template;
 }
 
@@ -61,17 +66,25 @@ async function showTable(table) {
   });
 }
 
+function leave() {
+  logOut(token()).catch(() => {}); // the session ends by itself when it is idle
+  forget();
+}
+
 async function route() {
   if (!token()) return showLogIn();
+  reminder ??= new Reminder($("reminder"), token(), { leave, expired: forget });
+  if (location.hash === "#account") {
+    show("account-view");
+    open = new AccountView(view.querySelector(".account"), token(), { expired: forget });
+    return;
+  }
   const table = /^#table-(\d{1,5})$/.exec(location.hash);
   if (table) return showTable(Number(table[1]));
   show("lobby-view");
   open = new LobbyView(view, await rules(1));
 }
 
-$("log-out").addEventListener("click", () => {
-  logOut(token()).catch(() => {}); // the session ends by itself when it is idle
-  forget();
-});
+$("log-out").addEventListener("click", leave);
 addEventListener("hashchange", route);
 route();

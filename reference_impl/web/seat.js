@@ -6,6 +6,7 @@
 
 import { place } from "./api.js";
 import { hereMs, ServerClock } from "./clock.js";
+import { newId } from "./ids.js";
 
 const PING_MS = 2000;
 const FIRST_PINGS = 5;
@@ -220,11 +221,4 @@ export class Seat extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-// 32 hexadecimal digits, the first of the low half below 8: ids are 63-bit numbers there.
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[8] &= 0x7f;
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

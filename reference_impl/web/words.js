@@ -29,6 +29,12 @@ const REASONS = {
   bad_amount: "outside the table's limits",
   bad_selection: "no such place on the layout",
   overloaded: "the table is busy, nothing was taken",
+  stake_limit: "above your own limit of one bet",
+  round_limit: "above your own limit of a round",
+  loss_limit: "above your own limit of losses",
+  time_out: "you are taking a break",
+  excluded: "you are excluded from play",
+  wrong_currency: "this account is in another currency",
 };
 
 export const reasonFor = (status, statuses) => {

@@ -13,13 +13,14 @@ from msgspec import to_builtins
 from reports.checks.answers import acknowledged_is_durable, answers_agree, unknowns_resolved
 from reports.checks.audit import trail_equals_ledger
 from reports.checks.deadline import no_early_rejection, no_late_bet
-from reports.checks.events import events_complete, outcomes_verified, spoilers
+from reports.checks.events import events_complete, outcomes_verified
 from reports.checks.exercised import exercised
 from reports.checks.fairness import fairness
 from reports.checks.history import History
 from reports.checks.money import account_chains, conservation, non_negative
 from reports.checks.orders import orders_kept
 from reports.checks.settlement import settled_once
+from reports.checks.spoilers import spoilers
 from reports.checks.timeline import timeline
 from reports.checks.told import told_truly
 from reports.checks.verdict import Verdict, skipped
@@ -75,7 +76,7 @@ CHECKS: Final[dict[str, Check]] = {
         ("ledger", "rounds", "messages"),
     ),
     "spoilers": Check(
-        spoilers, "Did nothing tell an outcome before its result was announced?", ("rounds", "pushes")
+        spoilers, "Did no message, balance, lobby or picture tell an outcome before its time?", ("rounds", "pushes")
     ),
     "fairness": Check(
         fairness, "Had every refusal its reason?", ("ledger", "rounds")

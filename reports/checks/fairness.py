@@ -9,13 +9,9 @@ from reference_impl.domain.records import Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS
 from reports.checks.history import History, opened_seq, taken
 from reports.checks.ordering import Integers, Mask, positions
+from reports.checks.own_limits import OWN_LIMITS, own_limits
 from reports.checks.verdict import Rule, Verdict, first_broken, ok, unknown
 from reports.checks.view import View
-
-OWN_LIMITS = tuple(
-    map(int, (Status.STAKE_LIMIT, Status.ROUND_LIMIT, Status.LOSS_LIMIT, Status.TIME_OUT, Status.EXCLUDED))
-)
-"""Refusals by what a player asked to be protected from."""
 
 DECILES = 10
 SAMPLE_MAX = 200_000
@@ -29,6 +25,7 @@ def fairness(history: History) -> Verdict:
 
     Notes
     -----
+    Players' own limits are looked at from both sides: what they forbid must have been refused.
     Whether a refusal as *too late* was right is asked by ``no_early_rejection``. A fault excuses lateness and overload,
     and none of the refusals here. Overload is an honest answer and is counted.
     """
@@ -46,11 +43,14 @@ def fairness(history: History) -> Verdict:
     known = account >= 0
     same_currency = known & (taken(history.accounts, "currency", account) == rows["currency"].to_numpy())
     cancelled = np.isin(rows["op"].to_numpy(), _cancelled(history))
+    own = own_limits(history)
     counts = {
         "refused": len(rows),
         "overloaded": int((status == int(Status.OVERLOADED)).sum()),
         "late": int((status == int(Status.WINDOW_CLOSED)).sum()),
         "funds": int((status == int(Status.INSUFFICIENT_FUNDS)).sum()),
+        "own_limits": int(np.isin(status, OWN_LIMITS).sum()),
+        "judged_by_own_limits": own.judged,
     }
     broken = first_broken(
         (
@@ -67,6 +67,7 @@ def fairness(history: History) -> Verdict:
                  (status == int(Status.CONFLICT)) & once),
             Rule("a bet refused as cancelled that nobody cancelled", rows,
                  (status == int(Status.CANCELLED)) & ~cancelled),
+            *own.rules,
         ),
         **counts,
     )  # fmt: skip
@@ -74,11 +75,8 @@ def fairness(history: History) -> Verdict:
         return broken
     if judged.any() and limits is None:
         return unknown(f"{int(judged.sum()):,} bets were refused by limits that are not on record", **counts)
-    counts["own_limits"] = int(np.isin(status, OWN_LIMITS).sum())
-    if counts["own_limits"]:
-        return unknown(
-            f"{counts['own_limits']:,} bets were refused by players' own limits, which no Run holds", **counts
-        )
+    if own.undecided:
+        return unknown(f"{own.undecided:,} bets fall under players' own limits whose times are not on record", **counts)
     deciles = latency_deciles(history)
     message = f"all {len(rows):,} refusals have their reason"
     if len(deciles) > 1:

@@ -13,7 +13,7 @@ from reference_impl.domain.ids import AccountKind
 from reference_impl.domain.ledger import DIRECTION
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
-from reports.checks.ordering import Integers, Mask, group_starts, positions, running_max, stable_order
+from reports.checks.ordering import Integers, Mask, group_starts, positions, stable_order
 from reports.checks.view import View
 from reports.columns import TABLES
 from reports.run import Run
@@ -105,20 +105,28 @@ class Chain:
         shifted[self.starts] = 0
         return shifted
 
+    @cached_property
+    def _moved(self) -> Integers:
+        """The places of movements, in order."""
+        return np.flatnonzero(self.of("moved") != 0)
+
     def at_version(self, accounts: Integers, versions: Integers) -> Integers:
         """Return the places of the entries that brought accounts to versions, or -1 if none did."""
-        version, moved = self.of("version"), np.flatnonzero(self.of("moved") != 0)
-        heads = np.flatnonzero(self.starts)
-        group = positions(self.of("account")[heads], accounts)
+        ledger, moved, heads = self._ledger, self._moved, np.flatnonzero(self.starts)
+        group = positions(ledger["account"].to_numpy()[self.rows[heads]], accounts)
         if not len(heads):
             return group
         # in a sound chain the n-th movement makes version n, and the entry at which an account starts may be version 0
         nth = np.searchsorted(moved, heads)[group] + versions - 1
         place = moved[np.clip(nth, 0, len(moved) - 1)] if len(moved) else heads[group]
         place = np.where(versions == 0, heads[group], place)
-        fits = (group >= 0) & (version[place] == versions) & (self.of("account")[place] == accounts)
+        row = self.rows[place]
+        fits = (group >= 0) & (ledger["version"].to_numpy()[row] == versions)
+        fits &= ledger["account"].to_numpy()[row] == accounts
         rest = np.flatnonzero(~fits & (group >= 0))
-        place[rest] = positions((np.cumsum(self.starts) - 1) << 40 | version, group[rest] << 40 | versions[rest])
+        if len(rest):
+            numbered = (np.cumsum(self.starts) - 1) << 40 | self.of("version")
+            place[rest] = positions(numbered, group[rest] << 40 | versions[rest])
         return np.where(group >= 0, place, -1)
 
 
@@ -133,27 +141,41 @@ class History:
         How far instants that were converted from the wall clock may be off.
     terms : Terms
         What was to happen.
+    unix_ahead_ns : int
+        The wall clock minus the Run's timeline, for what goes by days.
     """
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], clock_error_ns: int = 0, terms: Terms = Terms()) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        clock_error_ns: int = 0,
+        terms: Terms = Terms(),
+        unix_ahead_ns: int = 0,
+    ) -> None:
         self.ops = tables["ops"]
         self.pushes = tables["pushes"]
         self.accounts = tables["accounts"]
         self.faults = tables["faults"]
         self.rounds = tables["rounds"]
         self.video = tables["video"]
+        self.glass = tables["glass"]
+        self.limits = tables["limits"]
         self.orders = tables["orders"]
         self.audit = tables["audit"]
         self.sessions = tables["sessions"]
         self.terms = terms
         self._ledger = tables["ledger"]
         self.clock_error_ns = clock_error_ns
+        self.unix_ahead_ns = unix_ahead_ns
 
     @classmethod
     def of(cls, run: Run) -> "History":
         """Return the history of a Run."""
         tables = {name: run.table(name) for name in TABLES}
-        return cls(tables, int(run.manifest["clock_offsets"].get("error_ns", 0)), Terms.of(run.manifest))
+        clock = run.manifest["clock_offsets"]
+        pairs = clock.get("mono_unix_ns", [])
+        mono_ns, unix_ns = pairs[len(pairs) // 2] if pairs else (0, 0)
+        return cls(tables, int(clock.get("error_ns", 0)), Terms.of(run.manifest), unix_ns - mono_ns)
 
     @cached_property
     def bets(self) -> View:
@@ -189,22 +211,6 @@ class History:
         return np.where(self.entry_of_bet >= 0, rows[self.entry_of_bet], -1) if len(rows) else self.entry_of_bet
 
     @cached_property
-    def result_known_ns(self) -> Integers:
-        """For each place of :attr:`chain` when the latest result was announced whose payouts the balance holds."""
-        chain, rounds = self.chain, self.rounds
-        # an instant of 0 means that no result was announced, and ranks first
-        instants = np.unique(np.append(rounds["result_ns"].to_numpy(), 0))
-        rank = np.searchsorted(instants, rounds["result_ns"].to_numpy())
-        paid = (chain.of("kind") == int(EntryKind.SETTLE)) & (chain.of("moved") != 0)
-        rows = np.flatnonzero(paid)
-        ranks = np.zeros(len(paid), dtype=np.int64)
-        round_row = self.round_rows(chain.of("round")[rows])
-        known = round_row >= 0
-        ranks[rows[known]] = rank[round_row[known]]
-        latest: Integers = instants[running_max(ranks, chain.starts)]
-        return latest
-
-    @cached_property
     def accepted(self) -> View:
         """The journal's accepted bets."""
         return self.placed.where(self.placed["status"] == int(Status.ACCEPTED))
@@ -218,7 +224,27 @@ class History:
     @cached_property
     def entry_of_bet(self) -> Integers:
         """For each of :attr:`bets` the row of its entry in :attr:`placed`, or -1."""
-        return positions(self.placed["op"], self.bets["op"])
+        entry = self._entry_by_answer()
+        rest = np.flatnonzero(entry < 0)
+        entry[rest] = positions(self.placed["op"], self.bets["op"][rest])
+        return entry
+
+    def _entry_by_answer(self) -> Integers:
+        """For each of :attr:`bets` the row in :attr:`placed` that its answer names, -1 if that is not its entry."""
+        ledger, bets = self.ledger, self.bets
+        if ledger.empty:
+            return np.full(len(bets), -1, dtype=np.int64)
+        # journals have no gap: an entry's number is its place
+        shard = ledger["shard"].to_numpy(np.int16)
+        first = np.searchsorted(shard, np.arange(max(int(bets["shard"].max(initial=0)), 0) + 2, dtype=np.int16))
+        row = first[bets["shard"]] + bets["seq"] - 1
+        named = (bets["seq"] > 0) & (row < len(ledger))
+        row = np.where(named, row, 0)
+        is_bet = ledger["kind"].to_numpy() == int(EntryKind.BET)
+        named &= is_bet[row]
+        for name in ("op", "shard"):
+            named &= ledger[name].to_numpy()[row] == bets[name]
+        return np.where(named, (np.cumsum(is_bet) - 1)[row], -1)
 
     @cached_property
     def bet_of_end(self) -> Integers:

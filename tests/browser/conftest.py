@@ -10,11 +10,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.game_round import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.serve import open_players
 from reference_impl.stack.stack import Stack
+from reference_impl.streaming.config import VideoConfig
 
 TIMING = Timing(window_ms=4000, closing_soon_ms=1000, dealing_ms=1200, pause_ms=500)
 PASSWORD = "open sesame"
@@ -28,7 +29,13 @@ def chromium() -> str | None:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stack() -> AsyncIterator[Stack]:
     config = StackConfig(
-        tables=1, gateways=2, shards=2, edges=2, timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1)
+        tables=1,
+        gateways=2,
+        shards=2,
+        edges=2,
+        video=VideoConfig(sound=True),
+        timing=TIMING,
+        password_cost=PasswordCost(memory_kib=64, iterations=1),
     )
     async with Stack(config) as running:
         players = [
@@ -75,13 +82,17 @@ class Screens:
 
     async def sit_down(self, page: Page) -> None:
         """Do so on a page that is there."""
+        await self.log_in(page)
+        await page.get_by_role("link", name="Roulette 1").click()
+        await page.locator("#clock[data-phase]").wait_for()
+
+    async def log_in(self, page: Page) -> None:
+        """Log a new player in."""
         Screens.players += 1
         await page.goto(f"{self._stack.api_url}/")
         await page.get_by_label("Name").fill(f"player-{Screens.players}")
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_role("button", name="Log in").click()
-        await page.get_by_role("link", name="Roulette 1").click()
-        await page.locator("#clock[data-phase]").wait_for()
 
     async def close(self) -> None:
         """Close the pages: each decodes video, and the next test needs the processor."""

@@ -1,8 +1,6 @@
 """Log-ins and sessions in a running system. Names carry the items of OWASP ASVS 5.0 that they show."""
 
 import asyncio
-import base64
-import json
 import random
 import time
 from collections.abc import AsyncIterator
@@ -10,12 +8,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
-from joserfc import jwt
-from joserfc.jwk import OctKey
 from picows import WSError, WSListener, ws_connect
 from table_client import HttpError, Player, call, connect, open_players
 
-from reference_impl.accounts.players import FAILURES_MAX, PasswordCost
+from reference_impl.accounts.passwords import FAILURES_MAX, PasswordCost
 from reference_impl.bets.gateway import FRAMES_BURST
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Timing
@@ -79,7 +75,7 @@ async def test_a_right_password_is_no_failure(stack: Stack) -> None:
     ]  # fmt: skip
 
 
-async def test_another_log_in_ends_the_first_session_and_its_socket_asvs_7_4(stack: Stack, player: Player) -> None:
+async def test_another_log_in_ends_the_first_session_and_its_socket_asvs_7_4_3(stack: Stack, player: Player) -> None:
     again = Player(stack, player.number)
     began_s = time.monotonic()
     await again.log_in()
@@ -90,7 +86,7 @@ async def test_another_log_in_ends_the_first_session_and_its_socket_asvs_7_4(sta
     assert player.socket.close_code == CloseCode.LOGGED_OUT
 
 
-async def test_logging_out_revokes_token_ticket_and_socket_asvs_7_4(stack: Stack, player: Player) -> None:
+async def test_logging_out_revokes_token_ticket_and_socket_asvs_7_4_1(stack: Stack, player: Player) -> None:
     unused = await player.placement()
     await call(stack, "/v1/logout", {}, player.token)
     await asyncio.wait_for(player.socket.closed.wait(), REVOKED_S_MAX)
@@ -105,7 +101,7 @@ async def test_logging_out_revokes_token_ticket_and_socket_asvs_7_4(stack: Stack
     assert socket.close_code == CloseCode.BAD_TICKET
 
 
-async def test_the_operator_ends_a_session_with_a_reason_that_is_kept(stack: Stack, player: Player) -> None:
+async def test_the_operator_ends_a_session_with_a_reason_that_is_kept_asvs_7_4_5(stack: Stack, player: Player) -> None:
     path = f"/v1/admin/players/{player.number}/log-out"
     assert await call(stack, path, {"reason": "asked by phone"}, stack.admin_token) == {"ended": True}
     assert await call(stack, path, {"reason": "again"}, stack.admin_token) == {"ended": False}
@@ -163,29 +159,6 @@ async def test_floods_are_cut_off_asvs_2_4_1(player: Player) -> None:
     assert pongs < FRAMES_BURST + 50
     # A socket that is closed with frames unread may be reset before its player reads why.
     assert player.socket.close_code in {CloseCode.TOO_FAST, None}
-
-
-def unsigned(claims: dict[str, object]) -> str:
-    parts = (json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims))
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
-
-
-async def test_unsigned_and_foreign_tokens_open_nothing_asvs_9_1_and_9_2(stack: Stack, player: Player) -> None:
-    payload = player.token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    assert claims["aud"] == "livetable-api"
-    forged = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(b"another key of thirty-two bytes.."))
-    for token in (unsigned(claims), forged, player.token[:-2], player.token.replace(".", "..")):
-        with pytest.raises(HttpError) as caught:
-            await call(stack, "/v1/placement", {"table": 1}, token)
-        assert caught.value.status == 401
-
-
-async def test_spoofed_forwarded_headers_change_nothing_asvs_4_1_3(stack: Stack) -> None:
-    name = f"player-{next(NUMBERS)}"
-    for n in range(FAILURES_MAX):
-        assert await log_in(stack, name, "wrong") == 401, n
-    assert await log_in(stack, name, name) == 429
 
 
 async def test_concurrent_bets_spend_a_balance_once_asvs_15_4_2(stack: Stack, player: Player) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 from shards import create_template, new_shard
 
-from reference_impl.accounts.players import NewPlayer, PasswordCost, Players
+from reference_impl.accounts.passwords import PasswordCost, Passwords
+from reference_impl.accounts.players import NewPlayer, Players
 from reference_impl.accounts.sessions import Sessions
 from reference_impl.accounts.store import Store
 from reference_impl.stack.embedded import EmbeddedPostgres
@@ -23,7 +24,7 @@ SECRET = b"only for this test, thirty-two byt"
 async def open_accounts(dsn: str) -> tuple[Store, Players, Sessions]:
     store = Store(dsn)
     await store.open()
-    return store, Players(store, CHEAP), Sessions(store, SECRET, 1800.0)
+    return store, Players(store, Passwords(store, CHEAP)), Sessions(store, SECRET, 1800.0)
 
 
 async def open_accounts_soon(dsn: str) -> tuple[Store, Players, Sessions]:

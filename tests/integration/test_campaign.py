@@ -149,7 +149,7 @@ async def test_load_generator_that_fails_ends_the_campaign_with_one_line(
 ) -> None:
     monkeypatch.setattr("loadtest.generator._LOCUSTFILE", tmp_path / "nothing.py")
     result = await run_campaign(load_campaign(CAMPAIGNS / "smoke.toml"), tmp_path, progress=False)
-    assert (result.verdict, result.exit_code, result.report_path) == ("error", 1, None)
+    assert (result.verdict, result.exit_code, result.evaluation) == ("error", 1, None)
     assert result.message.startswith("the load generator ended with")
     assert "\n" not in result.message
     assert processes_below(tmp_path) == []

@@ -7,7 +7,7 @@ from typing import Any
 from picows import WSFrame, WSMsgType, WSTransport, ws_connect
 from table_client import Player, Socket, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import Status
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.game_round import Timing

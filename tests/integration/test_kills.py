@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from table_client import HttpError, Player, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.stack.config import StackConfig

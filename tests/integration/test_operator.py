@@ -1,6 +1,7 @@
 """The operator voids, corrects, stops and disables in a running system."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 import pytest_asyncio
 from table_client import HttpError, Player, call, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.audit.trail import read_trail
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
-from reference_impl.domain.ids import AccountKind, account_id, home_shard
+from reference_impl.domain.ids import AccountKind, account_id, home_shard, round_id
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 
@@ -159,7 +160,7 @@ async def test_stopped_tables_finish_their_round_and_start_no_other(
     assert (await player.answer(player.bet(fresh, 5, 100)))["status"] == Status.ACCEPTED
 
 
-async def test_a_disabled_player_is_sent_away_and_the_bets_in_play_are_settled(player: Player) -> None:
+async def test_a_disabled_player_is_sent_away_and_the_bets_in_play_are_settled_asvs_7_4_2(player: Player) -> None:
     opened = await player.next_open()
     for pocket in range(37):
         player.bet(opened, pocket, 100)
@@ -200,6 +201,62 @@ async def test_orders_name_what_does_not_exist(stack: Stack) -> None:
         await order(stack, "tables/stop", reason="x", game="poker")
     with pytest.raises(HttpError, match="table 9 does not exist; tables are 1 to 3"):
         await order(stack, "tables/stop", reason="x", table=9)
+
+
+async def test_every_order_is_on_record_with_who_gave_it_and_what_came_of_it(stack: Stack) -> None:
+    await order(stack, "operators", name="ann", password="correct horse battery")
+    ann = (await call(stack, "/v1/admin/login", {"name": "ann", "password": "correct horse battery"}))["token"]
+    await call(stack, "/v1/admin/players/19/disable", {"reason": "asked by letter"}, ann)
+    await call(stack, "/v1/admin/players/19/enable", {"reason": "asked by phone"}, ann)
+    with pytest.raises(HttpError, match="is not being played"):
+        await call(stack, f"/v1/admin/rounds/{round_id(1, 9999)}/void", {"reason": "typing error"}, ann)
+    newest = await call(stack, "/v1/admin/orders", token=ann)
+    assert [(o["operator"], o["what"], o["target"], o["reason"]) for o in newest[:3]] == [
+        ("ann", "void", f"table 1 round 9999 ({round_id(1, 9999)})", "typing error"),
+        ("ann", "enable", "player 19", "asked by phone"),
+        ("ann", "disable", "player 19", "asked by letter"),
+    ]
+    assert newest[0]["answer"].startswith("refused: round")
+    assert [o["answer"] for o in newest[1:3]] == ["done", "done"]
+    assert all(abs(time.time_ns() - o["at_unix_ns"]) < 60e9 for o in newest[:3])
+    older = await call(stack, f"/v1/admin/orders?before={newest[2]['id']}", token=ann)
+    assert [o["id"] for o in older] == [o["id"] for o in newest[3:]] or len(newest) == 50
+
+
+async def test_operators_log_in_and_out_and_make_no_operators(stack: Stack) -> None:
+    words = {"name": "bob", "password": "correct horse battery"}
+    assert (await order(stack, "operators", **words))["registered"]
+    assert not (await order(stack, "operators", **words))["registered"]
+    bob = (await call(stack, "/v1/admin/login", words))["token"]
+    desk = await call(stack, "/v1/admin/desk", token=bob)
+    assert desk["operator"] == "bob"
+    assert [(t["table"], t["game"]) for t in desk["tables"]] == list(enumerate(GAMES, 1))
+    with pytest.raises(HttpError) as caught:
+        await call(stack, "/v1/admin/operators", {"name": "eve", "password": "correct horse battery"}, bob)
+    assert caught.value.status == 403
+    await call(stack, "/v1/admin/logout", {}, bob)
+    with pytest.raises(HttpError) as caught:
+        await call(stack, "/v1/admin/desk", token=bob)
+    assert caught.value.status == 401
+    for status in (401, 401, 401, 429):
+        with pytest.raises(HttpError) as caught:
+            await call(stack, "/v1/admin/login", {"name": "bob", "password": "wrong"})
+        assert caught.value.status == status
+
+
+async def test_an_outcome_is_told_in_words_before_a_round_is_corrected_to_it(stack: Stack) -> None:
+    told = await call(stack, "/v1/admin/games/roulette/outcomes/17", token=stack.admin_token)
+    assert "17" in told["result"]
+    with pytest.raises(HttpError, match="37 is no outcome of 'roulette'"):
+        await call(stack, "/v1/admin/games/roulette/outcomes/37", token=stack.admin_token)
+
+
+@pytest.mark.parametrize("path", ["desk", "orders", "players/1", "games/roulette/outcomes/1"])
+async def test_what_operators_see_nobody_else_sees(player: Player, path: str) -> None:
+    for token in (player.token, "wrong"):
+        with pytest.raises(HttpError) as caught:
+            await call(player.stack, f"/v1/admin/{path}", token=token)
+        assert caught.value.status == 401
 
 
 async def test_the_books_verify_after_all_of_it(stack: Stack) -> None:

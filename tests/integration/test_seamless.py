@@ -27,7 +27,7 @@ from loadtest.kit.load import run_load
 from loadtest.kit.load_result import LoadResult
 from loadtest.kit.players import open_test_players
 from loadtest.kit.profile import SECRET_VARIABLE, Profile
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.accounts.sessions import AUDIENCE, ISSUER, Sessions
 from reference_impl.accounts.store import Store
 from reference_impl.api.seamless import SeamlessDesk, router

@@ -11,7 +11,7 @@ import pytest_asyncio
 from picows import WSMsgType
 from table_client import HttpError, Player, Socket, call, connect, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.audit.trail import follow, genesis, read_trail
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from table_client import Player, call, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.hls import MediaTiming

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from table_client import Player, open_players
 
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.game_round import Phase, Timing

@@ -26,6 +26,8 @@ shapes = st.builds(
     retried_share=st.sampled_from((0.0, 0.3)),
     late_share=st.sampled_from((0.0, 0.4)),
     deposit_minor=st.sampled_from((0, 1_000, 100_000)),
+    stake_limit_minor=st.sampled_from((0, 900)),
+    loss_limit_minor=st.sampled_from((0, 1_500)),
     fault_at_s=st.none() | st.floats(1.0, 30.0),
 )
 

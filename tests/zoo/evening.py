@@ -7,20 +7,23 @@ corrected bets, limits, transfers.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 
 import asyncpg
-from zoo.house import EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
+from zoo.house import CAREFUL, EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
 
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
-from reference_impl.domain.limits import LimitKind
+from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
+from reference_impl.domain.units import NS_PER_S
 
 CASHIER = (0xCA5).to_bytes(8, "big")
 STALE_S = 0.2
+HOUR_NS = 3600 * NS_PER_S
 COLOURS = ("red", "black", "straight:0")
 
 
@@ -37,6 +40,7 @@ async def evening(house: House) -> None:
     await _a_dealer_dies_while_settling(house)
     await _a_dealer_wakes_up_too_late(house)
     await _a_gateway_freezes(house)
+    await _players_keep_to_their_limits(house)
 
 
 async def _a_good_round_beside_a_voided_one(house: House) -> None:
@@ -122,12 +126,49 @@ async def _a_gateway_freezes(house: House) -> None:
     await house.end(known, await house.decide(known))
 
 
+async def _players_keep_to_their_limits(house: House) -> None:
+    """Bet against limits of every kind; a looser one waits, and what came back of a loss can be staked again."""
+    now_ns = time.time_ns()
+    spender, planner, loser, *absent = CAREFUL
+    kinds = (LimitKind.STAKE, LimitKind.ROUND, LimitKind.LOSS_DAY, LimitKind.TIME_OUT, LimitKind.EXCLUSION)
+    amounts = (100, 150, 200, now_ns + HOUR_NS, now_ns + HOUR_NS)
+    await _set_limits(house, 220, CAREFUL, kinds, amounts)
+    await _set_limits(house, 230, CAREFUL[:3], kinds[:3], (10_000,) * 3)
+    for number in (5, 6):
+        known = await house.open(1, number, 2)
+        await house.bet_in_batches(
+            [
+                *house.some(known, 2, players=(spender,), amount=60),
+                *house.some(known, 6, players=(spender,), amount=120),
+                *house.some(known, 8, players=(planner,), amount=60),
+                *(next(house.some(known, 1, (loser,), 60, SPOT_CODE[name])) for name in ("red", "black")),
+                *house.some(known, 6, players=tuple(absent), amount=60),
+            ]
+        )
+        if number == 6:
+            await house.bet_in_batches(house.some(known, 8, players=(loser,), amount=60))
+        await house.cut_off(known)
+        await house.close(known)
+        await house.settle(known, await house.decide(known))
+
+
+async def _set_limits(
+    house: House, ref: int, players: Sequence[int], kinds: Sequence[LimitKind], amounts: Sequence[int]
+) -> None:
+    now_ns = time.time_ns()
+    refs = [cash_ref(ref + n) for n in range(len(players))]
+    ask = m.SetLimits(refs, list(players), list(map(int, kinds)), list(amounts), now_ns, now_ns + LOOSEN_AFTER_NS)
+    for _again in range(2):
+        await house.ask(ask)
+
+
 async def _fill_pockets(house: House) -> None:
     for turn in (0, 1):
-        refs = [cash_ref(2 * player + turn) for player in PLAYERS]
-        amounts = [2_000 if player == POOR else 400_000 for player in PLAYERS]
+        players = [*PLAYERS, *CAREFUL]
+        refs = [cash_ref(2 * player + turn) for player in players]
+        amounts = [2_000 if player == POOR else 400_000 for player in players]
         for _again in range(2):
-            await house.ask(m.OpenAccounts(refs, list(PLAYERS), amounts, EUR))
+            await house.ask(m.OpenAccounts(refs, players, amounts, EUR))
     kinds = [EntryKind.WITHDRAW, EntryKind.DEPOSIT, EntryKind.WITHDRAW]
     refs = [cash_ref(100 + n) for n in range(3)]
     for _again in range(2):
@@ -137,7 +178,6 @@ async def _fill_pockets(house: House) -> None:
 async def _send_money_around(house: House) -> None:
     refs, nobody = [cash_ref(200), cash_ref(201), cash_ref(202)], 4711
     for _again in range(2):
-        await house.ask(m.SetLimits([cash_ref(210)], [2], [LimitKind.STAKE], [10**6], 1, 2))
         await house.ask(m.SendMoney(refs, [2, 2, POOR], [3, nobody, 2], [700, 50, 9_999_999]))
         await house.ask(m.ReceiveMoney(refs[:2], [3, nobody], [2, 2], [700, 50]))
         await house.ask(m.EndTransfers(refs[:2], [2, 2], [True, False]))

@@ -21,6 +21,7 @@ from shards import connect_as_writer
 from loadtest.adapters.base import Arrived
 from loadtest.pushed import pushes_of
 from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.frames import frame_of
 from reference_impl.domain import messages as m
 from reference_impl.domain import records
 from reference_impl.domain.bets import EntryKind, Status
@@ -35,6 +36,8 @@ from reference_impl.stack.recording import RecordFile
 
 PLAYERS = tuple(range(1, 13))
 POOR = 12
+CAREFUL = (13, 14, 15, 16, 17)
+"""Players who set limits for themselves: of a bet, a round and a day's loss, a time-out, an exclusion."""
 EUR = 978
 CAMPAIGN = (0x5EED).to_bytes(8, "big")
 LATE_NS = NS_PER_MS
@@ -42,7 +45,8 @@ BATCH = 50
 TABLES = (1, 2)
 
 _decode = msgspec.json.Decoder(ServerMessage).decode
-_encode = msgspec.json.Encoder().encode
+_HEAD_BYTES = {126: 4, 127: 10}
+"""How long the head of an unmasked WebSocket frame is, by its second byte; 2 bytes otherwise."""
 
 
 @dataclass
@@ -92,7 +96,8 @@ class Ear:
 
     def push(self, frame: bytes) -> None:
         now_ns = time.monotonic_ns()
-        for row in pushes_of(Arrived(_decode(frame), now_ns, now_ns), *self._where):
+        payload = frame[_HEAD_BYTES.get(frame[1], 2) :]
+        for row in pushes_of(Arrived(_decode(payload), now_ns, now_ns), *self._where):
             self._record(*row)
 
 
@@ -324,7 +329,7 @@ class House:
         """Tell everybody what the outbox holds, in its order, as gateways do; then welcome everybody again."""
         fanout = Fanout()
         for table in TABLES:
-            for player in PLAYERS:
+            for player in (*PLAYERS, *CAREFUL):
                 fanout.join(table, player, Ear(player, table, self._pushes.append))
         connection = await asyncpg.connect(self.dsn)
         try:
@@ -336,10 +341,10 @@ class House:
                 fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
             elif row["topic"] == "paid":
                 fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
-        for player in PLAYERS:
+        for player in (*PLAYERS, *CAREFUL):
             has = await self.ask(m.GetBalance(player))
             welcome = Welcome(player, 0, has.balance, has.version, has.currency, time.time_ns(), None)
-            Ear(player, 0, self._pushes.append).push(_encode(welcome))
+            Ear(player, 0, self._pushes.append).push(frame_of(welcome))
 
     # Records.
 
@@ -347,7 +352,7 @@ class House:
         now_ns = time.monotonic_ns()
         self._phases.append(
             now_ns, self._unix(now_ns), known.table, phase, known.id, known.epoch, outcome, self._unix(known.opens_ns),
-            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0,
+            self._unix(known.closes_ns) if known.closes_ns else 0, 0, 0, 0,
         )  # fmt: skip
 
     def _unix(self, mono_ns: int) -> int:

@@ -28,7 +28,9 @@ async def judge(house: House, folder: Path) -> dict[str, str]:
     faults = pd.DataFrame(house.faults)
     tables["faults"] = frame_of("faults", {str(name): column for name, column in faults.items()})
     tables["orders"] = _orders(house)
-    said = check_history(History(tables, clock_error_ns=LATE_NS), {})
+    mono_ns, unix_ns = house.clock
+    history = History(tables, clock_error_ns=LATE_NS, unix_ahead_ns=unix_ns - mono_ns)
+    said = check_history(history, {})
     found = {
         name: verdict.status if verdict.status == "ok" else f"{verdict.status}: {verdict.message}"
         for name, verdict in said.items()

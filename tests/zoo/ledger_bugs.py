@@ -3,8 +3,8 @@
 from zoo.bug import DATABASE, Bug
 
 _SQL = "reference_impl/wallet/functions/"
-_JOURNAL, _BETS, _CASH, _ROUNDS, _ENDS = (
-    f"{_SQL}{name}.sql" for name in ("1_journal", "2_bets", "3_cash", "4_rounds", "5_ends")
+_JOURNAL, _BETS, _CASH, _ROUNDS, _ENDS, _LIMITS = (
+    f"{_SQL}{name}.sql" for name in ("1_journal", "2_bets", "3_cash", "4_rounds", "5_ends", "6_limits")
 )
 _WRITER, _SERVICE = "reference_impl/wallet/writer.py", "reference_impl/wallet/service.py"
 
@@ -324,6 +324,30 @@ LEDGER_BUGS = (
         _ROUNDS,
         (("SET event_seq = event_seq + 1", "SET event_seq = event_seq + 2"),),
         "events_complete",
+    ),
+    Bug(
+        "false yes: a stake above its player's own limit is taken",
+        _BETS,
+        (("WHEN p_amount[i] > v_limit[1] THEN 11", "WHEN false THEN 11"),),
+        "fairness",
+    ),
+    Bug(
+        "false yes: a player who is excluded may bet",
+        _BETS,
+        (("WHEN p_now_ns < v_limit[6] THEN 15", "WHEN false THEN 15"),),
+        "fairness",
+    ),
+    Bug(
+        "false no: what comes back does not count against a player's loss",
+        _LIMITS,
+        (("SET used_minor = l.used_minor - t.amount", "SET used_minor = l.used_minor"),),
+        "fairness",
+    ),
+    Bug(
+        "hasty limit: a looser one holds at once",
+        _LIMITS,
+        (("amount = CASE WHEN v_looser THEN v_now ELSE p_amount[i] END", "amount = p_amount[i]"),),
+        "fairness",
     ),
 )  # fmt: skip
 """Bugs of one shard's ledger, seen by an evening in one process."""

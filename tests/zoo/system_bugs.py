@@ -19,6 +19,14 @@ SLOW_CLOCKS = Bug(
 """No bug of the system: the load gives up bets that it cannot send in time, so that hardly any arrives late. With slow
 clocks some do, in every campaign of the zoo, and the cut-off is put to the test."""
 
+NO_REPORT = Bug(
+    "no report is drawn",
+    "loadtest/evaluation.py",
+    (("render_report(run, judgement)", "run.path"),),
+    "",
+)
+"""No bug either: nobody looks at the figures of these campaigns, and they take as long as the load."""
+
 SYSTEM_BUGS = (
     Bug(
         "early reject: a gateway's window ends 400 ms too soon",
@@ -88,6 +96,13 @@ SYSTEM_BUGS = (
         "spoilers",
     ),
     Bug(
+        "spoiler: the lobby shows a result while the pictures are behind it",
+        "reference_impl/domain/lobby.py",
+        (("appendleft(self._held_back[event.table])",
+          "appendleft(Shown(event.round, event.outcome, event.result))"),),
+        "spoilers",
+    ),
+    Bug(
         "stale balance: a player is welcomed with yesterday's",
         _GATEWAY,
         (("number, balance.balance, ", "number, balance.balance - 500, "),),
@@ -108,7 +123,7 @@ SYSTEM_BUGS = (
     Bug(
         "wrong shard: half of the players' bets arrive where nobody knows them",
         _GATEWAY,
-        (("        shard = shard_of(account, self.config.shards)\n", "        shard = 0\n"),),
+        (("_senders[player.shard].add(PendingBet(player, bet.id", "_senders[0].add(PendingBet(player, bet.id"),),
         "acknowledged_is_durable",
     ),
     Bug(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from zoo.bug import ROOT, Bug
-from zoo.system_bugs import SLOW_CLOCKS
+from zoo.system_bugs import NO_REPORT, SLOW_CLOCKS
 
 PARTS = ("reference_impl", "sim", "loadtest", "reports")
 VERDICTS = {"pass": 0, "slo": 2, "consistency": 3, "invalid": 4}
@@ -28,6 +28,9 @@ closing_soon_ms = 500
 dealing_ms = 200
 pause_ms = 150
 flush_ms_max = 300
+[[scenario.crowds]]
+kind = "lobby-browser"
+count = 8
 [scenario.betting]
 bets_per_round_mean = 4.0
 [scenario.betting.timing]
@@ -57,7 +60,7 @@ def _copy_project(folder: Path, *bugs: Bug) -> Path:
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     shutil.copy(ROOT / "livetable.py", copy)
-    for bug in (SLOW_CLOCKS, *bugs):
+    for bug in (SLOW_CLOCKS, NO_REPORT, *bugs):
         (copy / bug.file).write_text(bug.patched(), encoding="utf-8")
     (copy / "zoo.toml").write_text(CAMPAIGN, encoding="utf-8")
     return copy

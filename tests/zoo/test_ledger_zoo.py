@@ -33,5 +33,6 @@ async def test_an_evening_holds_every_kind_of_entry_and_answer(
     assert {row["kind"] for row in kinds} == set(EntryKind)
     told = await shard.fetch("SELECT status, count(*) FROM journal WHERE kind = 3 GROUP BY status")
     assert {row["status"]: row["count"] >= 5 for row in told} == {
-        Status.ACCEPTED: True, Status.INSUFFICIENT_FUNDS: True, Status.WINDOW_CLOSED: True,
+        Status.ACCEPTED: True, Status.INSUFFICIENT_FUNDS: True, Status.WINDOW_CLOSED: True, Status.STAKE_LIMIT: True,
+        Status.ROUND_LIMIT: True, Status.LOSS_LIMIT: True, Status.TIME_OUT: True, Status.EXCLUDED: True,
     }  # fmt: skip

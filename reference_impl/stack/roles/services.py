@@ -3,14 +3,20 @@
 import secrets
 from pathlib import Path
 
+from reference_impl.accounts.follower import Follower
+from reference_impl.accounts.keeper import SessionKeeper
+from reference_impl.accounts.operators import Operators
+from reference_impl.accounts.orders import Orders
+from reference_impl.accounts.passwords import Passwords
 from reference_impl.accounts.players import Players
-from reference_impl.accounts.sessions import SessionKeeper, Sessions
+from reference_impl.accounts.presence import Presence
+from reference_impl.accounts.sessions import Sessions
 from reference_impl.accounts.store import Store
 from reference_impl.api.app import Api
-from reference_impl.api.lobby import Lobby
 from reference_impl.api.services import ApiConfig, Services
 from reference_impl.audit.trail import Audit
 from reference_impl.balancer.placer import Placer
+from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.records import PLACEMENTS
 from reference_impl.stack.node import Node, Role
 from reference_impl.wallet.relay import Relay
@@ -35,9 +41,14 @@ def build(node: Node) -> list[Role]:
         conventions=config.seamless,
     )
     store = Store(wiring.dsns[0])
-    players = Players(store, config.password_cost)
+    passwords = Passwords(store, config.password_cost)
     sessions = Sessions(store, wiring.token_secret, config.idle_s)
+    presence = Presence(store, config.reality_check_s, config.acknowledge_s)
     relays = [Relay(shard, dsn, bus) for shard, dsn in enumerate(wiring.dsns)]
     audit = Audit(Path(wiring.audit_dir), config.shards, bus)
-    keeper = SessionKeeper(store, players, sessions, bus)
-    return [*relays, audit, placer, keeper, Api(store, Services(told, players, sessions, placer, Lobby(), bus))]
+    keeper = SessionKeeper(store, passwords, sessions, presence, config.shards, bus)
+    answering = Services(
+        told, Players(store, passwords), sessions, presence, Operators(store, passwords), Orders(store), placer,
+        Lobby(), bus,
+    )  # fmt: skip
+    return [*relays, audit, placer, keeper, Follower(store, bus), Api(store, answering)]

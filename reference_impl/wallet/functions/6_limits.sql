@@ -1,5 +1,6 @@
 -- Limits that players set for themselves: domain/limits.py in SQL. Kinds 1 stake 2 round 3 loss a day 4 loss a week
--- 5 time-out 6 exclusion; the last two hold an instant in Unix ns.
+-- 5 time-out 6 exclusion 7 time a day; 5 and 6 hold an instant in Unix ns, 7 holds ns and is carried out by who keeps the
+-- sessions.
 
 -- The number of the day, or of the week from Monday, in which an instant lies; 0 for other kinds.
 CREATE OR REPLACE FUNCTION period_of(p_kind integer, p_now_ns bigint) RETURNS bigint LANGUAGE sql IMMUTABLE
@@ -38,7 +39,8 @@ BEGIN
         ON CONFLICT (round, account) DO UPDATE SET staked = s.staked + excluded.staked;
 END $$;
 
--- Set limits, in order. A tighter one, or one where there was none, holds at once; a looser one from p_loosen_at_ns on.
+-- Set limits, in order. A tighter one, or one where there was none, holds at once; a looser one from p_loosen_at_ns on, and
+-- never before the end that a time-out or an exclusion has.
 CREATE OR REPLACE FUNCTION set_limits(
     p_ref uuid[], p_account bigint[], p_kind smallint[], p_amount bigint[], p_now_ns bigint, p_loosen_at_ns bigint,
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]
@@ -61,12 +63,13 @@ BEGIN
         IF v_status = 1 AND e.ref IS NULL THEN
             SELECT * INTO l FROM player_limit WHERE account = a.id AND kind = p_kind[i];
             v_now := in_force(l, p_now_ns);
-            v_looser := CASE WHEN p_kind[i] >= 5 THEN p_amount[i] < v_now ELSE p_amount[i] > v_now END;
+            v_looser := CASE WHEN p_kind[i] IN (5, 6) THEN p_amount[i] < v_now ELSE p_amount[i] > v_now END;
             INSERT INTO player_limit AS p (account, kind, amount) VALUES (a.id, p_kind[i], p_amount[i])
                 ON CONFLICT (account, kind) DO UPDATE SET
                     amount = CASE WHEN v_looser THEN v_now ELSE p_amount[i] END,
                     next_amount = CASE WHEN v_looser THEN p_amount[i] END,
-                    next_from_ns = CASE WHEN v_looser THEN p_loosen_at_ns END
+                    next_from_ns = CASE WHEN v_looser THEN
+                        greatest(p_loosen_at_ns, CASE WHEN p_kind[i] IN (5, 6) THEN v_now END) END
                 RETURNING * INTO l;
             IF p_kind[i] = 2 THEN PERFORM count_rounds(a.id); END IF;
             e := post(h.seq + cardinality(v_entries) + 1, a.id, p_ref[i], 0, 17, 1, house_of(h.shard, a.id), p_amount[i], 0,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.adapters.base import Arrived, Placement, TokenRefusedError
+from loadtest.adapters.base import Arrived, Placement, ShownResult, TokenRefusedError
 from loadtest.clock import ServerClock
 from loadtest.operations import Operation
 from loadtest.recorder import Recorder
@@ -19,7 +19,7 @@ from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RetryableError
 from reference_impl.domain.protocol import Welcome
-from reference_impl.domain.records import OPS, SESSIONS, STAGES, OpKind, Outcome
+from reference_impl.domain.records import OPS, PUSHES, SESSIONS, STAGES, OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_S
 from reports.convert import operations, read_records
 from sim.scenario import Arrival, Scenario
@@ -69,8 +69,9 @@ class Target:
             raise value
         return value
 
-    def lobby(self) -> None:
+    def lobby(self) -> list[ShownResult]:
         self.looks += 1
+        return [ShownResult(1, 55, 17), ShownResult(2, 66, 0)][: self.looks]
 
     def log_in(self, player: int) -> str:
         return str(self._next("log_in"))
@@ -138,6 +139,15 @@ def test_player_looks_at_the_lobby_first_and_reads_nothing_while_deaf(play) -> N
     assert [kind for kind, _, _ in done] == [OpKind.LOGIN, OpKind.LOBBY, OpKind.LOBBY, OpKind.CONNECT]
     assert target.looks == 2
     assert codes == [1000], "the broken link was never read"
+
+
+def test_each_result_that_the_lobby_shows_is_recorded_when_it_is_first_seen(play, tmp_path) -> None:
+    started_ns = time.monotonic_ns()
+    play(Target(["token"], ["gateway-0"], [None]), Restless)
+    rows = read_records(tmp_path, PUSHES)
+    lobby = rows[rows["kind"] == int(PushKind.LOBBY)]
+    assert lobby[["session", "table", "round", "outcome"]].tolist() == [(1, 1, 55, 17), (1, 2, 66, 0)]
+    assert (lobby["app_ns"] >= started_ns).all()
 
 
 def test_failure_that_may_pass_is_tried_again_as_the_same_operation(play) -> None:

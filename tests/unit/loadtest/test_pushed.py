@@ -1,7 +1,7 @@
 import hashlib
 
-from loadtest.adapters.base import Arrived
-from loadtest.pushed import pushes_of
+from loadtest.adapters.base import Arrived, ShownResult
+from loadtest.pushed import pushes_of, shown_in
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, TableNews, Welcome
 from reference_impl.domain.records import PushKind, print_of
@@ -21,6 +21,21 @@ def test_a_table_event_keeps_number_outcome_and_prints_of_commitment_and_seed() 
     assert row[:9] == (4, 1, 2, 3, PushKind.TABLE, 9, 55, 8, 17)
     assert row.commitment == row.seed == print_of(PROMISE.digest()) > 0
     assert row[-2:] == (7, 9)
+
+
+def test_a_table_event_says_which_picture_it_belongs_to() -> None:
+    (row,) = rows(TableNews(STATE))
+    assert row.media_unix_ns == EVENT.at_unix_ns == 1
+
+
+def test_a_lobby_tells_each_person_of_each_result_once() -> None:
+    seen: set[tuple[int, int]] = set()
+    first = shown_in([ShownResult(2, 55, 17), ShownResult(1, 54, 0)], seen, session=4, connection=0)
+    assert [(row.table, row.round_id, row.outcome, row.kind) for row in first] == [
+        (1, 54, 0, PushKind.LOBBY), (2, 55, 17, PushKind.LOBBY),
+    ]  # fmt: skip
+    (news,) = shown_in([ShownResult(2, 56, 3), ShownResult(2, 55, 17)], seen, session=4, connection=1)
+    assert (news.round_id, news.outcome, news.connection) == (56, 3, 1)
 
 
 def test_an_event_without_seed_says_so() -> None:

@@ -1,9 +1,11 @@
 import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
 from loadtest import zoo
-from loadtest.zoo import Meeting, headline, page, publish, run_zoo
+from loadtest.zoo import Meeting, chosen, headline, page, publish, resumed, run_zoo
 from reference_impl.domain.errors import ConfigError
 
 SEEN = Meeting.of(
@@ -19,20 +21,55 @@ def test_a_bug_counts_as_caught_by_the_check_that_should() -> None:
 
 
 def test_the_score_is_published_for_people_and_programs(tmp_path) -> None:
-    publish([SEEN, MISSED], tmp_path, "livetable zoo")
+    publish([SEEN, MISSED], tmp_path, "livetable zoo", 2)
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["bugs"], score["caught"], score["meetings"][1]["caught"]) == (2, 1, [])
     text = (tmp_path / "README.md").read_text()
-    assert text == page([SEEN, MISSED], "livetable zoo")
+    assert text == page([SEEN, MISSED], "livetable zoo", 2)
     assert "| rounding | `b.py` | **MISSED** |" in text
 
 
-async def test_an_unknown_bug_is_refused_with_what_was_asked() -> None:
+def test_a_score_that_is_not_complete_says_so(tmp_path) -> None:
+    publish([SEEN], tmp_path, "livetable zoo", 2)
+    assert "**1 more were not met yet.**" in (tmp_path / "README.md").read_text()
+
+
+async def test_what_was_met_is_not_met_again(monkeypatch, tmp_path) -> None:
+    publish([SEEN], tmp_path, "livetable zoo", 2)
+    asked: list[str] = []
+
+    async def meetings(names: list[str]) -> AsyncIterator[Meeting]:
+        asked.extend(names)
+        yield MISSED
+
+    monkeypatch.setattr(zoo, "_score", lambda: SimpleNamespace(meetings=meetings))
+    assert await run_zoo(["rounding", "late accept"], lambda _: None, resumed(tmp_path)) == [MISSED, SEEN]
+    assert asked == ["rounding"]
+
+
+def test_a_score_of_another_commit_is_not_gone_on_with(monkeypatch, tmp_path) -> None:
+    assert resumed(tmp_path) == []
+    publish([SEEN], tmp_path, "livetable zoo", 2)
+    monkeypatch.setattr(zoo, "source_commit", lambda: "another")
+    with pytest.raises(ConfigError, match=r"score\.json is of commit .*, this is another: run without --resume"):
+        resumed(tmp_path)
+
+
+def test_a_file_that_is_no_score_is_refused(tmp_path) -> None:
+    (tmp_path / "score.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"score\.json is no score"):
+        resumed(tmp_path)
+
+
+def test_bugs_are_chosen_by_parts_of_their_names() -> None:
+    names = chosen(["spoiler", "double bet"])
+    assert {name.partition(":")[0] for name in names} == {"spoiler", "double bet"}
+    assert len(chosen([])) > len(names)
     with pytest.raises(ConfigError, match="there is no bug 'no such bug' in the zoo"):
-        await run_zoo("no such bug", print)
+        chosen(["spoiler", "no such bug"])
 
 
-async def test_without_a_source_checkout_there_is_no_zoo(monkeypatch, tmp_path) -> None:
+def test_without_a_source_checkout_there_is_no_zoo(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(zoo, "TESTS", tmp_path)
     with pytest.raises(ConfigError, match="the zoo needs a source checkout"):
-        await run_zoo("", print)
+        chosen([])

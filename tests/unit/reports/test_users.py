@@ -5,6 +5,7 @@ from histories import Shape, make_manifest, make_tables
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reports.judgement import judge
 from reports.page import terminal_table
 from reports.run import frame_of, write_run
 from reports.users import adversary_gain, user_figures
@@ -76,13 +77,13 @@ def test_a_run_without_adversaries_gains_nothing(told, tmp_path):
 
 @pytest.mark.parametrize(("pace", "label"), [("closed", "Closed model: "), ("mixed", "Partly a closed model: ")])
 def test_a_closed_model_is_labelled(told, tmp_path, pace, label):
-    assert f"{label}the next bet waits for the last answer, so latencies forgive" in terminal_table(
-        run_of(told, tmp_path, pace=pace)
-    )
+    run = run_of(told, tmp_path, pace=pace)
+    said = f"{label}the next bet waits for the last answer, so latencies forgive"
+    assert said in terminal_table(run, judge(run))
 
 
 def test_what_the_simulation_leaves_out_is_said_beside_its_figures(told, tmp_path):
-    run = run_of(told, tmp_path / "run")
+    run = run_of(told, tmp_path / "run", twin="../twin")
     manifest = {**make_manifest(SHAPE, "simulated", label="fit"), "not_modelled": ["2 of kind adversary"]}
-    twin = write_run(tmp_path / "twin", manifest, make_tables(SHAPE))
-    assert "The simulation leaves out: 2 of kind adversary." in terminal_table(run, twin)
+    write_run(tmp_path / "twin", manifest, make_tables(SHAPE))
+    assert "The simulation leaves out: 2 of kind adversary." in terminal_table(run, judge(run))

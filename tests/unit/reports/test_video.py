@@ -9,7 +9,7 @@ from reports import video
 from reports.figures import pictures
 from reports.judgement import judge, read_summary
 from reports.page import render_report, terminal_table
-from reports.run import frame_of, write_run
+from reports.run import frame_of, update_manifest, write_run
 
 VIDEO_KEYS = {"video", "delivery", "edges", "glass"}
 
@@ -88,7 +88,7 @@ def test_changes_of_the_edge_are_counted(tmp_path):
 def test_unwatched_run_has_no_video_on_its_page(tmp_path):
     run = write_history(tmp_path / "unwatched", Shape(viewers=0))
     assert video.video_summary(run) is None
-    assert "what the viewers saw" not in render_report(run).read_text()
+    assert "what the viewers saw" not in render_report(run, judge(run)).read_text()
     assert not VIDEO_KEYS & {picture.key for picture in pictures(run, None)}
 
 
@@ -96,7 +96,8 @@ def test_twin_without_video_stands_beside_a_watched_run(tmp_path, run):
     twin = write_history(tmp_path / "twin", Shape(viewers=0), "simulated")
     keys = {picture.key for picture in pictures(run, twin)}
     assert keys >= VIDEO_KEYS
-    assert "behind the table, p50, ms" in terminal_table(run, twin)
+    pair = update_manifest(run, twin="../twin")
+    assert "behind the table, p50, ms" in terminal_table(pair, judge(pair))
 
 
 def test_run_that_was_watched_without_a_part_has_a_page(tmp_path):
@@ -104,7 +105,7 @@ def test_run_that_was_watched_without_a_part_has_a_page(tmp_path):
     tables["video"] = tables["video"][tables["video"]["kind"] == 2]
     run = write_run(tmp_path / "empty", make_manifest(Shape()), tables)
     assert {picture.key for picture in pictures(run, None)} & VIDEO_KEYS == {"edges"}
-    assert render_report(run).exists()
+    assert render_report(run, judge(run)).exists()
 
 
 def test_sentences_say_the_stall_and_the_cache(run):

@@ -45,7 +45,9 @@ def run(*arguments: str) -> int:
 def test_sim_run_simulates_as_many_players_as_asked_and_prints_the_traced_ones_bets(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "render_report", lambda run: run.path)  # five seconds, and other tests' concern
+    monkeypatch.setattr(
+        page, "render_report", lambda run, _judgement: run.path
+    )  # five seconds, and other tests' concern
     assert run("sim", "run", tiny, "--players", "200", "--trace", "7", "--out", str(tmp_path / "runs")) == 0
     said = capsys.readouterr()
     assert "exact, of all 200 players" in said.out + said.err

@@ -1,7 +1,7 @@
 """The lobby tells no outcome that the pictures have not shown."""
 
-from reference_impl.api.lobby import RECENT_MAX, Lobby
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.lobby import RECENT_MAX, Lobby
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 
 
@@ -16,7 +16,7 @@ def test_outcome_is_held_back_until_the_next_round_is_over() -> None:
     play(lobby, 1, 17)
     assert lobby.tables()[0].recent == []
     play(lobby, 2, 0)
-    assert lobby.tables()[0].recent == [17]
+    assert (lobby.tables()[0].recent, lobby.tables()[0].recent_rounds) == ([17], [1])
 
 
 def test_recent_outcomes_are_newest_first_and_bounded() -> None:

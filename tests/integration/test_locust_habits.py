@@ -54,8 +54,9 @@ def house(tmp_path: Path) -> Iterator[Elsewhere]:
     end([(process, 15)], 5)
 
 
-def asked(port: int, path: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+def asked(port: int, path: str, method: str = "GET") -> bytes:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
         body: bytes = answer.read()
     return body
 
@@ -101,7 +102,7 @@ async def test_page_shows_our_names_on_loopback_and_stops_the_load_whose_run_is_
     assert listeners(port) == {"0100007F"}, "127.0.0.1 and nothing else"
     assert b"<title>Locust" in await asyncio.to_thread(asked, port, "/")
     assert {"bettor login", "bettor connect", "bettor bet", "Aggregated"} <= set(shown)
-    assert json.loads(await asyncio.to_thread(asked, port, "/stop"))["success"]
+    assert json.loads(await asyncio.to_thread(asked, port, "/stop", "POST"))["success"]
     result = await running
 
     assert time.monotonic() - began_s < LOAD_S, "stopped before its time"

@@ -42,6 +42,7 @@ def cli() -> None:
     "--ladder", type=click.Choice(["full", "small", "single"]), default="small", show_default=True,
     help="Renditions that studios encode: three, two or one.",
 )  # fmt: skip
+@click.option("--sound", is_flag=True, help="Studios add sound.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
@@ -52,6 +53,7 @@ def up(
     shards: int,
     edges: int,
     ladder: str,
+    sound: bool,  # noqa: FBT001 - a flag of the command line
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
@@ -73,7 +75,7 @@ def up(
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,
-        video=VideoConfig(ladder=LADDERS[ladder]),
+        video=VideoConfig(ladder=LADDERS[ladder], sound=sound),
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,
@@ -235,10 +237,12 @@ def check(run: Path) -> None:
     Example:
       livetable check runs/latest
     """
+    from reports.checks.memory import keep_freed_memory  # noqa: PLC0415
     from reports.judgement import judge  # noqa: PLC0415
     from reports.page import terminal_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
+    keep_freed_memory()
     opened = open_run(run)
     judgement = judge(opened)
     click.echo(terminal_table(opened, judgement))

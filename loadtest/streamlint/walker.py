@@ -154,6 +154,8 @@ class _Follower:
 
     async def _step(self, step: int, group: asyncio.TaskGroup) -> bool:
         """Ask for the next part and the playlist that lists it; return whether that led further."""
+        if not self._playlist.can_block_reload:
+            return await self._plain()
         msn, part = wanted = _next(self._playlist)
         hint = self._playlist.preload_hint_uri
         if hint:
@@ -169,6 +171,12 @@ class _Follower:
                 self._playlist = MediaPlaylist()
                 return await self._begin()
         return _next(self._playlist) > before
+
+    async def _plain(self) -> bool:
+        """Ask for a playlist that cannot be waited for; return whether it is newer."""
+        before = _next(self._playlist)
+        plain = await self._get(Ask.PLAIN, self._walker.address(self._track))
+        return plain.status == 200 and self._take(plain) and _next(self._playlist) > before
 
     async def _waits_for_segment(self, msn: int, part: int, group: asyncio.TaskGroup) -> None:
         """Once: wait for a whole segment, and for a part after its last."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
-from litestar import Litestar, Router
+from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.datastructures import State
+from litestar.exceptions import ValidationException
 from litestar.openapi import OpenAPIConfig
 
 from reference_impl.accounts.store import Store
@@ -20,6 +22,14 @@ from reference_impl.api.statement import StatementController
 
 BODY_BYTES_MAX = 512 * 1024
 CONTROLLERS = (PublicController, AccountController, StatementController, AdminController, OperatorController)
+
+
+def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> Response[dict[str, Any]]:
+    """Say in one line which value is wrong, and why."""
+    told = error.extra if isinstance(error.extra, list) else []
+    lines = [f"{one.get('key', one.get('source', 'request'))}: {one['message']}" for one in told]
+    content = {"status_code": error.status_code, "detail": "; ".join(lines) or error.detail, "extra": told}
+    return Response(content, status_code=error.status_code, media_type=MediaType.JSON)
 
 
 class Api:
@@ -52,6 +62,7 @@ class Api:
                 *pages.handlers(),
             ],
             state=State({"services": known, "seamless": self._desk}),
+            exception_handlers={ValidationException: _invalid},
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),
         )

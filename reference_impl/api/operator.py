@@ -86,6 +86,14 @@ class OperatorController(Controller):
         async with on_record(known, operator, "enable", f"player {player}", data.reason):
             return {"lifted": await known.players.lift(player, data.reason)}
 
+    @post("/sessions/recount", status_code=202)
+    async def recount(self, request: Request[Any, Any, State], data: Reason, state: State) -> dict[str, bool]:
+        """Count anew, from the event stream's first batch, what was played in every session."""
+        known, operator = await operated(request, state)
+        async with on_record(known, operator, "recount", "all sessions", data.reason):
+            await known.presence.forget_counts()
+        return {"begun": True}
+
     @get("/desk")
     async def desk(self, request: Request[Any, Any, State], state: State) -> Desk:
         """Return every table: where it stands, why it waits, and its last settled rounds."""

@@ -40,7 +40,15 @@ class RecordFile:
     def append(self, *values: Any) -> None:
         """Append a record; values in the layout's order."""
         self._packer.pack_into(self._buffer, self._end, *values)
-        self._end += self._packer.size
+        self._count(self._packer.size)
+
+    def append_packed(self, record: bytes) -> None:
+        """Append a record that is packed already."""
+        self._buffer[self._end : self._end + len(record)] = record
+        self._count(len(record))
+
+    def _count(self, size_bytes: int) -> None:
+        self._end += size_bytes
         if self._end > self._limit:
             self.flush()
 

@@ -143,7 +143,8 @@ class Stream:
     def _render(self, rendition: int, wish: Directives) -> Response:
         key = (rendition, wish.skip, wish.blocking)
         if key not in self._rendered:
-            text = render_media(self.timeline, self._names, rendition, skip=wish.skip)
+            sound = self.info.renditions[rendition].kind == "sound"
+            text = render_media(self.timeline, self._names, rendition, skip=wish.skip, sound=sound)
             age_s = playlist_age_s_max(self.info.timing.target_duration_s, blocking=wish.blocking, ok=True)
             self._rendered[key] = respond(200, text.encode(), PLAYLIST_TYPE, cache_control(age_s))
         return self._rendered[key]

@@ -68,7 +68,15 @@ def _events(history: History) -> View:
     kind = pushes["kind"].to_numpy()
     wanted = ((kind == int(PushKind.TABLE)) | (kind == int(PushKind.WELCOME))) & (pushes["seq"].to_numpy() > 0)
     rows = np.flatnonzero(wanted)
-    rows = rows[stable_order(pushes["app_ns"].to_numpy()[rows])]
+    events = _by_connection(pushes, rows)
+    back = events["app_ns"][1:] < events["app_ns"][:-1]
+    if np.any(back & ~group_starts(events["connection_key"])[1:]):
+        return _by_connection(pushes, rows[stable_order(pushes["app_ns"].to_numpy()[rows])])
+    return events
+
+
+def _by_connection(pushes: pd.DataFrame, rows: Integers) -> View:
+    """Return rows connection by connection, those of each in the order in which they are given."""
     key = pushes["session"].to_numpy()[rows].astype(np.int64) << 20 | pushes["connection"].to_numpy()[rows]
     order = stable_order(key)
     return View(pushes, rows[order], _SHOWN).adding(connection_key=key[order])
@@ -85,14 +93,11 @@ def _never_given(history: History) -> tuple[pd.DataFrame, Mask]:
 
 
 def _contradictions(events: View) -> tuple[View, Mask]:
-    key = events["table"].astype(np.int64) << 40 | events["seq"]
-    order = stable_order(key)
-    same = ~group_starts(key[order])
+    number = events["table"].astype(np.int64) * (int(events["seq"].max(initial=0)) + 1) + events["seq"]
     # one number for all that an event says: a difference anywhere changes it
     said = events["round"] * 64 + events["phase"]
     said = (said * 1024 + events["epoch"]) * 64 + events["outcome"]
-    told = said[order]
-    return events.at(order), same & (told != np.roll(told, 1))
+    return events, said != said[positions(number, number)]
 
 
 def _silent(history: History, events: View) -> int:

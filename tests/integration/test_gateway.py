@@ -13,7 +13,7 @@ import pytest_asyncio
 from table_client import Player, open_players
 
 from reference_impl import bus
-from reference_impl.accounts.players import PasswordCost
+from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.bets.lobby_feed import DELTA_S
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing

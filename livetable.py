@@ -604,7 +604,8 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Measure ours against a peer, alternating.
 
-    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or `sim`.
+    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or
+    `sim`.
 
     \b
     Example:

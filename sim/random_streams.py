@@ -46,6 +46,7 @@ class Stream(IntEnum):
     WATERMARK = 30
     RESTART = 31
     HOST = 32
+    STAY_AWAY = 33
     PUBLISH = 40
     PART_BYTES = 41
     FETCH = 42

@@ -1,9 +1,13 @@
 """What a piece of work costs a PostgreSQL server: CPU of all its processes, WAL, disk."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import asyncpg
+
+from reference_impl.stack.ledgers import Ledgers
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -23,14 +27,48 @@ def cpu_s(postmaster_pid: int) -> float:
     return total
 
 
-async def wal_bytes(dsn: str) -> int:
-    """Return the position in the WAL."""
-    return int(await _value(dsn, "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))
+class Cost(NamedTuple):
+    """What a server has spent until an instant."""
+
+    cpu_s: float
+    wal_bytes: int
+    disk_bytes: int
+
+    def a_bet_since(self, before: "Cost", bets: int) -> dict[str, float]:
+        """Return what each of so many bets cost since then."""
+        return {
+            "postgres_cpu_us_per_bet": (self.cpu_s - before.cpu_s) / bets * 1e6,
+            "wal_bytes_per_bet": (self.wal_bytes - before.wal_bytes) / bets,
+            "disk_bytes_per_bet": (self.disk_bytes - before.disk_bytes) / bets,
+        }
 
 
-async def disk_bytes(dsn: str) -> int:
-    """Return the size of a database."""
-    return int(await _value(dsn, "SELECT pg_database_size(current_database())"))
+@dataclass(frozen=True)
+class Meter:
+    """Reads what a ledger's server has spent.
+
+    Parameters
+    ----------
+    postmaster_pid : int
+        The server's first process.
+    dsns : tuple of str
+        The databases whose size counts.
+    """
+
+    postmaster_pid: int
+    dsns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ledgers: Ledgers) -> Self:
+        """Return the meter of an embedded server."""
+        process = ledgers.server.process
+        return cls(process.pid if process else 0, tuple(map(ledgers.dsn, range(ledgers.shards))))
+
+    async def read(self) -> Cost:
+        """Return what was spent until now."""
+        wal = await _value(self.dsns[0], "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        disk = [await _value(dsn, "SELECT pg_database_size(current_database())") for dsn in self.dsns]
+        return Cost(cpu_s(self.postmaster_pid), wal, sum(disk))
 
 
 async def _value(dsn: str, query: str) -> int:

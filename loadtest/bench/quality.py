@@ -105,11 +105,16 @@ def write_plot(rows: Sequence[Row], path: Path) -> None:
     ahead = sorted(row for row in rows if row[0]._replace(lookahead_frames=0) == OURS)
     delay.plot([t.latency_ms for _, t in ahead], [t.psnr_db for _, t in ahead], "o-", color=COLOURS[OURS.preset])
     for settings, trial in ahead:
-        delay.annotate(f"{settings.lookahead_frames} frames ahead", (trial.latency_ms, trial.psnr_db), fontsize=7,
-                       xytext=(4, 5), textcoords="offset points")  # fmt: skip
+        delay.annotate(f"{settings.lookahead_frames} ahead", (trial.latency_ms, trial.psnr_db), fontsize=7,
+                       xytext=(0, 7), textcoords="offset points", ha="center")  # fmt: skip
+    cost.margins(x=0.15)
+    delay.margins(x=0.15)
     rate.set(xlabel="bit rate, kbit/s (dotted 0.48 s, dashed 1.92 s GOP)", ylabel="luma PSNR, dB", title="by bit rate")
     cost.set(xlabel="CPU-s a second of film (labels: kbit/s)", title="by CPU")
-    delay.set(xlabel="frame to bytes, ms", title=f"by latency, {OURS.preset} at {OURS.kbps} kbit/s")
+    delay.set(
+        xlabel="frame to bytes, ms (labels: frames of look-ahead)",
+        title=f"by latency, {OURS.preset} at {OURS.kbps} kbit/s",
+    )
     rate.legend(fontsize=7, loc="lower right")
     for axes in (rate, cost, delay):
         axes.grid(alpha=0.3)

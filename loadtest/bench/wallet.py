@@ -75,16 +75,21 @@ async def measure(n: int, progress: Progress) -> Result:
         await pgbench.prepare(peer_dsn)
         known = await crowd.open_round()
         await saturate(crowd, known, 5, BATCH_BETS)
+        meter = postgres_cost.Meter.of(ledgers)
         ours: list[float] = []
         peers: list[dict[int, float]] = []
         floors: list[float] = []
         costs: list[dict[str, float]] = []
         for leg in range(n):
-            rate, cost = await _ours(ledgers, crowd, known)
+            # Side by side, and each as often first: what pgbench leaves to be written slows whoever comes after it.
+            if leg % 2:
+                floors.append(await floor.saturate(crowd))
+            rate, cost = await _ours(meter, crowd, known)
             ours.append(rate)
             costs.append(cost)
+            if not leg % 2:
+                floors.append(await floor.saturate(crowd))
             peers.append(await pgbench.best_tps(peer_dsn, PEER_S))
-            floors.append(await floor.saturate(crowd))
             progress.say(
                 f"{leg + 1}/{n}: ours {ours[-1]:,.0f}, pgbench {max(peers[-1].values()):,.0f},"
                 f" floor {floors[-1]:,.0f} a second"
@@ -93,6 +98,7 @@ async def measure(n: int, progress: Progress) -> Result:
             "legs_ours": [round(rate) for rate in ours],
             "legs_peer": [{str(clients): round(tps) for clients, tps in leg.items()} for leg in peers],
             "floor": round(sorted(floors)[n // 2]),
+            "legs_floor": [round(rate) for rate in floors],
             "of_floor": round(sorted(o / f for o, f in zip(ours, floors, strict=True))[n // 2], 3),
             **{name: round(sorted(cost[name] for cost in costs)[n // 2], 1) for name in costs[0]},
             "natural_batching": [await _natural(crowd, known, rate, progress) for rate in OFFERED_PER_S],
@@ -102,20 +108,10 @@ async def measure(n: int, progress: Progress) -> Result:
     return summarise("wallet", "durable bets/s", ours, best, "pgbench -s 50 -M prepared, best of 1/8/32", detail)
 
 
-async def _ours(ledgers: Ledgers, crowd: Crowd, known: int) -> tuple[float, dict[str, float]]:
-    process = ledgers.server.process
-    pid = process.pid if process else 0
-    cpu_s, wal = postgres_cost.cpu_s(pid), await postgres_cost.wal_bytes(ledgers.dsn(0))
-    disk = sum([await postgres_cost.disk_bytes(ledgers.dsn(shard)) for shard in range(SHARDS)])
+async def _ours(meter: postgres_cost.Meter, crowd: Crowd, known: int) -> tuple[float, dict[str, float]]:
+    before = await meter.read()
     rate = await saturate(crowd, known, BATCHES, BATCH_BETS)
-    bets = BATCHES * BATCH_BETS * SHARDS
-    return rate, {
-        "postgres_cpu_us_per_bet": (postgres_cost.cpu_s(pid) - cpu_s) / bets * 1e6,
-        "wal_bytes_per_bet": (await postgres_cost.wal_bytes(ledgers.dsn(0)) - wal) / bets,
-        "disk_bytes_per_bet": (
-            sum([await postgres_cost.disk_bytes(ledgers.dsn(shard)) for shard in range(SHARDS)]) - disk
-        ) / bets,
-    }  # fmt: skip
+    return rate, (await meter.read()).a_bet_since(before, BATCHES * BATCH_BETS * SHARDS)
 
 
 async def _natural(crowd: Crowd, known: int, offered_per_s: int, progress: Progress) -> dict[str, float]:

@@ -154,6 +154,8 @@ class _Follower:
 
     async def _step(self, step: int, group: asyncio.TaskGroup) -> bool:
         """Ask for the next part and the playlist that lists it; return whether that led further."""
+        if not self._playlist.can_block_reload:
+            return await self._plain()
         msn, part = wanted = _next(self._playlist)
         hint = self._playlist.preload_hint_uri
         if hint:
@@ -169,6 +171,12 @@ class _Follower:
                 self._playlist = MediaPlaylist()
                 return await self._begin()
         return _next(self._playlist) > before
+
+    async def _plain(self) -> bool:
+        """Ask for a playlist that cannot be waited for; return whether it is newer."""
+        before = _next(self._playlist)
+        plain = await self._get(Ask.PLAIN, self._walker.address(self._track))
+        return plain.status == 200 and self._take(plain) and _next(self._playlist) > before
 
     async def _waits_for_segment(self, msn: int, part: int, group: asyncio.TaskGroup) -> None:
         """Once: wait for a whole segment, and for a part after its last."""
@@ -209,10 +217,12 @@ class _Follower:
             (Ask.UNKNOWN_FILE, self._walker.address(self._track, "no-such-file.m4s"), (-1, -1)),
             (Ask.STEERED, _with_query(here, "_HLS_pathway=elsewhere&_HLS_throughput=1000000"), (-1, -1)),
         ]
+        if known.can_block_reload and known.segments[0].uri:
+            old = known.media_sequence
+            asks.append((Ask.OLD_SEGMENT, self._reload(Ask.OLD_SEGMENT, old, -1), (old, -1)))
         if known.can_block_reload:
             asks += [
                 (Ask.PART_WITHOUT_SEGMENT, _with_query(here, "_HLS_part=1"), (-1, 1)),
-                (Ask.OLD_SEGMENT, self._reload(Ask.OLD_SEGMENT, known.media_sequence, -1), (known.media_sequence, -1)),
                 (Ask.FAR_SEGMENT, self._reload(Ask.FAR_SEGMENT, msn + FAR_SEGMENTS, -1), (msn + FAR_SEGMENTS, -1)),
                 (Ask.FAR_PART, self._reload(Ask.FAR_PART, msn, part + far_parts), (msn, part + far_parts)),
             ]

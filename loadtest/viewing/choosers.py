@@ -7,7 +7,7 @@ from loadtest.viewing.follower import Throughput
 from reference_impl.domain import abr
 from reference_impl.domain.abr_rules import SegmentSeen, bola_choose, lolp_begin, lolp_choose
 
-BOLA_LEAST_SHARE = 0.4
+BOLA_LEAST_SHARE = 0.6
 """BOLA's lower buffer as a share of the hold-back; its target is the hold-back. An **assumption**: the papers' buffers
 of ten seconds and more do not exist this close to live."""
 

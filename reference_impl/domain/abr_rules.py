@@ -67,7 +67,8 @@ def bola_choose(
     buffer_s : float
         Media ahead of the playhead.
     least_s, target_s : float
-        The buffer at which the lowest and at which the highest rendition is right; `target_s` is the larger one.
+        BOLA's two buffers: with less than the first only the lowest rendition is safe, at the second the highest is
+        chosen. `target_s` is the larger one.
     """
     utilities = [math.log(rate / bitrates_bps[0]) + 1.0 for rate in bitrates_bps]
     if len(bitrates_bps) == 1 or utilities[-1] == utilities[0]:

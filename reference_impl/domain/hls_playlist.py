@@ -77,7 +77,10 @@ class MediaPlaylist:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An EXT-X-STREAM-INF; ``audio`` names its group of audio renditions, ``pathway`` where it is served from."""
+    """An EXT-X-STREAM-INF; ``audio`` names its group of audio renditions, ``pathway`` where it is served from.
+
+    Without a picture, or without RESOLUTION, both sides are 0; `codecs` is empty where it is not said.
+    """
 
     uri: str
     bandwidth_bps: int
@@ -213,9 +216,15 @@ def parse_master_playlist(text: str) -> MasterPlaylist:
 
 
 def _variant(uri: str, info: dict[str, str]) -> Variant:
-    width, height = (int(side) for side in info["RESOLUTION"].split("x"))
+    width, height = (int(side) for side in info.get("RESOLUTION", "0x0").split("x"))
     return Variant(
-        uri, int(info["BANDWIDTH"]), width, height, info["CODECS"], info.get("AUDIO", ""), info.get("PATHWAY-ID", ".")
+        uri,
+        int(info["BANDWIDTH"]),
+        width,
+        height,
+        info.get("CODECS", ""),
+        info.get("AUDIO", ""),
+        info.get("PATHWAY-ID", "."),
     )
 
 
@@ -244,7 +253,9 @@ def _read(reading: _Reading, line: str) -> None:
         reading.segment = replace(reading.open(), init_uri=reading.init_uri)
     elif tag == "#EXT-X-RENDITION-REPORT":
         report = attributes(value)
-        reading.reports.append(RenditionReport(report["URI"], int(report["LAST-MSN"]), int(report["LAST-PART"])))
+        reading.reports.append(
+            RenditionReport(report["URI"], int(report["LAST-MSN"]), int(report.get("LAST-PART", -1)))
+        )
     elif tag in _SEGMENT_TAGS:
         reading.segment = _with_tag(reading.open(), tag, value)
 

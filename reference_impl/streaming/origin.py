@@ -138,8 +138,9 @@ class Origin:
         """
         if self._speaker.get(info.table) is not speaker:
             raise RemoteProtocolError(f"another studio speaks for table {info.table} now")
-        if len(push.data) != len(info.renditions):
-            raise RemoteProtocolError(f"{len(push.data)} renditions pushed of {len(info.renditions)} announced")
+        announced = info.pictures if isinstance(push, FramePush) else info.renditions
+        if len(push.data) != len(announced):
+            raise RemoteProtocolError(f"{len(push.data)} renditions pushed of {len(announced)} announced")
         if isinstance(push, FramePush):
             self.hub.publish(info, push)
         elif self._streams[info.table].publish(push):

@@ -23,10 +23,12 @@ from reference_impl.domain.units import NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import VideoConfig
 from reference_impl.streaming.encoder import Ladder
-from reference_impl.streaming.messages import StreamInfo
+from reference_impl.streaming.film import Film
+from reference_impl.streaming.messages import FramePush, PartPush, StreamInfo
 from reference_impl.streaming.packager import Encoded, Packager
 from reference_impl.streaming.scene import Scene, follow
 from reference_impl.streaming.sink import Sink
+from reference_impl.streaming.sound_encoder import SoundEncoder
 from reference_impl.streaming.uplink import Uplink
 
 STATE_S_MAX = 1.0
@@ -112,12 +114,17 @@ class Studio:
         self._said_s = -SAY_S
         # One reading of the wall clock, then the monotonic one: a clock that is set must not tear the film.
         self._unix_offset_ns = time.time_ns() - time.monotonic_ns()
-        self._camera = Camera(video.ladder[0].width, video.ladder[0].height, table, seed)
+        width, height = video.ladder[0].width, video.ladder[0].height
+        self._camera: Film | Camera = (
+            Film(video.film, width, height) if video.film else Camera(width, height, table, seed)
+        )
         self._ladder = Ladder(video)
         self._packager = Packager(video.timing)
+        self._sound = SoundEncoder(video.timing) if video.sound else None
         self._scene = Scene()
         self._shown = Scene()
-        info = StreamInfo(table, time.time_ns(), video.timing, self._ladder.renditions())
+        renditions = self._ladder.renditions() + ((self._sound.rendition(),) if self._sound else ())
+        info = StreamInfo(table, time.time_ns(), video.timing, renditions)
         self.uplink = Uplink(origin_url, ingest_key, info)
 
     @property
@@ -175,11 +182,19 @@ class Studio:
         picture = self._camera.draw(self._scene, now_unix_ns)
         data = self._ladder.encode(picture, slot, key=key)
         for push in self._packager.add(Encoded(slot, key, now_unix_ns, data)):
-            self.uplink.send(push)
+            self.uplink.send(self._with_sound(push))
         self.frames += 1
         if (self._scene.round, self._scene.phase) != (self._shown.round, self._shown.phase):
             self._shown = self._scene
             self._record(slot, now_unix_ns)
+
+    def _with_sound(self, push: FramePush | PartPush) -> FramePush | PartPush:
+        """Return a part with its sound; interactive viewers have none."""
+        if self._sound is None or isinstance(push, FramePush):
+            return push
+        number = push.msn * self._video.timing.parts_per_segment + push.part
+        sound = self._sound.part(number, self._scene, push.captured_unix_ns)
+        return msgspec.structs.replace(push, data=(*push.data, sound))
 
     def _record(self, slot: int, now_unix_ns: int) -> None:
         if self._sink is not None:

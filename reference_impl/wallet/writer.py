@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
@@ -127,7 +128,7 @@ class Writer:
             n_bets += len(taken[-1].batch.refs)
         queue_depth = n_bets + self.queued_bets
         columns = [
-            [value for waiting in taken for value in getattr(waiting.batch, name)]
+            list(chain.from_iterable(getattr(waiting.batch, name) for waiting in taken))
             for name in BetBatch.__struct_fields__
         ]
         started_ns = time.monotonic_ns()

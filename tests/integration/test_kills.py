@@ -1,7 +1,9 @@
 """Kill after kill on the money path: nothing that was acknowledged is lost, nothing happens twice."""
 
 import asyncio
+import logging
 import random
+from collections import Counter
 
 import asyncpg
 import pytest
@@ -12,11 +14,14 @@ from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
+from reference_impl.wallet.verify import verify_shard
 
 TIMING = Timing(window_ms=900, closing_soon_ms=300, dealing_ms=200, pause_ms=150, flush_ms_max=300)
 VICTIMS = ("wallet-0", "wallet-1", "postgres", "dealer", "gateway-0", "gateway-1", "nats", "services")
 PLAYERS = 12
 SEED = 20_261_122
+
+log = logging.getLogger(__name__)
 
 
 class Bettor(Player):
@@ -79,15 +84,18 @@ async def kill_and_watch(kills: int, pause_s: float) -> tuple[list[Bettor], dict
         bettors = [Bettor(stack, number) for number in range(1, PLAYERS + 1)]
         playing = [asyncio.create_task(bettor.play(stop)) for bettor in bettors]
         await asyncio.sleep(2)
+        killed: Counter[str] = Counter()
         for _ in range(kills):
             victim = dice.choice(VICTIMS)
             if stack.runs(victim):
                 stack.kill(victim)
+                killed[victim] += 1
             await asyncio.sleep(pause_s * dice.uniform(0.5, 1.5))
         await asyncio.sleep(3)
         stop.set()
         await asyncio.wait_for(asyncio.gather(*playing), 60)
         await stack.finish_rounds()
+        log.info("killed %d: %s", killed.total(), dict(killed))
         return bettors, *await ledger_of(stack)
 
 
@@ -107,6 +115,7 @@ async def ledger_of(stack: Stack) -> tuple[dict[str, tuple[int, int]], int]:
             total += await connection.fetchval("SELECT sum(balance)::bigint FROM account")
             assert await connection.fetchval("SELECT count(*) FROM account WHERE id >> 56 = 2 AND balance <> 0") == 0
             assert await connection.fetchval("SELECT count(*) = max(seq) FROM journal")
+            assert (await verify_shard(connection, {})).findings == []
         finally:
             await connection.close()
     return bets, total
@@ -118,6 +127,7 @@ def judge(bettors: list[Bettor], bets: dict[str, tuple[int, int]], total: int) -
     answers = {id_: answer for bettor in bettors for id_, answer in bettor.answers.items()}
     accepted = {id_ for id_, answer in answers.items() if answer["status"] == Status.ACCEPTED}
     assert len(accepted) > 100
+    log.info("%d bets on record, %d answered, %d of them accepted", len(bets), len(answers), len(accepted))
     assert {id_ for id_ in accepted if bets.get(id_, (0, 0)) != (Status.ACCEPTED, 1)} == set()
     assert {id_ for id_, (status, ends) in bets.items() if ends != (status == Status.ACCEPTED)} == set()
     assert {id_ for id_ in bets if id_ not in answers} == set()

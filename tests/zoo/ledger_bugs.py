@@ -41,7 +41,7 @@ LEDGER_BUGS = (
     Bug(
         "swapped gateways: answers of a merged batch go out in the wrong order",
         _WRITER,
-        (("for waiting in taken for value in getattr", "for waiting in reversed(taken) for value in getattr"),),
+        (("name) for waiting in taken", "name) for waiting in reversed(taken)"),),
         "acknowledged_is_durable",
     ),
     Bug(
@@ -166,7 +166,7 @@ LEDGER_BUGS = (
     Bug(
         "chain gap: a batch's entries are numbered one too high",
         _BETS,
-        (("(h.seq + ord ORDER BY ord) INTO v_change", "(h.seq + ord + 1 ORDER BY ord) INTO v_change"),),
+        (("generate_series(h.seq + 1, h.seq + n)", "generate_series(h.seq + 2, h.seq + n + 1)"),),
         "account_chains",
     ),
     Bug(
@@ -178,7 +178,7 @@ LEDGER_BUGS = (
     Bug(
         "replay without idempotency: a bet sent again moves money again",
         _BETS,
-        (("selection);\n        EXCEPTION", "selection) ON CONFLICT DO NOTHING;\n        EXCEPTION"),),
+        (("AS selection) t;\n        EXCEPTION", "AS selection) t ON CONFLICT DO NOTHING;\n        EXCEPTION"),),
         "account_chains",
     ),
     Bug(

@@ -43,7 +43,7 @@ SYSTEM_BUGS = (
     Bug(
         "lost id: a gateway gives each bet an id of its own",
         _GATEWAY,
-        (("bytes.fromhex(bet.id), account", "bytes.fromhex(bet.id)[::-1], account"),),
+        (("bytes.fromhex(said.id), account", "bytes.fromhex(said.id)[::-1], account"),),
         "acknowledged_is_durable",
     ),
     Bug(
@@ -123,7 +123,7 @@ SYSTEM_BUGS = (
     Bug(
         "wrong shard: half of the players' bets arrive where nobody knows them",
         _GATEWAY,
-        (("self._senders[player.shard].add(", "self._senders[0].add("),),
+        (("_senders[player.shard].add(PendingBet(player, bet.id", "_senders[0].add(PendingBet(player, bet.id"),),
         "acknowledged_is_durable",
     ),
     Bug(

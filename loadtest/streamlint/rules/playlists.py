@@ -62,7 +62,7 @@ def master_codecs(walk: Walk) -> Looks:
                 continue
             for msn in list(walk.segments[index])[-1:]:
                 init = walk.init_of(index, msn)
-                if init is not None:
+                if init is not None and variant.codecs:
                     named = [name.strip().lower() for name in variant.codecs.split(",")]
                     yield hold(init.codec.lower() in named, url, f"{init.codec} in {track.name}", f"{variant.codecs}")
 

@@ -46,6 +46,13 @@ CREATE OR REPLACE FUNCTION control_ref(p_round bigint, p_win integer, p_kind int
 CREATE OR REPLACE FUNCTION sweep_ref(p_round bigint, p_seq bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
     RETURN encode(int8send(p_round) || int8send(p_seq), 'hex')::uuid;
 
+-- Sums of money: PostgreSQL's own sum of bigint passes through numeric, which costs a bet more than the adding.
+CREATE OR REPLACE AGGREGATE sum_minor(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0', PARALLEL = SAFE);
+
+-- A column of a batch as its payload tells it: once, if all entries share it.
+CREATE OR REPLACE FUNCTION one_or_all(p_values bigint[]) RETURNS jsonb LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN p_values[1] = ALL (p_values) THEN to_jsonb(p_values[1]) ELSE to_jsonb(p_values) END;
+
 -- The caller holds the row lock of `head` (taken with FOR UPDATE); this links the next batch and moves the head.
 CREATE OR REPLACE FUNCTION append_batch(p_topic text, p_payload text, p_seq bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -101,15 +108,16 @@ END $$;
 
 -- Apply changes to players' accounts as if one after the other: the balance and version after each. Changes of one call
 -- have one sign, so that an account is covered throughout if it is in the end. Raises LT001 if one is not, or unknown.
--- Both statements sort by account and meet by place in that order: a join of them would have no row estimate.
+-- Both statements sort by account and meet by place in that order: a join of them would have no row estimate. Arrays are
+-- unnested in a SELECT list throughout: in FROM each of them is first written to a store of its own.
 CREATE OR REPLACE FUNCTION move_money(p_account bigint[], p_change bigint[], OUT balance bigint[], OUT version bigint[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE v_balance bigint[]; v_version bigint[]; v_accounts integer;
+DECLARE v_account bigint[]; v_balance bigint[]; v_version bigint[]; v_accounts integer;
 BEGIN
     WITH total AS MATERIALIZED (
-        SELECT account, sum(change)::bigint AS change, count(*) FILTER (WHERE change <> 0) AS k
-        FROM unnest(p_account, p_change) AS t (account, change) GROUP BY account ORDER BY account),
+        SELECT account, sum_minor(change) AS change, count(nullif(change, 0)) AS k
+        FROM (SELECT unnest(p_account) AS account, unnest(p_change) AS change) t GROUP BY account ORDER BY account),
     moved AS (
         UPDATE account a SET balance = a.balance + t.change, version = a.version + t.k
         FROM total t WHERE t.change <> 0 AND a.id = t.account AND a.id >> 56 = 0 AND a.balance + t.change >= 0
@@ -118,13 +126,34 @@ BEGIN
         SELECT * FROM moved UNION ALL
         SELECT a.id, a.balance, a.version FROM total t JOIN account a ON a.id = t.account
         WHERE t.change = 0 AND a.id >> 56 = 0)
-    SELECT array_agg(b.balance ORDER BY b.id), array_agg(b.version ORDER BY b.id), (SELECT count(*) FROM total)
-        INTO v_balance, v_version, v_accounts FROM before b;
-    IF v_accounts <> coalesce(cardinality(v_balance), 0) THEN RAISE EXCEPTION USING ERRCODE = 'LT001'; END IF;
-    SELECT array_agg(v_balance[place] + run ORDER BY ord), array_agg(v_version[place] + k ORDER BY ord)
+    SELECT array_agg(b.id ORDER BY b.id), array_agg(b.balance ORDER BY b.id), array_agg(b.version ORDER BY b.id),
+           (SELECT count(*) FROM total)
+        INTO v_account, v_balance, v_version, v_accounts FROM before b;
+    IF v_accounts <> coalesce(cardinality(v_account), 0) THEN RAISE EXCEPTION USING ERRCODE = 'LT001'; END IF;
+    SELECT array_agg(v_balance[width_bucket(account, v_account)] + run ORDER BY ord),
+           array_agg(v_version[width_bucket(account, v_account)] + k ORDER BY ord)
         INTO balance, version
-    FROM (SELECT ord, (sum(change) OVER w)::bigint AS run, count(*) FILTER (WHERE change <> 0) OVER w AS k,
-                 dense_rank() OVER (ORDER BY account) AS place
-          FROM unnest(p_account, p_change) WITH ORDINALITY AS t (account, change, ord)
+    FROM (SELECT account, ord, sum_minor(change) OVER w AS run, count(nullif(change, 0)) OVER w AS k
+          FROM (SELECT unnest(p_account) AS account, unnest(p_change) AS change,
+                       generate_series(1, cardinality(p_account)) AS ord) t
           WINDOW w AS (PARTITION BY account ORDER BY ord ROWS UNBOUNDED PRECEDING)) r;
 END $$;
+
+-- The answer to one operation: what is on record of it; where nothing is, how the account stands.
+CREATE OR REPLACE FUNCTION answer_of(e journal, a account, p_status integer, p_on_record boolean) RETURNS journal
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF NOT p_on_record THEN
+        e := NULL;
+        e.balance_after := coalesce(a.balance, 0); e.version := coalesce(a.version, 0); e.seq := 0;
+    END IF;
+    e.status := p_status;
+    RETURN e;
+END $$;
+
+CREATE OR REPLACE FUNCTION answers_of(p_answers journal[],
+    OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg(t.status ORDER BY ordinality), array_agg(t.balance_after ORDER BY ordinality),
+           array_agg(t.version ORDER BY ordinality), array_agg(t.seq ORDER BY ordinality)
+    FROM unnest(p_answers) WITH ORDINALITY t
+$$;

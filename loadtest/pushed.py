@@ -5,6 +5,7 @@ commitments as prints, and a payment as one row a bet.
 """
 
 import hashlib
+import struct
 import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -14,7 +15,12 @@ from loadtest.recorder import Push
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews, Welcome
-from reference_impl.domain.records import PushKind, print_of
+from reference_impl.domain.records import PUSHES, PushKind, print_of
+
+NEWS_MAX = 256
+
+_PACK = PUSHES.packer.pack
+_WHO, _WHEN = struct.Struct("<ii"), struct.Struct("<qq")
 
 
 def pushes_of(arrived: Arrived, session: int, connection: int, table: int) -> Iterator[Push]:
@@ -69,6 +75,31 @@ def shown_in(lobby: Iterable[ShownResult], seen: set[tuple[int, int]], session: 
              now_ns)
         for table, known in sorted(news)
     ]  # fmt: skip
+
+
+class NewsRows:
+    """The packed rows of table events: what a whole table hears in the same words is packed once.
+
+    A row begins with who heard it and ends with when; all between is the event's.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[TableNews, bytes]] = {}
+
+    def row(self, news: TableNews, session: int, connection: int, arrived: Arrived) -> bytes:
+        """Return the row that :func:`pushes_of` returns for a table event, packed."""
+        known = self._known.get(id(news))
+        if known is None:
+            known = self._remember(news)
+        return _WHO.pack(session, connection) + known[1] + _WHEN.pack(arrived.kernel_ns, arrived.app_ns)
+
+    def _remember(self, news: TableNews) -> tuple[TableNews, bytes]:
+        """Keep the event with its row: as long as it is kept, no other object has its id."""
+        if len(self._known) >= NEWS_MAX:
+            self._known.clear()
+        push = _of_event(PushKind.TABLE, news.state, Arrived(news, 0, 0), 0, 0)
+        known = self._known[id(news)] = news, _PACK(*push)[_WHO.size : -_WHEN.size]
+        return known
 
 
 def _of_event(kind: PushKind, state: TableEnvelope, arrived: Arrived, session: int, connection: int) -> Push:

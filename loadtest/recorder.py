@@ -39,6 +39,9 @@ class Returned(NamedTuple):
     seq: int = 0
 
 
+_NOT_YET = Returned(Outcome.UNKNOWN, 0)
+
+
 class Push(NamedTuple):
     """A message that came unasked, or a bet that a payment names; fields as in its record."""
 
@@ -143,7 +146,7 @@ class Recorder:
         """Record an attempt; to be called before it is sent."""
         if op.attempt == 1:
             self.operations += 1
-        self._write(op, OpEvent.INVOKE, now_ns, Returned(Outcome.UNKNOWN, 0))
+        self._write(op, OpEvent.INVOKE, now_ns, _NOT_YET)
 
     def returned(self, op: Operation, returned: Returned) -> None:
         """Record an operation's end."""
@@ -157,6 +160,10 @@ class Recorder:
     def push(self, push: Push) -> None:
         """Record a message that came unasked."""
         self._pushes.append(*push)
+
+    def push_packed(self, record: bytes) -> None:
+        """Record a message that came unasked, packed as :data:`reference_impl.domain.records.PUSHES` says."""
+        self._pushes.append_packed(record)
 
     def session_ended(self, seat: Seat, closed_ns: int, close_code: int) -> None:
         """Record a connection that ended."""
@@ -193,8 +200,8 @@ class Recorder:
 
     def _write(self, op: Operation, event: OpEvent, invoke_ns: int, end: Returned) -> None:
         self._ops.append(
-            op.ref, int(event), min(op.attempt, 255), int(end.outcome), end.status,
-            int(op.kind), op.gateway, op.session, op.connection, op.table, op.window,
+            op.ref, event, min(op.attempt, 255), end.outcome, end.status,
+            op.kind, op.gateway, op.session, op.connection, op.table, op.window,
             op.selection, op.currency, end.shard, op.account, op.round_id, op.amount_minor,
             op.due_ns, invoke_ns, end.return_ns, end.kernel_ns,
             end.balance, end.version, end.seq,

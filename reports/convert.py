@@ -32,10 +32,12 @@ Integers = npt.NDArray[np.int64]
 _OP_MASK = (1 << 63) - 1
 _NUMPY_CODE = {"B": "u1", "b": "i1", "h": "<i2", "i": "<i4", "q": "<i8", "d": "<f8", "16s": (">u8", (2,))}
 _ANSWER_FIELDS = ("gateway", "status", "shard", "balance", "version", "seq", "return_ns", "kernel_ns")
-_PHASE_COLUMNS = {
-    "no_more_bets_ns": (Phase.NO_MORE_BETS,),
-    "bets_closed_ns": (Phase.BETS_CLOSED,),
-    "informative_ns": (Phase.DEALING,),
+_WINDOW_COLUMNS = {
+    "no_more_bets_ns": (Phase.NO_MORE_BETS, Phase.NO_MORE_DECISIONS),
+    "bets_closed_ns": (Phase.BETS_CLOSED, Phase.DRAWING),
+    "informative_ns": (Phase.DRAWING, Phase.DEALING),
+}
+_ROUND_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
@@ -191,7 +193,7 @@ def _rounds(
         "round_no": number & ROUND_NO_MAX,
         "window": keys["window"],
     }
-    columns |= _phase_instants(number, phases, clock)
+    columns |= _phase_instants(number, keys["window"].to_numpy(dtype=np.int64), phases, clock)
     columns |= _decided(number, decisions)
     spot = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(windows[["round", "window"]]))
     windows["accept_until_n"] = _on_timeline(windows["accept_until_unix_ns"].to_numpy(), clock)
@@ -206,19 +208,27 @@ def _rounds(
     return frame_of("rounds", columns)
 
 
-def _phase_instants(number: Integers, phases: Records, clock: ClockPair) -> dict[str, Any]:
+def _phase_instants(number: Integers, window: Integers, phases: Records, clock: ClockPair) -> dict[str, Any]:
     phases = phases[np.argsort(phases["t_ns"], kind="stable")]
+    own = _window_key(number, window)
     latest = _last_of(number, phases["round"])
     columns: dict[str, Any] = {"epoch": _taken(phases["epoch"], latest)}
     for name in ("opens_ns", "closes_ns", "first_close_ns", "last_close_ns"):
         source = name.replace("_ns", "_unix_ns")
         stated = phases[phases[source] > 0]
-        instant = _taken(stated[source], _last_of(number, stated["round"]))
+        instant = _taken(stated[source], _last_of(own, _window_key(stated["round"], stated["window"])))
         columns[name] = _on_timeline(instant, clock)
-    for name, wanted in _PHASE_COLUMNS.items():
+    for name, wanted in (_WINDOW_COLUMNS | _ROUND_COLUMNS).items():
         rows = phases[np.isin(phases["phase"], wanted)][::-1]
-        columns[name] = _taken(rows["t_ns"], _last_of(number, rows["round"]))
+        if name in _WINDOW_COLUMNS:
+            columns[name] = _taken(rows["t_ns"], _last_of(own, _window_key(rows["round"], rows["window"])))
+        else:
+            columns[name] = _taken(rows["t_ns"], _last_of(number, rows["round"]))
     return columns
+
+
+def _window_key(number: Integers, window: Integers) -> Integers:
+    return number.astype(np.int64) << 8 | window.astype(np.int64)
 
 
 def _decided(number: Integers, decisions: pd.DataFrame) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A gateway in simulated time: one core, its players' sockets, and a sender for each wallet shard.
 
 All work of a gateway passes through one :class:`~sim.server.Server`: reading bets, writing answers, broadcasts. So a
-broadcast to many sockets delays the bets behind it. A sender has one batch outstanding; what arrives meanwhile is the
-next batch. At the cut-off a gateway acknowledges once every in-time bet of the window has its answer.
+broadcast to many sockets delays the bets behind it. A sender has one batch outstanding and rests after it; what arrives
+meanwhile is the next batch. At the cut-off a gateway acknowledges once every in-time bet of the window has its answer.
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ import simpy
 
 from reference_impl.domain.cutoff import in_time
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.pacing import rest_ns
 from reference_impl.domain.records import PushKind
 from sim.draws import Draws
 from sim.kernels import Int64s
@@ -235,7 +236,8 @@ class Gateway:
             attempt.replied_ns = now_ns
             _, attempt.written_ns = self.server.submit(write_ns)
             after(self._env, attempt.written_ns - now_ns, self._written, life, shard, attempt)
-        after(self._env, attempt.written_ns - now_ns, self._free_sender, life, shard)
+        free_ns = attempt.written_ns + rest_ns(now_ns - batch[0].sent_ns)
+        after(self._env, free_ns - now_ns, self._free_sender, life, shard)
 
     def _free_sender(self, life: int, shard: int) -> None:
         if life == self._life:

@@ -23,14 +23,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bet_verdict, bets, cutoff, placement
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, pacing, placement
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, placement, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
 _HYBRID = ("layout", "events", "path", "people", "viewing")
 """Modules that compile more on top of this one."""
 
@@ -175,6 +175,7 @@ lane = compiled(random_streams.lane)
 uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)
 in_time = compiled(cutoff.in_time)
+rest_ns = compiled(pacing.rest_ns)
 may_close = compiled(cutoff.may_close)
 ewma_step = compiled(abr.ewma_step)
 ewma_value = compiled(abr.ewma_value)

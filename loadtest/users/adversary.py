@@ -43,14 +43,15 @@ class AdversaryScript(PlayerScript):
         self._closes_ns = 0
         self._tried: set[tuple[int, bool]] = set()
 
-    def table_event(self, event: TableEvent, heard_ns: int) -> None:
-        """Take a table event, and bet on what it has made too late."""
+    def table_event(self, event: TableEvent, heard_ns: int) -> bool:
+        """Take a table event, and bet on what it has made too late; it may always be time to be deaf."""
         super().table_event(event, heard_ns)
         if event.phase in _TOLD_CLOSED:
             self._try_late(event, 0, heard_ns)
         elif event.outcome >= 0:
             game = game_at(self.scenario.games, event.table)
             self._try_late(event, int(game.odds(event.outcome).argmax()), heard_ns)
+        return True
 
     def answered(self, answer: BetAnswer, now_ns: int, kernel_ns: int) -> tuple[Operation, Returned] | None:
         """Take an answer; that of a probe narrows the search."""

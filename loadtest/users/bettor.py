@@ -55,6 +55,7 @@ LOOK_EVERY_NS = NS_PER_S
 
 _BETTING_PHASES = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
 _ENDED = frozenset({Phase.SETTLED, Phase.VOIDED})
+_STATUSES = frozenset(Status)
 
 
 @dataclass
@@ -116,6 +117,9 @@ class PlayerScript:
         storms = [(zero_ns + round(s.at_s * NS_PER_S), s) for s in storms_of(self.scenario, self.arrival)]
         self._storms: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if not s.before_close_ms]
         self._aiming: list[tuple[int, Storm]] = [(at_ns, s) for at_ns, s in storms if s.before_close_ms]
+        self._answer_ns_max = round(self.scenario.answer_s_max * NS_PER_S)
+        self._answers_until_ns = self.load_end_ns + round(self.answers_s_max * NS_PER_S)
+        self._payments_until_ns = self._answers_until_ns + round(self.payments_s_max * NS_PER_S)
 
     @property
     def outstanding(self) -> int:
@@ -149,13 +153,21 @@ class PlayerScript:
         for op in self._waiting.values():
             op.lost = True
 
-    def table_event(self, event: TableEvent, heard_ns: int) -> None:
-        """Take a table event: plan the bets of a new window, and see rounds end."""
+    def table_event(self, event: TableEvent, heard_ns: int) -> bool:
+        """Take a table event: plan the bets of a new window, and see rounds end.
+
+        Returns
+        -------
+        bool
+            Whether there may be something to do, or to wake for, that there was not before.
+        """
         if event.table != self.table:
-            return
+            return False
+        changed = False
         for round_id, until_ns in self._paid_by_ns.items():
             if event.round > round_id or (event.round == round_id and event.phase in _ENDED):
                 self._paid_by_ns[round_id] = min(until_ns, heard_ns + PAYMENT_GRACE_NS)
+                changed = True
         if event.phase in _ENDED:
             # A whole table hears at once that bets are open: what can be planned before must not wait for that.
             self._bets_of(round_no_of(event.round) + 1)
@@ -163,6 +175,8 @@ class PlayerScript:
             self._round = event.round
             self._aim(self.clock.to_monotonic(event.closes_at_unix_ns), heard_ns)
             self._begin(sorted(self._plan(event, heard_ns + self._late_ns), key=lambda op: op.due_ns))
+            changed = True
+        return changed
 
     def take_due(self, now_ns: int) -> list[Operation]:
         """Return the bets to send now, first attempts and repetitions."""
@@ -182,7 +196,7 @@ class PlayerScript:
         for op in due:
             op.attempt += 1
             op.gateway, op.connection = self._gateway, self._connection
-            op.answer_by_ns = now_ns + round(self.scenario.answer_s_max * NS_PER_S)
+            op.answer_by_ns = now_ns + self._answer_ns_max
         return due
 
     def answered(self, answer: BetAnswer, now_ns: int, kernel_ns: int) -> tuple[Operation, Returned] | None:
@@ -222,8 +236,8 @@ class PlayerScript:
             return True
         if not self._waiting:
             return False
-        again = {op.ref for _, op in self._again}
-        return any(op.answer_by_ns <= now_ns for op in self._waiting.values() if op.ref not in again)
+        late = [op.ref for op in self._waiting.values() if op.answer_by_ns <= now_ns]
+        return bool(late) and not {op.ref for _, op in self._again}.issuperset(late)
 
     def lobby_looks(self, now_ns: int) -> list[int]:
         """Return when the player looks at the lobby before sitting down, and choose the table to sit down at."""
@@ -252,30 +266,17 @@ class PlayerScript:
 
     def wake_ns(self, now_ns: int) -> int:
         """Return when, after now, there is something to do even if nothing arrives."""
-        return min([at_ns for at_ns in self._instants() if at_ns > now_ns], default=now_ns + IDLE_NS_MAX)
+        instants = [self.load_end_ns, self._answers_until_ns, *self._paid_by_ns.values()]
+        instants += [op.answer_by_ns for op in self._waiting.values()]
+        instants += [at_ns for at_ns, _ in self._again]
+        instants += [op.due_ns for op in self._planned[:1]]
+        instants += [at_ns for at_ns, _ in self._storms[:1]]
+        return min([at_ns for at_ns in instants if at_ns > now_ns], default=now_ns + IDLE_NS_MAX)
 
     @property
     def unanswered(self) -> list[Operation]:
         """Bets whose outcome the player does not know."""
         return list(self._waiting.values())
-
-    @property
-    def _answers_until_ns(self) -> int:
-        return self.load_end_ns + round(self.answers_s_max * NS_PER_S)
-
-    @property
-    def _payments_until_ns(self) -> int:
-        return self._answers_until_ns + round(self.payments_s_max * NS_PER_S)
-
-    def _instants(self) -> Iterator[int]:
-        if self._planned:
-            yield self._planned[0].due_ns
-        yield from (at_ns for at_ns, _ in self._again)
-        yield from (op.answer_by_ns for op in self._waiting.values())
-        yield from self._paid_by_ns.values()
-        yield from (at_ns for at_ns, _ in self._storms[:1])
-        yield self.load_end_ns
-        yield self._answers_until_ns
 
     def _bets_of(self, round_no: int) -> list[PlannedBet]:
         if self._prepared[0] != round_no:
@@ -330,7 +331,7 @@ class PlayerScript:
         return True
 
     def _check(self, op: Operation, answer: BetAnswer) -> None:
-        if answer.status not in set(Status):
+        if answer.status not in _STATUSES:
             self._complain(f"bet {answer.id}: unknown status {answer.status}")
         if answer.balance_minor < 0:
             self._complain(f"bet {answer.id}: balance {answer.balance_minor}, limit 0")

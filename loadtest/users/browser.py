@@ -21,8 +21,9 @@ class BrowserScript(PlayerScript):
         self._visits = 0
         self._leaves_ns = 0
 
-    def table_event(self, event: TableEvent, heard_ns: int) -> None:
+    def table_event(self, event: TableEvent, heard_ns: int) -> bool:  # noqa: ARG002 - as the others
         """Watch what happens; there is nothing to do."""
+        return False
 
     def lobby_looks(self, now_ns: int) -> list[int]:
         """Return when the lobby is looked at before the next table is opened, and choose that table."""

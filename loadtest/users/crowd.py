@@ -11,6 +11,7 @@ from loadtest.adapters.base import Target
 from loadtest.adapters.loading import load_adapter
 from loadtest.clock import HostClock, ServerClock
 from loadtest.plan import LoadPlan
+from loadtest.pushed import NewsRows
 from loadtest.recorder import Recorder
 from loadtest.users.adversary import AdversaryScript
 from loadtest.users.bettor import PlayerScript
@@ -85,6 +86,7 @@ class Crowd:
         self._adapter = load_adapter(plan.adapter)(Target(plan.api_url), self._clock)
         self._recorder = Recorder(Path(plan.record_dir), worker)
         self._claim = claim
+        self._news_rows = NewsRows()
 
     def next_person(self, report: KindReport) -> Player | Viewer | None:
         """Return the next person whom nobody plays yet, or None."""
@@ -106,7 +108,7 @@ class Crowd:
         )  # fmt: skip
         leaves_ns = load_end_ns + round(plan.answers_s_max * NS_PER_S)
         told = partial(report, arrival.kind)
-        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor)
+        return Player(script, self._adapter, self._recorder, arrives_ns, leaves_ns, told, self.reactor, self._news_rows)
 
     def _viewer(self, arrival: Arrival, arrives_ns: int, report: KindReport) -> Viewer:
         watching = Watching(

@@ -8,6 +8,7 @@ statistics: ``high-roller bet``, ``viewer part``.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from locust import User, constant, tag
 from locust.exception import StopUser
@@ -49,13 +50,23 @@ class PersonUser(User):
 
     def _report(self, user: Kind, kind: OpKind | FetchKind, response_ms: float, problem: str) -> None:
         self.environment.events.request.fire(
-            request_type=_REQUEST_TYPE.get(kind, "GET") if isinstance(kind, OpKind) else "GET",
-            name=f"{user} {kind.name.lower()}",
+            request_type=_request_type(kind),
+            name=_name(user, kind),
             response_time=response_ms,
             response_length=0,
             exception=OperationalError(problem) if problem else None,
             context={},
         )
+
+
+@lru_cache(typed=True)  # numbers of operations and of fetches are equal
+def _request_type(kind: OpKind | FetchKind) -> str:
+    return _REQUEST_TYPE.get(kind, "GET") if isinstance(kind, OpKind) else "GET"
+
+
+@lru_cache(typed=True)
+def _name(user: Kind, kind: OpKind | FetchKind) -> str:
+    return f"{user} {kind.name.lower()}"
 
 
 def _task_of(kind: Kind) -> Callable[[PersonUser], None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from loadtest.adapters.base import Arrived, Placement, PlayerLink, TargetAdapter, TokenRefusedError
 from loadtest.operations import Operation
-from loadtest.pushed import pushes_of, shown_in
+from loadtest.pushed import NewsRows, pushes_of, shown_in
 from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.reactor import Reactor
@@ -69,6 +69,8 @@ class Player:
         Told of each operation's end.
     reactor : Reactor
         Serves the open connection.
+    news_rows : NewsRows
+        Rows of table events; shared by all who hear the same.
     sleep : callable
         Waits for so many seconds.
     """
@@ -80,11 +82,13 @@ class Player:
     leaves_ns: int
     report: Report
     reactor: Reactor
+    news_rows: NewsRows = field(default_factory=NewsRows)
     sleep: Callable[[float], None] = time.sleep
     _link: PlayerLink = field(init=False)
     _code: int = _NORMAL
     _done: bool = False
-    _listening: bool = True
+    listening: bool = True
+    _wake_ns: int = 0
     _heard_from_ns: int = 0
     _token: str = ""
     _connections: int = 0
@@ -193,7 +197,7 @@ class Player:
 
     def _play(self, link: PlayerLink, seat: Seat) -> bool:
         """Play until the connection ends (False) or the player leaves (True)."""
-        self._link, self._code, self._done, self._listening = link, _NORMAL, False, True
+        self._link, self._code, self._done, self.listening, self._wake_ns = link, _NORMAL, False, True, 0
         try:
             self.reactor.attend(self)
         except BaseException:
@@ -209,16 +213,18 @@ class Player:
         """Return the descriptor of the open connection."""
         return self._link.fileno()
 
-    @property
-    def listening(self) -> bool:
-        """Whether the player reads what arrives."""
-        return self._listening
-
     def step(self, now_ns: int, *, readable: bool) -> int | None:
-        """Take what arrived and send what is due; return when to be woken, or None when the connection has ended."""
+        """Take what arrived and send what is due; return when to be woken, or None when the connection has ended.
+
+        Most of what a table hears changes nothing for most of its players: then nothing more is looked at.
+        """
         try:
-            if readable and self.script.deaf_until_ns(now_ns) <= now_ns:
-                self._take(self._link.receive(0.0))
+            changed = now_ns >= self._wake_ns
+            if readable:
+                deaf = self.script.deaf_until_ns(now_ns) > now_ns
+                changed |= deaf or self._take(self._link.receive(0.0))
+            if not changed:
+                return self._wake_ns
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:
             self._code = lost.code
@@ -235,11 +241,12 @@ class Player:
             return None
         deaf_until_ns = self.script.deaf_until_ns(now_ns)
         listens = deaf_until_ns <= now_ns
-        if listens and not self._listening:
+        if listens and not self.listening:
             self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
-        self._listening = listens
+        self.listening = listens
         wake_ns = self.script.wake_ns(now_ns)
-        return wake_ns if self._listening else min(wake_ns, deaf_until_ns)
+        self._wake_ns = wake_ns if listens else min(wake_ns, deaf_until_ns)
+        return self._wake_ns
 
     def _send_due(self, link: PlayerLink, now_ns: int) -> None:
         for op in self.script.take_due(now_ns):
@@ -249,31 +256,45 @@ class Player:
                 self.recorder.start_lag_ns_max = max(self.recorder.start_lag_ns_max, lag_ns)
             self.recorder.invoke(op, invoke_ns)
             link.send_bet(op)
-        for op in self.script.given_up:
-            self.recorder.refused(op, now_ns)
-        self.script.given_up.clear()
-        self.recorder.missed += self.script.missed
-        self.script.missed = 0
+        if self.script.given_up:
+            for op in self.script.given_up:
+                self.recorder.refused(op, now_ns)
+            self.script.given_up.clear()
+        if self.script.missed:
+            self.recorder.missed += self.script.missed
+            self.script.missed = 0
 
-    def _take(self, came: list[Arrived]) -> None:
-        arrival = self.script.arrival
+    def _take(self, came: list[Arrived]) -> bool:
+        """Record what came and tell the script; return whether there may be something to do or to wake for now."""
+        changed = False
         for arrived in came:
             message = arrived.message
-            for push in pushes_of(arrived, arrival.player, self._connections, arrival.table):
-                self.recorder.push(push)
-            if isinstance(message, BetAnswer):
-                ended = self.script.answered(message, arrived.app_ns, arrived.kernel_ns)
-                if ended is not None:
-                    self._end(*ended)
-            elif isinstance(message, TableNews):
+            if isinstance(message, TableNews):
+                row = self.news_rows.row(message, self.script.arrival.player, self._connections, arrived)
+                self.recorder.push_packed(row)
                 heard_ns = max(arrived.kernel_ns or arrived.app_ns, self._heard_from_ns)
-                self.script.table_event(message.state.event, heard_ns)
-            elif isinstance(message, Paid):
-                self.script.paid(message)
-            elif isinstance(message, Problem):
-                self.script.complaints.append(f"player {self.script.arrival.player}: {message.message}")
+                changed |= self.script.table_event(message.state.event, heard_ns)
+            else:
+                self._take_own(arrived)
+                changed = True
         if self.script.complaints:
             self._pass_complaints_on()
+        return changed
+
+    def _take_own(self, arrived: Arrived) -> None:
+        """Take what was meant for this player alone."""
+        message, arrival = arrived.message, self.script.arrival
+        if isinstance(message, BetAnswer):
+            ended = self.script.answered(message, arrived.app_ns, arrived.kernel_ns)
+            if ended is not None:
+                self._end(*ended)
+            return
+        for push in pushes_of(arrived, arrival.player, self._connections, arrival.table):
+            self.recorder.push(push)
+        if isinstance(message, Paid):
+            self.script.paid(message)
+        elif isinstance(message, Problem):
+            self.script.complaints.append(f"player {arrival.player}: {message.message}")
 
     def _end(self, op: Operation, returned: Returned, problem: str = "") -> None:
         self.recorder.returned(op, returned)

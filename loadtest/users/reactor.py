@@ -20,6 +20,7 @@ from reference_impl.domain.units import NS_PER_S
 READS_A_TURN = 32
 """Sockets that are read before what has become due is looked at again."""
 
+NEVER_NS = 1 << 63
 IDLE_S_MAX = 1.0
 WAIT_S_MIN = 1e-6
 
@@ -39,14 +40,15 @@ class Guest(Protocol):
 
 
 class _Place:
-    """A guest, when it is to be woken, and how its stay ended."""
+    """A guest, when it is to be woken, when the agenda first comes to it, and how its stay ended."""
 
-    __slots__ = ("error", "fd", "guest", "listening", "over", "wake_ns")
+    __slots__ = ("error", "fd", "guest", "listening", "over", "rings_ns", "wake_ns")
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.fd = guest.fileno()
         self.wake_ns = 0
+        self.rings_ns = NEVER_NS
         self.listening = True
         self.over = threading.Event()
         self.error: BaseException | None = None
@@ -122,10 +124,14 @@ class Reactor:
         now_ns = time.monotonic_ns()
         agenda = self._agenda
         while agenda and agenda[0][0] <= now_ns:
-            wake_ns, _, place = heapq.heappop(agenda)
-            if place.wake_ns == wake_ns:  # otherwise it was put off meanwhile
-                place.wake_ns = 0
+            rings_ns, _, place = heapq.heappop(agenda)
+            if place.rings_ns != rings_ns:  # it was called earlier meanwhile
+                continue
+            place.rings_ns = NEVER_NS
+            if place.wake_ns <= now_ns:
                 self._serve(place, readable=False)
+            else:  # it was put off meanwhile
+                self._call(place)
 
     def _serve(self, place: _Place, *, readable: bool) -> None:
         try:
@@ -138,13 +144,18 @@ class Reactor:
         if place.listening != place.guest.listening:
             place.listening = place.guest.listening
             self._epoll.modify(place.fd, select.EPOLLIN if place.listening else 0)
-        if wake_ns != place.wake_ns:
-            place.wake_ns = wake_ns
-            self._entries += 1
-            heapq.heappush(self._agenda, (wake_ns, self._entries, place))
+        place.wake_ns = wake_ns
+        if wake_ns < place.rings_ns:
+            self._call(place)
+
+    def _call(self, place: _Place) -> None:
+        """Put a guest on the agenda. Whoever is put off later stays there, and is put off when its time comes."""
+        place.rings_ns = place.wake_ns
+        self._entries += 1
+        heapq.heappush(self._agenda, (place.rings_ns, self._entries, place))
 
     def _leave(self, place: _Place) -> None:
         self._epoll.unregister(place.fd)
         del self._places[place.fd]
-        place.wake_ns = 0
+        place.rings_ns = NEVER_NS
         place.over.set()

@@ -135,7 +135,7 @@ class Screening:
     def _load_master(self) -> None:
         answer = self._get(FetchKind.MASTER, self._master, self._watching.viewing.timeout_s)
         if answer is not None:
-            variants = parse_master_playlist(answer.body.decode())
+            variants = parse_master_playlist(answer.body.decode()).variants
             self._variants = tuple(sorted(variants, key=lambda variant: variant.bandwidth_bps))
             self._watching.rendition = min(self._watching.rendition, len(self._variants) - 1)
 

@@ -8,6 +8,7 @@ from _socket import socket as KernelSocket  # noqa: N812 - the public name is ge
 from reference_impl.domain.units import NS_PER_S
 
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python's socket module does not name it
+_SOL_SOCKET = int(socket.SOL_SOCKET)  # an enum's comparison costs as much as the read
 _STAMP = struct.Struct("@qq")
 _NOTE_BYTES = socket.CMSG_SPACE(_STAMP.size)
 
@@ -22,7 +23,7 @@ def receive_stamped(sock: KernelSocket, bytes_max: int) -> tuple[bytes, int]:
     """Return what a read brought, and when its last segment arrived: CLOCK_REALTIME ns, 0 if not stamped."""
     data, notes, _, _ = sock.recvmsg(bytes_max, _NOTE_BYTES)
     for level, kind, note in notes:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-            seconds, ns = _STAMP.unpack(note[: _STAMP.size])
-            return data, int(seconds) * NS_PER_S + int(ns)
+        if level == _SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, ns = _STAMP.unpack_from(note)
+            return data, seconds * NS_PER_S + ns
     return data, 0

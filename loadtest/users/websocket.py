@@ -44,7 +44,7 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-_WHOLE = {0x80 | opcode: opcode for opcode in (Opcode.TEXT, Opcode.BINARY)}
+_WHOLE = frozenset(0x80 | opcode for opcode in (Opcode.TEXT, Opcode.BINARY))
 
 
 class Frame(NamedTuple):
@@ -59,15 +59,15 @@ class Frame(NamedTuple):
         return int.from_bytes(self.payload[:2], "big") if len(self.payload) >= 2 else 1005
 
 
-def _whole_message(data: bytes) -> Frame | None:
+def _whole_message(data: bytes) -> bytes | None:
     """Return the message if the bytes are exactly one short, unfragmented frame, which most reads bring."""
     size = len(data)
     if size < 2 or data[0] not in _WHOLE:
         return None
     if data[1] == size - 2 < 126:
-        return Frame(_WHOLE[data[0]], data[2:])
+        return data[2:]
     if data[1] == 126 and size >= 4 and data[2] << 8 | data[3] == size - 4:
-        return Frame(_WHOLE[data[0]], data[4:])
+        return data[4:]
     return None
 
 
@@ -115,6 +115,11 @@ class FrameDecoder:
         self._parts = bytearray()
         self._opcode: Opcode | None = None
 
+    @property
+    def between_messages(self) -> bool:
+        """Whether the next byte begins a message."""
+        return not self._buffer and self._opcode is None
+
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes and return the messages and control frames that they complete.
 
@@ -124,8 +129,6 @@ class FrameDecoder:
             If the server masks, uses reserved bits or opcodes, breaks the order of fragments, or exceeds
             :data:`MESSAGE_BYTES_MAX`.
         """
-        if not self._buffer and self._opcode is None and (frame := _whole_message(data)) is not None:
-            return [frame]
         self._buffer += data
         frames = []
         while (raw := self._next_frame()) is not None:
@@ -277,6 +280,8 @@ class WebSocket:
                 raise ConnectionLostError(1006) from None
             if not data:
                 raise ConnectionLostError(1006)
+        if self._decoder.between_messages and (message := _whole_message(data)) is not None:
+            return Read([message], stamp)
         return Read(self._messages(self._decoder.feed(data)), stamp)
 
     def _readable_within(self, timeout_s: float) -> bool:

@@ -1,8 +1,8 @@
 """Follows the event stream: signs of life, what was played in each session, limits of time.
 
 It reads the journal's batches from JetStream, away from the bets' own way, and writes what they come to in one
-transaction with its place in the stream, so that each batch counts once, whatever is killed. Nothing here is the truth:
-:meth:`Follower.forget` and reading again from the first batch give the same tables.
+transaction with its place in the stream, so that each batch counts once, whatever is killed and however many count.
+Nothing here is the truth: what :meth:`Presence.forget_counts` removes is counted again from the stream's first batch.
 
 An entry belongs to the session in whose span ``(opened, ended]`` its batch was committed; a payment that comes after
 the session belongs to none. Batches are read a moment after they were committed, when it is known which sessions had
@@ -27,7 +27,7 @@ from nats.js.errors import NotFoundError
 
 from reference_impl.accounts.store import DATABASE_LOST, Store
 from reference_impl.domain.bets import Status
-from reference_impl.domain.ids import AccountKind, account_kind, account_number
+from reference_impl.domain.ids import ACCOUNT_MAX, account_number
 from reference_impl.domain.limits import LimitKind
 from reference_impl.domain.play import MOVES
 
@@ -43,6 +43,8 @@ WAGERS = frozenset({"bets", "cancels"})
 
 log = logging.getLogger(__name__)
 
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('accounts.followed'))"
+_MOVES = frozenset(map(int, MOVES))
 _PLACES = "SELECT shard, batch, place FROM accounts.followed"
 _MOVE = """
     INSERT INTO accounts.followed SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bigint[])
@@ -77,7 +79,6 @@ _LIMIT = """
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (player) DO UPDATE SET
         amount_ns = excluded.amount_ns, next_amount_ns = excluded.next_amount_ns, next_from_ns = excluded.next_from_ns
 """
-_FORGET = "TRUNCATE accounts.session_sum, accounts.followed, accounts.time_limit"
 
 
 class Columns(Struct, frozen=True):
@@ -110,7 +111,7 @@ def moves(columns: Columns) -> Iterator[tuple[int, int, int]]:
 
     entries = zip(columns.account, each(columns.entry), each(columns.amount), each(columns.status), strict=False)
     for account, kind, amount, status in entries:
-        if status == Status.ACCEPTED and kind in MOVES and account_kind(account) is AccountKind.PLAYER:
+        if status == Status.ACCEPTED and kind in _MOVES and account <= ACCOUNT_MAX:
             yield account_number(account), kind, amount
 
 
@@ -163,16 +164,18 @@ class Follower:
                 log.info("sessions wait for the event stream or the database: %s", error)
                 await asyncio.sleep(WAIT_S)
 
-    async def forget(self) -> None:
-        """Forget everything that was counted; it is counted again from the stream's first batch."""
-        await self._store.pool.execute(_FORGET)
+    async def count(self, batches: Sequence[Batch]) -> bool:
+        """Count batches that were not counted before, and where the next are, as one step.
 
-    async def count(self, batches: Sequence[Batch]) -> None:
-        """Count batches that were not counted before, and where the next are, as one step."""
+        Returns False, and counts nothing, if somebody else has counted or forgotten since.
+        """
         fresh = [batch for batch in batches if batch.number > self._batches.get(batch.shard, 0)]
         heads = self._batches | {batch.shard: batch.number for batch in fresh}
         place = batches[-1].place
         async with self._store.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_ALONE)
+            if {row["shard"]: row["batch"] for row in await connection.fetch(_PLACES)} != self._batches:
+                return False
             rows = rows_of(fresh)
             spans = _columns([(player, first, last) for player, _, first, last, _, _ in rows], 3)
             if apart := {row["player"] for row in await connection.fetch(_STRADDLING, *spans)}:
@@ -191,19 +194,27 @@ class Follower:
                         await connection.execute(_LIMIT, account_number(account), account, *state)
             await connection.execute(_MOVE, list(heads), list(heads.values()), [place] * len(heads))
         self._batches, self._place = heads, place
+        return True
 
-    async def _follow(self) -> None:
-        """Read on from the place on record until something is missing, which is then read again from there."""
+    async def resume(self) -> None:
+        """Go to the place on record."""
         rows = await self._store.pool.fetch(_PLACES)
         self._batches = {row["shard"]: row["batch"] for row in rows}
         self._place = max((row["place"] for row in rows), default=0)
+
+    async def _follow(self) -> None:
+        """Read on from the place on record until something is missing, which is then read again from there."""
+        await self.resume()
+        stream = self._bus.jetstream()
+        if (await stream.stream_info(STREAM)).state.last_seq < self._place:
+            self._place = 0  # the bus has lost its stream and began another; what was counted is known by its number
         start = ConsumerConfig(
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self._place + 1,
             ack_policy=AckPolicy.NONE,
             inactive_threshold=CONSUMER_IDLE_S_MAX,
         )
-        consumer = await self._bus.jetstream().pull_subscribe("", stream=STREAM, config=start)
+        consumer = await stream.pull_subscribe("", stream=STREAM, config=start)
         try:
             await self._read_on(consumer)
         finally:
@@ -214,6 +225,8 @@ class Follower:
         while True:
             fetched = await _fetch(consumer)
             if not fetched:
+                if await self._is_elsewhere():
+                    return
                 continue
             places = [msg.metadata.sequence.stream for msg in fetched]
             if is_first and places[0] > self._place + 1:
@@ -222,14 +235,16 @@ class Follower:
             if places != list(range(self._place + 1, self._place + 1 + len(places))):
                 return
             is_first = False
-            await self._count_messages(fetched)
+            batches = [batch for msg in fetched if (batch := _batch_of(msg)) is not None]
+            if batches:
+                await asyncio.sleep(max(0.0, batches[-1].at_us / 1e6 + LAG_S - time.time()))
+                if not await self.count(batches):
+                    return
+            self._place = places[-1]
 
-    async def _count_messages(self, fetched: list[Msg]) -> None:
-        batches = [batch for msg in fetched if (batch := _batch_of(msg)) is not None]
-        if batches:
-            await asyncio.sleep(max(0.0, batches[-1].at_us / 1e6 + LAG_S - time.time()))
-            await self.count(batches)
-        self._place = fetched[-1].metadata.sequence.stream
+    async def _is_elsewhere(self) -> bool:
+        rows = await self._store.pool.fetch(_PLACES)
+        return {row["shard"]: row["batch"] for row in rows} != self._batches
 
 
 def _batch_of(msg: Msg) -> Batch | None:

@@ -20,7 +20,7 @@ from reference_impl.accounts.store import DATABASE_LOST, Store
 from reference_impl.bus import ask_wallet
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.ids import shard_of
-from reference_impl.domain.limits import LimitKind
+from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
 from reference_impl.domain.messages import Answers, EndedSince, SetLimits
 
 SWEEP_S = 1.0
@@ -78,7 +78,8 @@ class SessionKeeper:
     async def _end_the_day(self, one: UsedUp, now_ns: int) -> None:
         """Set a time-out until the next day. Its id tells the day, so that asking again changes nothing."""
         ref = hashlib.sha256(f"time of {one.player} until {one.until_unix_ns}".encode()).digest()[:16]
-        ask = SetLimits([ref], [one.account], [LimitKind.TIME_OUT], [one.until_unix_ns], now_ns, one.until_unix_ns)
+        loosen_at_ns = now_ns + LOOSEN_AFTER_NS  # a longer time-out stands
+        ask = SetLimits([ref], [one.account], [LimitKind.TIME_OUT], [one.until_unix_ns], now_ns, loosen_at_ns)
         if isinstance(await ask_wallet(self._bus, shard_of(one.player, self._shards), ask, Answers), Answers):
             await self._presence.note_used_up(one.player, now_ns)
 

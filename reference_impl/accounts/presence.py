@@ -46,6 +46,9 @@ _SESSIONS = f"""
 """  # noqa: S608 - constants
 
 
+_FORGET = "TRUNCATE accounts.session_sum, accounts.followed, accounts.time_limit"
+
+
 class Span(NamedTuple):
     """A session until now, in Unix ns of the database: opened, last reminded of the time, now."""
 
@@ -126,6 +129,10 @@ class Presence:
     async def note_used_up(self, player: int, now_unix_ns: int) -> None:
         """Note that a player's time-out of the day is set."""
         await self._store.pool.execute(_USED_UP, player, day_starts_ns(now_unix_ns))
+
+    async def forget_counts(self) -> None:
+        """Forget what the event stream told; it is counted again from the stream's first batch."""
+        await self._store.pool.execute(_FORGET)
 
     async def sessions(self, player: int) -> list[Past]:
         """Return a player's newest sessions, newest first."""

@@ -5,11 +5,12 @@ after :data:`LOOSEN_AFTER_NS`. Exclusion blocks wagers at once and nothing else:
 """
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post, put
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.params import Parameter
 
 from reference_impl.accounts.presence import Span
 from reference_impl.api.account_messages import (
@@ -48,6 +49,8 @@ TERMS_NS = {
 SLACK_NS = 10 * NS_PER_MINUTE
 """What the asker's clock may be wrong."""
 
+KindName = Annotated[str, Parameter(schema_extra={"enum": [kind.name.lower() for kind in UNITS]})]
+
 REFUSALS = {
     Status.INSUFFICIENT_FUNDS: (409, "the balance does not cover it"),
     Status.CONFLICT: (409, "this id was used before for something else"),
@@ -66,7 +69,9 @@ class AccountController(Controller):
         return await _limits_now(known, account)
 
     @put("/limits/{kind:str}")
-    async def set_limit(self, request: Request[Any, Any, State], kind: str, data: LimitWish, state: State) -> OwnLimits:
+    async def set_limit(
+        self, request: Request[Any, Any, State], kind: KindName, data: LimitWish, state: State
+    ) -> OwnLimits:
         """Set a limit: a tighter one holds at once, a looser one, or none, after 24 hours."""
         known = services(state)
         account, _ = await own_account(request, known)

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
-from litestar import Litestar, Router
+from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.datastructures import State
+from litestar.exceptions import ValidationException
 from litestar.openapi import OpenAPIConfig
 
 from reference_impl.accounts.store import Store
-from reference_impl.api import pages, seamless
+from reference_impl.api import lobby, pages, seamless
 from reference_impl.api.account import AccountController
 from reference_impl.api.admin import AdminController
 from reference_impl.api.operator import OperatorController
@@ -20,6 +22,14 @@ from reference_impl.api.statement import StatementController
 
 BODY_BYTES_MAX = 512 * 1024
 CONTROLLERS = (PublicController, AccountController, StatementController, AdminController, OperatorController)
+
+
+def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> Response[dict[str, Any]]:
+    """Say in one line which value is wrong, and why."""
+    told = error.extra if isinstance(error.extra, list) else []
+    lines = [f"{one.get('key', one.get('source', 'request'))}: {one['message']}" for one in told]
+    content = {"status_code": error.status_code, "detail": "; ".join(lines) or error.detail, "extra": told}
+    return Response(content, status_code=error.status_code, media_type=MediaType.JSON)
 
 
 class Api:
@@ -45,13 +55,14 @@ class Api:
         known = self._services
         await self._store.open()
         await self._wallet.open()
-        await known.lobby.listen(known.bus)
+        await lobby.listen(known.lobby, known.bus)
         app = Litestar(
             [
                 Router("/v1", route_handlers=[*CONTROLLERS, seamless.router()]),
                 *pages.handlers(),
             ],
             state=State({"services": known, "seamless": self._desk}),
+            exception_handlers={ValidationException: _invalid},
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),
         )

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from reference_impl.domain.games.game import OUTCOME_MAX
 from reference_impl.domain.ids import PLAYER_ID_MAX, TABLE_ID_MAX
+from reference_impl.domain.lobby import TableInLobby
 from reference_impl.domain.money import Currency
 
 PLAYERS_A_CALL_MAX = 1000
@@ -175,24 +176,6 @@ class OutcomeWords(Struct):
     result: str
 
 
-class TableInLobby(Struct):
-    """A table as the lobby shows it.
-
-    ``recent`` are outcomes, newest first, the last round's held back; ``recent_results`` says them in words and
-    ``recent_rounds`` of which rounds they are.
-    """
-
-    table: int
-    game: str
-    phase: str
-    round: int
-    opens_at_unix_ns: int
-    closes_at_unix_ns: int
-    recent: list[int]
-    recent_results: list[str]
-    recent_rounds: list[int]
-
-
 class TablesInLobby(Struct):
     """All tables, and the server's time."""
 
@@ -218,3 +201,4 @@ class Rules(Struct):
     statuses: dict[str, int]
     stake_minor_min: int
     stake_minor_max: int
+    decisions: list[str]

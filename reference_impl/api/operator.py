@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from reference_impl.api.account import totals_of
 from reference_impl.api.account_messages import PastSession, PlayerSeen
 from reference_impl.api.admin import PlayerId, on_record, operated
+from reference_impl.api.lobby import tables_at_desk
 from reference_impl.api.messages import (
     Correction,
     Desk,
@@ -85,11 +86,19 @@ class OperatorController(Controller):
         async with on_record(known, operator, "enable", f"player {player}", data.reason):
             return {"lifted": await known.players.lift(player, data.reason)}
 
+    @post("/sessions/recount", status_code=202)
+    async def recount(self, request: Request[Any, Any, State], data: Reason, state: State) -> dict[str, bool]:
+        """Count anew, from the event stream's first batch, what was played in every session."""
+        known, operator = await operated(request, state)
+        async with on_record(known, operator, "recount", "all sessions", data.reason):
+            await known.presence.forget_counts()
+        return {"begun": True}
+
     @get("/desk")
     async def desk(self, request: Request[Any, Any, State], state: State) -> Desk:
         """Return every table: where it stands, why it waits, and its last settled rounds."""
         known, operator = await operated(request, state)
-        tables = {table.table: table for table in known.lobby.desk()}
+        tables = {table.table: table for table in tables_at_desk(known.lobby)}
         games = known.config.games
         every = range(1, known.config.tables + 1)
         return Desk(

@@ -83,6 +83,7 @@ class PublicController(Controller):
             {status.name.lower(): int(status) for status in Status},
             limits.stake_minor_min,
             limits.stake_minor_max,
+            list(game.stages.decisions) if game.stages else [],
         )
 
     @get("/asyncapi.json", sync_to_thread=False, include_in_schema=False)

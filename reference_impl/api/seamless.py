@@ -10,7 +10,7 @@ import time
 from typing import Any, TypeAlias
 
 import msgspec
-from litestar import Controller, MediaType, Request, Response, Router, post
+from litestar import Controller, Request, Response, Router, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
@@ -130,7 +130,11 @@ def _failed(request: AnyRequest, error: Exception) -> Response[Any]:
     return _response(problem(Code.OUTCOME_UNKNOWN, "outcome unknown, send the same transaction again"))
 
 
-_PROBLEM = ResponseSpec(Problem, description="Refused; `code` says why.", media_type=MediaType.JSON)
+_PROBLEM = ResponseSpec(
+    Problem,
+    description="Refused; `code` says why.",
+    media_type="application/problem+json",
+)
 _REFUSALS = dict.fromkeys(sorted(set(HTTP_STATUS.values())), _PROBLEM)
 
 

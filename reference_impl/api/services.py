@@ -14,12 +14,12 @@ from reference_impl.accounts.orders import Orders
 from reference_impl.accounts.players import Players
 from reference_impl.accounts.presence import Presence
 from reference_impl.accounts.sessions import Sessions
-from reference_impl.api.lobby import Lobby
 from reference_impl.balancer.placer import Placer
 from reference_impl.bus import ask_wallet
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.ids import shard_of
+from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.messages import ControlRequest, Refused
 from reference_impl.domain.rates import TokenBucket
 from reference_impl.domain.seamless import Conventions

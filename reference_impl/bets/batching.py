@@ -1,7 +1,7 @@
-"""From many sockets to one writer: a gateway's bets for one shard, one batch outstanding, no timer.
+"""From many sockets to one writer: a gateway's bets for one shard, one batch outstanding.
 
-What arrives while a batch is on its way is the next batch. An answer that does not come leaves the outcome unknown, so
-the same batch is sent again; the bets' ids decide.
+What arrives while a batch is on its way, and while the sender rests after it, is the next batch. An answer that does
+not come leaves the outcome unknown, so the same batch is sent again; the bets' ids decide.
 """
 
 import asyncio
@@ -9,13 +9,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 
 from reference_impl.domain.messages import BetAnswers, BetBatch
+from reference_impl.domain.pacing import rest_ns
+from reference_impl.domain.units import NS_PER_S
 
 BATCH_BETS_MAX = 1000
 PENDING_BETS_MAX = 20_000
@@ -34,6 +37,7 @@ class Bet(Protocol):
 
 
 B = TypeVar("B", bound=Bet)
+_row = attrgetter("row")
 
 
 class Flight(NamedTuple):
@@ -97,13 +101,14 @@ class ShardSender(Generic[B]):
             if not bets:
                 continue
             sent_ns = time.monotonic_ns()
-            answers = await self._ask(
-                self._encode(BetBatch(*(list(c) for c in zip(*(b.row for b in bets), strict=True))))
-            )
-            self._deliver(bets, answers, Flight(sent_ns, time.monotonic_ns()))
+            columns: list[Any] = list(zip(*map(_row, bets), strict=True))
+            answers = await self._ask(self._encode(BetBatch(*columns)))
+            flight = Flight(sent_ns, time.monotonic_ns())
+            self._deliver(bets, answers, flight)
             self._answered += len(bets)
             while self._marks and self._marks[0][0] <= self._answered:
                 self._marks.popleft()[1].set_result(None)
+            await asyncio.sleep(rest_ns(flight.replied_ns - flight.sent_ns) / NS_PER_S)
 
     async def _ask(self, request: bytes) -> BetAnswers:
         while True:

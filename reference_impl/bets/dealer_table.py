@@ -11,7 +11,7 @@ finds: a round with a recorded decision is settled or voided accordingly, a roun
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ import msgspec
 from nats.aio.client import Client
 
 from reference_impl.background import Background
+from reference_impl.bets.dealer_cards import Cards
 from reference_impl.bets.dealer_orders import Orders
 from reference_impl.bets.dealer_outcomes import OutcomeSource
 from reference_impl.bus import ask_wallet, ask_wallet_until_answered
@@ -32,6 +33,12 @@ from reference_impl.domain.units import NS_PER_S
 
 INBOX_MESSAGES_MAX = 10_000
 PROBE_S = 0.5
+
+_WINDOW_LIVES = frozenset(
+    {gr.Phase.OPENING, gr.Phase.BETS_OPEN, gr.Phase.CLOSING_SOON, gr.Phase.NO_MORE_BETS, gr.Phase.CLOSING,
+     gr.Phase.REOPENING, gr.Phase.DECISIONS_OPEN, gr.Phase.NO_MORE_DECISIONS}
+)  # fmt: skip
+"""Phases in which a shard that did not open or close the present window is asked again."""
 
 log = logging.getLogger(__name__)
 Reply = TypeVar("Reply")
@@ -77,7 +84,6 @@ class Table:
     draining: bool = False
     epoch: int = 0
     _asked: frozenset[int] = frozenset()
-    _window: int = 0
     state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
     _owing: dict[int, set[asyncio.Task[None]]] = field(default_factory=dict)
@@ -87,6 +93,7 @@ class Table:
         self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._orders = Orders(self)
+        self._cards = Cards(self)
         self.home = home_shard(self.number, self.shards)
 
     async def run(self) -> None:
@@ -132,7 +139,7 @@ class Table:
 
     def watermark(self, mark: m.Watermark) -> None:
         """Take a gateway's acknowledgement of the cut-off."""
-        if self.state is not None and mark.round_id == self.state.round_id:
+        if self.state is not None and (mark.round_id, mark.window) == (self.state.round_id, self.state.window):
             self.post(gr.Message(gr.On.WATERMARK, mark.gateway))
 
     async def _take(self) -> int:
@@ -159,7 +166,8 @@ class Table:
             log.warning("table %d: round %d was left unfinished in shard %d: %s", self.number, known, shard,
                         "voided" if decision.void else f"settled for {decision.outcome}")  # fmt: skip
             if not decision.void:
-                await self.ask(shard, m.CloseWindow(known, self._window, self.epoch), m.Sequenced)
+                # Before a decision all windows were closed; but a shard that the round began without may have one open.
+                await self.ask(shard, m.CloseWindow(known, 0, self.epoch), m.Sequenced)
             await self._finish(shard, known, decision)
 
     async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:
@@ -172,11 +180,13 @@ class Table:
         await self._until_home_owes_nothing()
         self.source.start_round()
         self._orders.void_reason = ""
+        self._cards.start_round()
         state = gr.RoundState(
             round_id(self.number, round_no),
             frozenset(shard for shard in range(self.shards) if not self._owing.get(shard)),
             self.gateways(),
             self.timing,
+            decides=self.game.stages is not None and bool(self.source.seed),
         )
         message: gr.Message | FencedError = gr.Message(gr.On.START)
         while True:
@@ -199,13 +209,16 @@ class Table:
         match effect:
             case gr.OpenShards(shards, until_ns):
                 self._asked = frozenset(shards)
-                for shard in shards:
-                    self._beside.spawn(self._open(shard, m.OpenWindow(known, self._window, self.epoch, until_ns)))
+                opening = m.OpenWindow(known, state.window, self.epoch, until_ns)
+                self._beside_each(self._open(shard, opening) for shard in shards)
             case gr.CloseShards(shards):
-                for shard in shards:
-                    self._beside.spawn(self._close(shard, m.CloseWindow(known, self._window, self.epoch)))
+                closing = m.CloseWindow(known, state.window, self.epoch)
+                self._beside_each(self._close(shard, closing) for shard in shards)
+            case gr.Draw(heads):
+                self._beside.spawn(self._draw(state, heads))
             case gr.Decide(void, heads):
-                self._beside.spawn(self._decide(known, void=void, heads=heads))
+                chain = self._cards.chain or [head for _, head in heads]
+                self._beside.spawn(self._decide(known, chain, void=void))
             case gr.SettleShards(shards, outcome):
                 for shard in shards:
                     self._owe(shard, self._end(shard, known, m.Decision(False, outcome, self.game.name)))
@@ -217,6 +230,10 @@ class Table:
                 self._part_with_silent_shards(phase, state)
             case gr.WakeAt(at_ns):
                 self._wake_at(at_ns)
+
+    def _beside_each(self, work: Iterable[Coroutine[None, None, None]]) -> None:
+        for one in work:
+            self._beside.spawn(one)
 
     def _part_with_silent_shards(self, phase: gr.Phase, state: gr.RoundState) -> None:
         """Have the shards that a round begins without forget it: they may have opened its window after all."""
@@ -236,8 +253,11 @@ class Table:
         if closed := await self._ask_while_current(shard, request, m.Sequenced):
             self.post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
 
-    async def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> None:
-        chain = [head for _, head in heads]
+    async def _draw(self, state: gr.RoundState, heads: tuple[tuple[int, bytes], ...]) -> None:
+        goes_on = await self._cards.draw(state, heads)
+        self.post(gr.Message(gr.On.DRAWN if goes_on else gr.On.DRAWN_LAST), state.round_id)
+
+    async def _decide(self, known: int, chain: list[bytes], *, void: bool) -> None:
         outcome = None if void else await self.source.outcome(chain)
         drawn = -1 if outcome is None else outcome
         request = m.RecordDecision(
@@ -258,10 +278,11 @@ class Table:
         if state is None:
             state = gr.RoundState(round_id(self.number, 0), frozenset(), frozenset(), self.timing)
         revealed = phase in (gr.Phase.RESULT, gr.Phase.SETTLED, gr.Phase.VOIDED)
+        hand, dealer, votes = self._cards.public(phase)
         event = m.TableEvent(
             self.number,
             state.round_id,
-            self._window,
+            state.window,
             int(phase),
             time.time_ns(),
             state.opens_at_ns,
@@ -275,6 +296,9 @@ class Table:
             if outcome is None
             else self.game.describe(outcome),
             *self.timing.closing,
+            hand=hand,
+            dealer=dealer,
+            votes=votes,
         )
         self._note(event)
 
@@ -282,7 +306,7 @@ class Table:
         """Tell everybody that a settled round has another outcome."""
         result = f"{self.game.describe(outcome)}, corrected: {reason}"
         event = m.TableEvent(
-            self.number, known, self._window, int(gr.Phase.SETTLED), time.time_ns(), outcome=outcome,
+            self.number, known, 0, int(gr.Phase.SETTLED), time.time_ns(), outcome=outcome,
             game=self.game.name, result=result, corrected=True,
         )  # fmt: skip
         self._to_announce.put_nowait(event)
@@ -291,7 +315,7 @@ class Table:
         self.record_phase(
             time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
             event.opens_at_unix_ns, event.closes_at_unix_ns,
-            *self._window_ends(event),
+            *self._window_ends(event), event.window,
         )  # fmt: skip
         self._to_announce.put_nowait(event)
 
@@ -333,9 +357,9 @@ class Table:
         self, shard: int, request: m.OpenWindow | m.CloseWindow, expected: type[Reply]
     ) -> Reply | None:
         """Ask until answered, but only as long as the round still waits for it."""
-        state = self.state
-        while self.state is not None and state is not None and self.state.round_id == request.round_id:
-            if self.state.phase > gr.Phase.CLOSING or shard not in self.state.shards:
+        asked = request.round_id, request.window
+        while (state := self.state) is not None and (state.round_id, state.window) == asked:
+            if state.phase not in _WINDOW_LIVES or shard not in state.shards:
                 return None
             try:
                 return self._unless_refused(await ask_wallet(self.bus, shard, request, expected, PROBE_S), request)

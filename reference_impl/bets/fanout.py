@@ -4,22 +4,19 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Protocol
 
-import msgspec
-
+from reference_impl.bets.frames import frame_of
 from reference_impl.domain.messages import PaidBatch, TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews
 
 RECENT_MAX = 64
 """Events of a table that can be told again: several rounds."""
 
-_encode = msgspec.json.Encoder().encode
-
 
 class Subscriber(Protocol):
     """Somebody with a socket."""
 
     def push(self, frame: bytes) -> None:
-        """Send a frame, or drop the connection if it does not keep up."""
+        """Send a finished frame, or drop the connection if it does not keep up."""
 
     def measure(self) -> None:
         """Measure the round trip."""
@@ -63,7 +60,7 @@ class Fanout:
 
     def announce(self, envelope: TableEnvelope) -> int:
         """Send a table event to everyone at the table; return the bytes sent."""
-        frame = _encode(TableNews(envelope))
+        frame = frame_of(TableNews(envelope))
         self._recent[envelope.table].append((envelope.seq, frame))
         watchers = self._by_table[envelope.table]
         for subscriber in tuple(watchers):
@@ -94,4 +91,4 @@ class Fanout:
                 batch.balance[last],
                 batch.version[last],
             )
-            self._by_account[account].push(_encode(paid))
+            self._by_account[account].push(frame_of(paid))

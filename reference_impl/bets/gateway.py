@@ -33,14 +33,18 @@ from picows import (
 
 from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
+from reference_impl.bets.bet_metrics import BetMetrics
 from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.frames import frame_of
+from reference_impl.bets.lobby_feed import LobbyFeed
 from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
 from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import shard_of
 from reference_impl.domain.messages import (
     Balance,
@@ -58,8 +62,11 @@ from reference_impl.domain.rates import TokenBucket
 from reference_impl.domain.round_trip import RoundTrip
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+from reference_impl.metrics import Family, Sample, one
 
 WRITE_BYTES_MAX = 64 * KIB
+FAREWELL_S_MAX = 5.0
+"""Who does not read a close frame for so long is cut off without it."""
 REPORT_S = 1.0
 STATE_RETRY_S = 0.2
 SESSIONS_S = 1.0
@@ -70,12 +77,16 @@ STRANGERS_MAX = 5_000
 """Sockets that have not said who they are; each is given :data:`protocol.HANDSHAKE_S_MAX`."""
 
 log = logging.getLogger(__name__)
-_encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
+_ACCEPTED = Status.ACCEPTED
+_CLOSE, _PONG, _TEXT = WSMsgType.CLOSE, WSMsgType.PONG, WSMsgType.TEXT
 
 
-MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})
+MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
 """Round trips are measured at these phases, where the close policy looks at them."""
+
+OPENED = frozenset({Phase.BETS_OPEN, Phase.DECISIONS_OPEN})
+"""Phases with which a window is announced."""
 
 QUESTION_BYTES = 8
 
@@ -128,18 +139,28 @@ class GatewayConfig:
 class Player(WSListener):
     """One player's socket."""
 
+    __slots__ = ("_behind", "_frames", "_gateway", "_timer", "_transport", "_write", "round_trip", "shard", "ticket")
+
     def __init__(self, gateway: "Gateway") -> None:
         super().__init__()
         self._gateway = gateway
         self._transport: WSTransport | None = None
+        self._write: Callable[[bytes], None] = _nowhere
+        self._behind = False
         self._timer: asyncio.TimerHandle | None = None
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
+        self.shard = 0
         self.round_trip = RoundTrip()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Give the new socket a moment to say who it is."""
         self._transport = transport
+        self._write = transport.underlying_transport.write
+        # The door has read them and the answer is out; kept, they would be a sixth of what an idle socket costs.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
+        transport.underlying_transport.set_write_buffer_limits(WRITE_BYTES_MAX)
         self._gateway.strangers += 1
         self._timer = asyncio.get_running_loop().call_later(
             protocol.HANDSHAKE_S_MAX, self.close, protocol.CloseCode.HANDSHAKE_TIMEOUT, "no hello in time"
@@ -148,24 +169,27 @@ class Player(WSListener):
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         """Forget the socket; bets that were taken stand."""
         self._stop_timer()
-        self._transport = None
+        self._transport, self._write = None, _nowhere
         if self.ticket is not None:
             self._gateway.fanout.leave(self.ticket.table, self.ticket.player, self)
+            self._gateway.lobby.leave(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a frame."""
         received_ns = time.monotonic_ns()
-        if frame.msg_type is WSMsgType.CLOSE:
+        kind = frame.msg_type
+        if kind is _CLOSE:
+            self._write = _nowhere
             transport.send_close(frame.get_close_code())
             transport.disconnect()
             return
         if not self._frames.take(received_ns):
             self.close(protocol.CloseCode.TOO_FAST, f"more than {FRAMES_PER_S:g} frames a second")
             return
-        if frame.msg_type is WSMsgType.PONG:
+        if kind is _PONG:
             self.round_trip.answer(frame.get_payload_as_bytes(), received_ns)
             return
-        if frame.msg_type is not WSMsgType.TEXT or not frame.fin:
+        if kind is not _TEXT or not frame.fin:
             self.close(protocol.CloseCode.MALFORMED, "only whole text frames are understood")
             return
         try:
@@ -175,14 +199,20 @@ class Player(WSListener):
             return
         self._dispatch(message, received_ns)
 
+    def pause_writing(self) -> None:
+        """Note that more than :data:`WRITE_BYTES_MAX` bytes wait for the player."""
+        self._behind = True
+
+    def resume_writing(self) -> None:
+        """Note that the player has caught up."""
+        self._behind = False
+
     def push(self, frame: bytes) -> None:
-        """Send a frame; a socket that does not keep up is closed."""
-        if self._transport is None:
-            return
-        if self._transport.underlying_transport.get_write_buffer_size() > WRITE_BYTES_MAX:
+        """Send finished frames; a socket that does not keep up is closed."""
+        if self._behind:
             self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
-            return
-        self._transport.send(WSMsgType.TEXT, frame)
+        else:
+            self._write(frame)
 
     def measure(self) -> None:
         """Ask for a sign of life that cannot be given before the question is there."""
@@ -192,30 +222,41 @@ class Player(WSListener):
             self._transport.send_ping(question)
 
     def close(self, code: protocol.CloseCode, reason: str) -> None:
-        """Close politely, with a reason of one line."""
+        """Close politely, with a reason of one line, and for good if that is not read either."""
         if self._transport is not None:
-            self._transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
-            self._transport.disconnect()
+            self._gateway.metrics.count_closed(code)
+            transport, self._transport, self._write = self._transport, None, _nowhere
+            transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
+            transport.disconnect()
+            asyncio.get_running_loop().call_later(FAREWELL_S_MAX, transport.disconnect, False)
 
     def _dispatch(self, message: protocol.ClientMessage, received_ns: int) -> None:
-        if isinstance(message, protocol.Hello):
-            self._welcome(message)
-        elif self.ticket is None:
-            self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
+        if self.ticket is None:
+            self._greet(message)
         elif isinstance(message, protocol.PlaceBet):
             self._gateway.take(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.Decide):
+            self._gateway.take_decision(self, self.ticket.player, message, received_ns)
         elif isinstance(message, protocol.UndoBet):
             self._gateway.take_back(self, self.ticket.player, message, received_ns)
+        elif isinstance(message, protocol.WatchLobby):
+            (self._gateway.lobby.watch if message.watch else self._gateway.lobby.leave)(self)
+        elif isinstance(message, protocol.Ping):
+            self.push(frame_of(protocol.Pong(message.sent_ns, time.time_ns())))
         else:
-            self.push(_encode(protocol.Pong(message.sent_ns, time.time_ns())))
+            self.close(protocol.CloseCode.BAD_TICKET, "a socket says hello once")
 
-    def _welcome(self, hello: protocol.Hello) -> None:
+    def _greet(self, hello: protocol.ClientMessage) -> None:
+        if not isinstance(hello, protocol.Hello):
+            self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
+            return
         ticket = self._gateway.admit(hello.ticket)
-        if ticket is None or self.ticket is not None:
+        if ticket is None:
             self.close(protocol.CloseCode.BAD_TICKET, "the ticket is false, used, expired or for another gateway")
             return
         self._stop_timer()
         self.ticket = ticket
+        self.shard = shard_of(ticket.player, self._gateway.config.shards)
         former = self._gateway.fanout.join(ticket.table, ticket.player, self)
         if isinstance(former, Player):
             former.close(protocol.CloseCode.REPLACED, "the player connected again")
@@ -241,11 +282,17 @@ class Gateway:
         A connected NATS client.
     record_stages : callable
         Takes the fields of a :data:`reference_impl.domain.records.STAGES` record.
+    metrics : BetMetrics
+        Is shown those records, and told the rest.
     """
 
-    def __init__(self, config: GatewayConfig, bus: Client, record_stages: Callable[..., None]) -> None:
+    def __init__(
+        self, config: GatewayConfig, bus: Client, record_stages: Callable[..., None], metrics: BetMetrics
+    ) -> None:
         self.config = config
+        self.metrics = metrics
         self.fanout = Fanout()
+        self.lobby = LobbyFeed()
         self.decode = msgspec.json.Decoder(protocol.ClientMessage).decode
         self._bus = bus
         self._record_stages = record_stages
@@ -265,6 +312,20 @@ class Gateway:
     def load(self) -> tuple[int, int, int, int]:
         """Connections, waiting bets, bets taken and bytes broadcast."""
         return len(self.fanout), sum(map(len, self._senders)), self._bets, self._egress_bytes
+
+    def families(self) -> list[Family]:
+        """Return what a scrape is told."""
+        sockets = {"seated": len(self.fanout), "stranger": self.strangers, "lobby": len(self.lobby)}
+        waiting = [Sample(len(sender), (("shard", str(sender.shard)),)) for sender in self._senders]
+        return [
+            *self.metrics.families(),
+            one("livetable_bets_total", "counter", "Bets that were read.", self._bets),
+            Family("livetable_bets_waiting", "gauge", "Bets without an answer yet.", waiting),
+            Family(
+                "livetable_sockets", "gauge", "Sockets: at a table, without a hello yet, looking at the lobby.",
+                [Sample(count, (("state", state),)) for state, count in sockets.items()],
+            ),
+        ]  # fmt: skip
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
@@ -298,9 +359,8 @@ class Gateway:
     async def welcome(self, player: Player, ticket: Ticket) -> None:
         """Tell a new player the balance and where the table stands, and other gateways that the player is here."""
         await self._bus.publish("joined", _pack(Joined(ticket.player, self.config.name, ticket.issued_unix_ns)))
-        shard = shard_of(ticket.player, self.config.shards)
         try:
-            balance = await ask_wallet(self._bus, shard, GetBalance(ticket.player), Balance)
+            balance = await ask_wallet(self._bus, player.shard, GetBalance(ticket.player), Balance)
         except OutcomeUnknownError:
             player.close(protocol.CloseCode.GOING_AWAY, "the wallet does not answer; try again")
             return
@@ -311,35 +371,51 @@ class Gateway:
             ticket.player, self.config.number, balance.balance, balance.version, balance.currency, time.time_ns(),
             self._states.get(ticket.table),
         )  # fmt: skip
-        player.push(_encode(welcome))
+        player.push(frame_of(welcome))
         player.measure()
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
+        self._bets += 1
         limits, state = self.config.limits.get(bet.table), self._states.get(bet.table)
-        status = Status.OVERLOADED if limits is None else check_static(limits, bet.selection, bet.amount_minor)
-        shard = shard_of(account, self.config.shards)
-        if status is Status.ACCEPTED and state is None:
+        if limits is None or state is None:
             status = Status.OVERLOADED
-        if status is Status.ACCEPTED and state is not None:
+        elif (status := check_static(limits, bet.selection, bet.amount_minor)) is _ACCEPTED:
             row = (
                 bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
                 # A shard that the round began without takes none of its bets; asked, it says so on record.
-                shard not in state.event.shards
+                player.shard not in state.event.shards
                 or not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
-            pending = PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())
-            status = Status.ACCEPTED if self._senders[shard].add(pending) else Status.OVERLOADED
-        if status is not Status.ACCEPTED:
-            player.push(_encode(protocol.BetAnswer(bet.id, status, 0, 0, shard, 0)))
+            if self._senders[player.shard].add(PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())):
+                return
+            status = Status.OVERLOADED
+        self.metrics.count_answers((status,))
+        player.push(frame_of(protocol.BetAnswer(bet.id, status, 0, 0, player.shard, 0)))
+
+    def take_decision(self, player: Player, account: int, decide: protocol.Decide, received_ns: int) -> None:
+        """Judge a decision and hand it to its shard, which takes it as a bet of its window."""
         self._bets += 1
+        state = self._states.get(decide.table)
+        status = _status_of(decide, state)
+        if status is _ACCEPTED and state is not None:
+            row = (
+                bytes.fromhex(decide.id), account, decide.round, decide.window, decide.decision, decide.amount_minor,
+                player.shard not in state.event.shards
+                or not self._in_time(state, decide, received_ns + self._clock_ns, player.round_trip.ns),
+            )  # fmt: skip
+            if self._senders[player.shard].add(PendingBet(player, decide.id, row, received_ns, time.monotonic_ns())):
+                return
+            status = Status.OVERLOADED
+        self.metrics.count_answers((status,))
+        player.push(frame_of(protocol.BetAnswer(decide.id, status, 0, 0, player.shard, 0)))
 
     def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
         """Take a bet back, or say that it is too late."""
         state = self._states.get(undo.table)
         late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns, player.round_trip.ns)
-        asked = Undo(bytes.fromhex(undo.id), account, shard_of(account, self.config.shards), late)
-        self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(_encode(answer.result())))
+        asked = Undo(bytes.fromhex(undo.id), account, player.shard, late)
+        self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(frame_of(answer.result())))
 
     def _accept(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         if not self._door.may_knock(request.headers):
@@ -352,24 +428,35 @@ class Gateway:
 
     @staticmethod
     def _in_time(
-        state: TableEnvelope, bet: protocol.PlaceBet | protocol.UndoBet, received_unix_ns: int, trip_ns: int
-    ) -> bool:
+        state: TableEnvelope, bet: protocol.PlaceBet | protocol.Decide | protocol.UndoBet, received_unix_ns: int,
+        trip_ns: int,
+    ) -> bool:  # fmt: skip
         event = state.event
         if (event.round, event.window) != (bet.round, bet.window):
             return False
+        if bet.window and isinstance(bet, protocol.PlaceBet):
+            return False  # what comes after the first window is a decision
         until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
         return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
-        shard = shard_of(bets[0].row[1], self.config.shards)
+        """Answer bets: those of a player in one write, however many there are."""
+        self.metrics.count_answers(answers.status)
+        mail: dict[Player, list[tuple[PendingBet, bytes]]] = {}
+        shard = bets[0].player.shard
         columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
         for bet, status, balance, version, seq in columns:
-            bet.player.push(_encode(protocol.BetAnswer(bet.id, status, balance, version, shard, seq)))
-            self._record_stages(
-                bet.row[0], self.config.number, shard, answers.batch_size, answers.queue_depth,
-                bet.received_ns, bet.checked_ns, flight.sent_ns, answers.received_ns,
-                answers.started_ns, answers.committed_ns, flight.replied_ns, time.monotonic_ns(),
-            )  # fmt: skip
+            frame = frame_of(protocol.BetAnswer(bet.id, status, balance, version, shard, seq))
+            mail.setdefault(bet.player, []).append((bet, frame))
+        for player, letters in mail.items():
+            player.push(b"".join([frame for _, frame in letters]))
+            written_ns = time.monotonic_ns()
+            for bet, _ in letters:
+                self._record_stages(
+                    bet.row[0], self.config.number, shard, answers.batch_size, answers.queue_depth,
+                    bet.received_ns, bet.checked_ns, flight.sent_ns, answers.received_ns,
+                    answers.started_ns, answers.committed_ns, flight.replied_ns, written_ns,
+                )  # fmt: skip
 
     async def _on_table(self, msg: Msg) -> None:
         self._enter(msgspec.json.decode(msg.data, type=TableEnvelope))
@@ -379,11 +466,12 @@ class Gateway:
         if known is not None and (known.epoch, known.seq) >= (envelope.epoch, envelope.seq):
             return
         self._states[envelope.table] = envelope
+        self.lobby.enter(envelope)
         self._egress_bytes += self.fanout.announce(envelope)
         if envelope.event.grace_ns and envelope.event.phase in MEASURED:
             for player in self.fanout.at(envelope.table):
                 player.measure()
-        if envelope.event.phase == Phase.BETS_OPEN:
+        if envelope.event.phase in OPENED:
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
@@ -451,6 +539,19 @@ class Gateway:
             await self._bus.publish("report.gateway", _pack(report))
             await asyncio.sleep(REPORT_S)
             self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+
+def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
+    """Return ACCEPTED, or why a decision can never be accepted at its table."""
+    if state is None:
+        return Status.OVERLOADED
+    stages = game_named(state.event.game).stages
+    known = stages is not None and decide.decision < len(stages.decisions)
+    return Status.ACCEPTED if known else Status.BAD_SELECTION
+
+
+def _nowhere(_frame: bytes) -> None:
+    """Where frames for a closed socket go."""
 
 
 def _last_close_ns(envelope: TableEnvelope) -> int:

@@ -7,8 +7,9 @@ carries the same effects out in simulated time.
 Invariants
 ----------
 * The shards are asked to close only after every awaited gateway acknowledged its watermark, or `flush_ms_max` passed.
-* The decision is asked for only after every open shard closed, a margin after the last instant at which any bet was
-  taken; if a shard cannot be closed in time the decision is *void*.
+* Cards are drawn, and the decision is asked for, only after every open shard closed, a margin after the last instant at
+  which any bet was taken; if a shard cannot be closed in time the decision is *void*.
+* A window in which players decide is opened in every shard that holds stakes of the round, or the round is void.
 * Nothing that depends on the outcome is announced before the decision is recorded.
 * Settling and voiding exclude each other: the recorded decision, not the wish, selects the path.
 """
@@ -23,7 +24,7 @@ from reference_impl.domain.units import NS_PER_MS
 
 
 class Phase(IntEnum):
-    """Phases of a round, as clients see them (OPENING, CLOSING and VOIDING are the dealer's own)."""
+    """Phases of a round, as clients see them (OPENING, REOPENING, CLOSING and VOIDING are the dealer's own)."""
 
     IDLE = 0
     OPENING = 1
@@ -37,6 +38,10 @@ class Phase(IntEnum):
     SETTLED = 9
     VOIDING = 10
     VOIDED = 11
+    DRAWING = 12
+    REOPENING = 13
+    DECISIONS_OPEN = 14
+    NO_MORE_DECISIONS = 15
 
 
 class On(StrEnum):
@@ -49,6 +54,8 @@ class On(StrEnum):
     DECIDED_OUTCOME = "decided: outcome"
     DECIDED_VOID = "decided: void"
     SHARD_DONE = "shard done"
+    DRAWN = "drawn"
+    DRAWN_LAST = "drawn: the last"
     VOID_ORDERED = "void ordered"
     TICK = "clock"
 
@@ -69,8 +76,21 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
     (Phase.NO_MORE_BETS, On.WATERMARK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.NO_MORE_BETS, On.TICK): (Phase.NO_MORE_BETS, Phase.CLOSING),
     (Phase.CLOSING, On.VOID_ORDERED): (Phase.CLOSING, Phase.BETS_CLOSED),
-    (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED),
-    (Phase.CLOSING, On.TICK): (Phase.CLOSING, Phase.BETS_CLOSED),
+    (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED, Phase.DRAWING),
+    (Phase.CLOSING, On.TICK): (Phase.CLOSING, Phase.BETS_CLOSED, Phase.DRAWING),
+    (Phase.DRAWING, On.VOID_ORDERED): (Phase.BETS_CLOSED,),
+    (Phase.DRAWING, On.DRAWN): (Phase.REOPENING,),
+    (Phase.DRAWING, On.DRAWN_LAST): (Phase.BETS_CLOSED,),
+    (Phase.DRAWING, On.TICK): (Phase.DRAWING, Phase.BETS_CLOSED),
+    (Phase.REOPENING, On.VOID_ORDERED): (Phase.BETS_CLOSED,),
+    (Phase.REOPENING, On.SHARD_OPENED): (Phase.REOPENING, Phase.DECISIONS_OPEN),
+    (Phase.REOPENING, On.TICK): (Phase.REOPENING, Phase.BETS_CLOSED),
+    (Phase.DECISIONS_OPEN, On.VOID_ORDERED): (Phase.CLOSING,),
+    (Phase.DECISIONS_OPEN, On.WATERMARK): (Phase.DECISIONS_OPEN,),
+    (Phase.DECISIONS_OPEN, On.TICK): (Phase.DECISIONS_OPEN, Phase.NO_MORE_DECISIONS, Phase.CLOSING),
+    (Phase.NO_MORE_DECISIONS, On.VOID_ORDERED): (Phase.CLOSING,),
+    (Phase.NO_MORE_DECISIONS, On.WATERMARK): (Phase.NO_MORE_DECISIONS, Phase.CLOSING),
+    (Phase.NO_MORE_DECISIONS, On.TICK): (Phase.NO_MORE_DECISIONS, Phase.CLOSING),
     (Phase.BETS_CLOSED, On.DECIDED_OUTCOME): (Phase.DEALING,),
     (Phase.BETS_CLOSED, On.DECIDED_VOID): (Phase.VOIDING,),
     (Phase.DEALING, On.TICK): (Phase.DEALING, Phase.RESULT),
@@ -82,9 +102,13 @@ TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
 """Every legal ``(phase, message)`` and the phases it may lead to. Anything else is refused."""
 
 IGNORED: frozenset[On] = frozenset(
-    {On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.TICK, On.VOID_ORDERED}
+    {On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.DRAWN, On.DRAWN_LAST, On.TICK, On.VOID_ORDERED}
 )
 """Messages that may arrive late and then mean nothing. START and the decision never do."""
+
+_ANNOUNCED_CLOSE = {Phase.BETS_OPEN: Phase.NO_MORE_BETS, Phase.CLOSING_SOON: Phase.NO_MORE_BETS,
+                    Phase.DECISIONS_OPEN: Phase.NO_MORE_DECISIONS}  # fmt: skip
+_FLUSHING = frozenset(_ANNOUNCED_CLOSE.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +119,8 @@ class Timing:
     ----------
     window_ms : int
         Length of the betting window.
+    decision_ms : int
+        Length of each window in which players decide, in games that have any.
     closing_soon_ms : int
         How long before the cut-off "closing soon" is announced.
     flush_ms_max, open_wait_ms_max, close_wait_ms_max, done_wait_ms_max : int
@@ -114,6 +140,7 @@ class Timing:
     """
 
     window_ms: int = 7000
+    decision_ms: int = 5000
     closing_soon_ms: int = 3000
     flush_ms_max: int = 500
     open_wait_ms_max: int = 1000
@@ -126,11 +153,12 @@ class Timing:
     grace_ms_max: int = 300
     margin_ms: int = 20
 
-    @property
-    def round_ms_max(self) -> int:
-        """The longest that a round may take, without the pause after it."""
-        waits_ms = self.open_wait_ms_max + self.flush_ms_max + self.close_wait_ms_max + self.done_wait_ms_max
-        return self.window_ms + self.grace_ms_max + self.margin_ms + waits_ms + self.dealing_ms
+    def round_ms_max(self, decisions: int) -> int:
+        """Return the longest that a round with so many decision windows may take, without the pause after it."""
+        waits_ms = self.open_wait_ms_max + self.flush_ms_max + self.close_wait_ms_max
+        waits_ms += self.grace_ms_max + self.margin_ms
+        windows_ms = self.window_ms + waits_ms + decisions * (self.decision_ms + waits_ms)
+        return windows_ms + self.dealing_ms + self.done_wait_ms_max
 
     @property
     def closing(self) -> cutoff.Closing:
@@ -167,6 +195,13 @@ class CloseShards:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw the next cards: the present window was closed at these heads."""
+
+    heads: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decide:
     """Record the round's decision, once. ``void`` asks for a void; the record, if there is one already, wins."""
 
@@ -196,7 +231,7 @@ class WakeAt:
     at_ns: int
 
 
-Effect: TypeAlias = OpenShards | Announce | CloseShards | Decide | SettleShards | VoidShards | WakeAt
+Effect: TypeAlias = OpenShards | Announce | CloseShards | Draw | Decide | SettleShards | VoidShards | WakeAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +260,19 @@ class RoundState:
         Gateways that acknowledged before our own clock reached the cut-off: they take no more bets of the window.
     timing : Timing
         The table's timings.
+    decides : bool
+        Whether players decide after their stakes: cards are drawn between windows.
     phase : Phase
         Where the round stands.
+    window : int
+        The present window: 0 for the stakes, then the decisions'.
     opens_at_ns, closes_at_ns, deadline_ns : int
         Window and the deadline of the present phase, Unix ns.
     pending : frozenset
         Shards or gateways that still owe an answer in this phase. In SETTLED and VOIDED: shards that still owe
         their effect; the dealer retries them and leaves them out of the next round.
     heads : tuple of (shard, bytes)
-        Journal heads at close, in shard order.
+        Journal heads at the close of the present window, in shard order.
     outcome : int or None
         The recorded outcome.
     void : bool
@@ -244,8 +283,10 @@ class RoundState:
     shards: frozenset[int]
     gateways: frozenset[str]
     timing: Timing
+    decides: bool = False
     early: frozenset[int | str] = field(default=frozenset())
     phase: Phase = Phase.IDLE
+    window: int = 0
     opens_at_ns: int = 0
     closes_at_ns: int = 0
     deadline_ns: int = 0
@@ -297,14 +338,18 @@ def step(state: RoundState, message: Message, now_ns: int) -> Step:
 
 
 def _start(state: RoundState, _message: Message, now_ns: int) -> Step:
+    return _open_shards(replace(state, phase=Phase.OPENING), state.timing.window_ms, now_ns)
+
+
+def _open_shards(state: RoundState, window_ms: int, now_ns: int) -> Step:
     timing = state.timing
     # The window is fixed before the shards answer, so that all of them record the same one.
     deadline_ns = now_ns + timing.open_wait_ms_max * NS_PER_MS
-    latest_close_ns = cutoff.last_close_ns(deadline_ns + timing.window_ms * NS_PER_MS, *timing.closing)
+    latest_close_ns = cutoff.last_close_ns(deadline_ns + window_ms * NS_PER_MS, *timing.closing)
     until_ns = cutoff.accept_until_ns(
         latest_close_ns, timing.flush_ms_max * NS_PER_MS, timing.accept_margin_ms * NS_PER_MS
     )
-    new = replace(state, phase=Phase.OPENING, deadline_ns=deadline_ns, pending=frozenset(state.shards))
+    new = replace(state, deadline_ns=deadline_ns, pending=frozenset(state.shards))
     return new, (OpenShards(state.shards, until_ns), WakeAt(deadline_ns))
 
 
@@ -323,9 +368,19 @@ def _open_for_bets(state: RoundState, now_ns: int) -> Step:
     return new, (Announce(Phase.BETS_OPEN), WakeAt(soon_ns))
 
 
+def _open_for_decisions(state: RoundState, now_ns: int) -> Step:
+    closes_at_ns = now_ns + state.timing.decision_ms * NS_PER_MS
+    new = replace(
+        state, phase=Phase.DECISIONS_OPEN, opens_at_ns=now_ns, closes_at_ns=closes_at_ns, deadline_ns=closes_at_ns
+    )
+    return new, (Announce(Phase.DECISIONS_OPEN), WakeAt(closes_at_ns))
+
+
 def _shard_opened(state: RoundState, message: Message, now_ns: int) -> Step:
     new = replace(state, pending=state.pending - {message.who})
-    return (new, ()) if new.pending else _open_for_bets(new, now_ns)
+    if new.pending:
+        return new, ()
+    return _open_for_bets(new, now_ns) if state.phase is Phase.OPENING else _open_for_decisions(new, now_ns)
 
 
 def _close_shards(state: RoundState, now_ns: int) -> Step:
@@ -334,19 +389,19 @@ def _close_shards(state: RoundState, now_ns: int) -> Step:
     return new, (CloseShards(state.shards), WakeAt(deadline_ns))
 
 
-def _no_more_bets(state: RoundState, now_ns: int) -> Step:
+def _cut_off(state: RoundState, now_ns: int) -> Step:
     deadline_ns = state.last_close_ns + state.timing.flush_ms_max * NS_PER_MS
     awaited = state.gateways - state.early
-    announce = Announce(Phase.NO_MORE_BETS)
+    phase = _ANNOUNCED_CLOSE[state.phase]
     if state.gateways and not awaited:
         new, effects = _close_shards(state, now_ns)
-        return new, (announce, *effects)
-    new = replace(state, phase=Phase.NO_MORE_BETS, deadline_ns=deadline_ns, pending=frozenset(awaited))
-    return new, (announce, WakeAt(deadline_ns))
+        return new, (Announce(phase), *effects)
+    new = replace(state, phase=phase, deadline_ns=deadline_ns, pending=frozenset(awaited))
+    return new, (Announce(phase), WakeAt(deadline_ns))
 
 
 def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
-    if state.phase is not Phase.NO_MORE_BETS:
+    if state.phase not in _FLUSHING:
         return replace(state, early=state.early | {message.who}), ()
     new = replace(state, pending=state.pending - {message.who})
     flush_ns = state.timing.flush_ms_max * NS_PER_MS
@@ -359,8 +414,11 @@ def _void_ordered(state: RoundState, _message: Message, now_ns: int) -> Step:
     new = replace(state, void=True)
     if state.phase is Phase.CLOSING:
         return (new, ()) if new.pending else _closed(new, now_ns, void=True)
+    if state.phase in (Phase.DRAWING, Phase.REOPENING):
+        return _ask_decision(new, void=True)
     new, effects = _close_shards(new, now_ns)
-    return new, (effects if state.phase is Phase.NO_MORE_BETS else (Announce(Phase.NO_MORE_BETS), *effects))
+    announced = _ANNOUNCED_CLOSE.get(state.phase)
+    return new, (effects if announced is None else (Announce(announced), *effects))
 
 
 def _closed(state: RoundState, now_ns: int, *, void: bool) -> Step:
@@ -369,8 +427,24 @@ def _closed(state: RoundState, now_ns: int, *, void: bool) -> Step:
     if not void and not cutoff.may_decide(now_ns, state.last_close_ns, margin_ns):
         decide_ns = state.last_close_ns + margin_ns
         return replace(state, deadline_ns=decide_ns), (WakeAt(decide_ns),)
-    new = replace(state, phase=Phase.BETS_CLOSED)
-    return new, (Announce(Phase.BETS_CLOSED), Decide(void, state.heads))
+    announce = () if state.window else (Announce(Phase.BETS_CLOSED),)
+    if state.decides and not void:
+        deadline_ns = now_ns + state.timing.close_wait_ms_max * NS_PER_MS
+        new = replace(state, phase=Phase.DRAWING, deadline_ns=deadline_ns)
+        return new, (*announce, Announce(Phase.DRAWING), Draw(state.heads), WakeAt(deadline_ns))
+    new, effects = _ask_decision(state, void=void)
+    return new, (*announce, *effects)
+
+
+def _ask_decision(state: RoundState, *, void: bool) -> Step:
+    return replace(state, phase=Phase.BETS_CLOSED), (Decide(void, state.heads),)
+
+
+def _drawn(state: RoundState, message: Message, now_ns: int) -> Step:
+    if message.on is On.DRAWN_LAST:
+        return _ask_decision(state, void=False)
+    new = replace(state, phase=Phase.REOPENING, window=state.window + 1, heads=(), early=frozenset())
+    return _open_shards(new, state.timing.decision_ms, now_ns)
 
 
 def _shard_closed(state: RoundState, message: Message, now_ns: int) -> Step:
@@ -413,9 +487,11 @@ def _tick(state: RoundState, _message: Message, now_ns: int) -> Step:
     if state.phase is Phase.BETS_OPEN:
         new = replace(state, phase=Phase.CLOSING_SOON, deadline_ns=state.closes_at_ns)
         return new, (Announce(Phase.CLOSING_SOON), WakeAt(state.closes_at_ns))
-    if state.phase is Phase.CLOSING_SOON:
-        return _no_more_bets(state, now_ns)
-    if state.phase is Phase.NO_MORE_BETS:
+    if state.phase in _ANNOUNCED_CLOSE:
+        return _cut_off(state, now_ns)
+    if state.phase in (Phase.DRAWING, Phase.REOPENING):
+        return _ask_decision(state, void=True)
+    if state.phase in _FLUSHING:
         return _close_shards(state, now_ns)
     if state.phase is Phase.CLOSING:
         return _closed(state, now_ns, void=bool(state.pending))
@@ -439,6 +515,8 @@ _HANDLERS: dict[On, Callable[[RoundState, Message, int], Step]] = {
     On.DECIDED_OUTCOME: _decided_outcome,
     On.DECIDED_VOID: _decided_void,
     On.SHARD_DONE: _shard_done,
+    On.DRAWN: _drawn,
+    On.DRAWN_LAST: _drawn,
     On.VOID_ORDERED: _void_ordered,
     On.TICK: _tick,
 }

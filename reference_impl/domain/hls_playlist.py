@@ -77,13 +77,44 @@ class MediaPlaylist:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An EXT-X-STREAM-INF."""
+    """An EXT-X-STREAM-INF; ``audio`` names its group of audio renditions, ``pathway`` where it is served from.
+
+    Without a picture, or without RESOLUTION, both sides are 0; `codecs` is empty where it is not said.
+    """
 
     uri: str
     bandwidth_bps: int
     width: int
     height: int
     codecs: str
+    audio: str = ""
+    pathway: str = "."
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRendition:
+    """An EXT-X-MEDIA of audio that has a playlist of its own."""
+
+    uri: str
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringTag:
+    """An EXT-X-CONTENT-STEERING: where viewers ask which pathway to take, and the one to begin with."""
+
+    server_uri: str
+    pathway: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPlaylist:
+    """A multivariant playlist, in its order."""
+
+    variants: tuple[Variant, ...]
+    audio: tuple[AudioRendition, ...] = ()
+    steering: SteeringTag | None = None
 
 
 @dataclass(slots=True)
@@ -155,26 +186,52 @@ def apply_delta(before: MediaPlaylist, delta: MediaPlaylist) -> MediaPlaylist:
     return replace(delta, skipped=0, segments=kept + fresh)
 
 
-def parse_master_playlist(text: str) -> tuple[Variant, ...]:
-    """Return the variants of a multivariant playlist in its order.
+def parse_master_playlist(text: str) -> MasterPlaylist:
+    """Return what a multivariant playlist says.
 
     Raises
     ------
     RemoteProtocolError
-        If it is no playlist, or a variant cannot be read.
+        If it is no playlist, or a tag cannot be read; the message holds the line.
     """
     variants: list[Variant] = []
+    audio: list[AudioRendition] = []
+    steering: SteeringTag | None = None
     info: dict[str, str] = {}
     for line in _lines(text):
-        if line.startswith("#EXT-X-STREAM-INF:"):
-            info = attributes(line.partition(":")[2])
-        elif not line.startswith("#"):
-            try:
-                width, height = (int(side) for side in info["RESOLUTION"].split("x"))
-                variants.append(Variant(line, int(info["BANDWIDTH"]), width, height, info["CODECS"]))
-            except (KeyError, ValueError) as error:
-                raise RemoteProtocolError(f"variant {line!r} cannot be read: {error}") from error
-    return tuple(variants)
+        tag, _, value = line.partition(":")
+        try:
+            if tag == "#EXT-X-STREAM-INF":
+                info = attributes(value)
+            elif tag == "#EXT-X-MEDIA":
+                audio += _audio(attributes(value))
+            elif tag == "#EXT-X-CONTENT-STEERING":
+                found = attributes(value)
+                steering = SteeringTag(found["SERVER-URI"], found.get("PATHWAY-ID", "."))
+            elif not line.startswith("#"):
+                variants.append(_variant(line, info))
+        except (KeyError, ValueError) as error:
+            raise RemoteProtocolError(f"multivariant playlist line {line!r} cannot be read: {error!r}") from error
+    return MasterPlaylist(tuple(variants), tuple(audio), steering)
+
+
+def _variant(uri: str, info: dict[str, str]) -> Variant:
+    width, height = (int(side) for side in info.get("RESOLUTION", "0x0").split("x"))
+    return Variant(
+        uri,
+        int(info["BANDWIDTH"]),
+        width,
+        height,
+        info.get("CODECS", ""),
+        info.get("AUDIO", ""),
+        info.get("PATHWAY-ID", "."),
+    )
+
+
+def _audio(info: dict[str, str]) -> list[AudioRendition]:
+    if info["TYPE"] != "AUDIO" or "URI" not in info:
+        return []
+    return [AudioRendition(info["URI"], info["GROUP-ID"], info["NAME"])]
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -196,7 +253,9 @@ def _read(reading: _Reading, line: str) -> None:
         reading.segment = replace(reading.open(), init_uri=reading.init_uri)
     elif tag == "#EXT-X-RENDITION-REPORT":
         report = attributes(value)
-        reading.reports.append(RenditionReport(report["URI"], int(report["LAST-MSN"]), int(report["LAST-PART"])))
+        reading.reports.append(
+            RenditionReport(report["URI"], int(report["LAST-MSN"]), int(report.get("LAST-PART", -1)))
+        )
     elif tag in _SEGMENT_TAGS:
         reading.segment = _with_tag(reading.open(), tag, value)
 

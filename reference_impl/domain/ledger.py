@@ -78,7 +78,10 @@ class Answer(NamedTuple):
 
 
 class Bet(NamedTuple):
-    """A bet as a gateway hands it over; `late` means that it was received after the cut-off."""
+    """A bet as a gateway hands it over; `late` means that it was received after the cut-off.
+
+    In a later window than the first it may be a decision, and its amount 0.
+    """
 
     ref: bytes
     account: int
@@ -431,7 +434,7 @@ class Ledger:
             if seen.kind is EntryKind.CANCEL:
                 return Answer(Status.CANCELLED, seen.balance_after, seen.version, seen.seq)
             return self._replay(seen, (EntryKind.BET, bet.amount, bet.round_id, bet.window, bet.selection))
-        if bet.amount <= 0:
+        if bet.amount < 0 or (bet.amount == 0 and bet.window == 0):
             return Answer(Status.BAD_AMOUNT, account.balance, account.version, 0)
         status = verdict or self._judge(bet, now_ns)
         escrow = account_beside(bet.account, AccountKind.ESCROW, bet.round_id)
@@ -450,7 +453,7 @@ class Ledger:
         shut = bet.late or (window is not None and self._is_shut(window, now_ns))
         balance_minor = self.accounts[bet.account].balance - taken
         verdict = verdict_on_bet(window is not None, shut, balance_minor, bet.amount)
-        if verdict in _BEFORE_LIMITS:
+        if verdict in _BEFORE_LIMITS or not bet.amount:
             return verdict
         return self._limit_reached(bet, now_ns, taken, taken_in_round) or verdict
 

@@ -273,6 +273,15 @@ class GetBalance(Struct, tag=True, frozen=True):
     account: int
 
 
+class CountVotes(Struct, tag=True, frozen=True):
+    """Ask how a shard's players decided in a closed window, in a game in which they do; ``hand`` is what they saw."""
+
+    round_id: int
+    window: int
+    game: str
+    hand: tuple[int, ...]
+
+
 class GetLimits(Struct, tag=True, frozen=True):
     """Ask for a player's limits."""
 
@@ -333,6 +342,7 @@ ControlRequest: TypeAlias = (
     | GetSums
     | GetEntries
     | GetUnfinished
+    | CountVotes
 )
 
 
@@ -429,6 +439,13 @@ class Transfer(Struct, tag=True, frozen=True):
     returned: bool = False
 
 
+class Votes(Struct, tag=True, frozen=True):
+    """How many of a shard's players drew a card in a window, and how many stood."""
+
+    drew: int
+    stood: int
+
+
 class Unfinished(Struct, tag=True, frozen=True):
     """Rounds that still owe their end in this shard, and corrections that were recorded here and not carried out."""
 
@@ -455,6 +472,7 @@ ControlReply: TypeAlias = (
     | Sums
     | EntryRows
     | Unfinished
+    | Votes
     | Refused
 )
 
@@ -488,7 +506,8 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     """What happened at a table, as everybody may know it. Instants are Unix ns of the dealer's host.
 
     ``early_ns`` and ``grace_ns`` are the close policy, a :class:`reference_impl.domain.cutoff.Closing`; ``result`` is
-    the outcome in words, for screens that do not draw the game.
+    the outcome in words, for screens that do not draw the game. In games of decisions ``hand`` and ``dealer`` are the
+    cards that lie on the table (0 to 51: rank, then suit), and ``votes`` how many drew and stood in the last window.
     """
 
     table: int
@@ -507,6 +526,9 @@ class TableEvent(Struct, frozen=True, omit_defaults=True):
     early_ns: int = 0
     grace_ns: int = 0
     corrected: bool = False
+    hand: tuple[int, ...] = ()
+    dealer: tuple[int, ...] = ()
+    votes: tuple[int, ...] = ()
 
 
 class TableEnvelope(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Messages between a player and a gateway: JSON text frames, tagged by ``t``. Unknown fields are refused.
 
-A session is ``hello`` → ``welcome``, then bets, undos and pings from the player, answers, table events and payments
-from the gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
+A session is ``hello`` → ``welcome``, then bets, decisions, undos and pings from the player, answers, table events and
+payments from the gateway. Amounts are minor units, instants Unix ns of the server, ids 32 hexadecimal digits.
 """
 
 from enum import IntEnum
@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from reference_impl.domain.lobby import TableInLobby
 from reference_impl.domain.messages import TableEnvelope
 
 FRAME_BYTES_MAX = 4096
@@ -49,7 +50,7 @@ class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen
     sent_ns: Natural
 
 
-class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True):
+class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True, gc=False):
     """Place a bet. A bet whose answer was lost is sent again with the same id and parameters."""
 
     id: OpId
@@ -60,8 +61,23 @@ class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, fro
     amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)]
 
 
+class Decide(Struct, tag="decide", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Decide something after the stakes, in a window that is open for that; the answer is that of a bet.
+
+    ``decision`` is a place among the decisions that the table's rules name; ``amount_minor`` what it costs. The first
+    decision of a window that was not taken back counts; what does not count returns what was staked on it.
+    """
+
+    id: OpId
+    table: Annotated[int, Meta(ge=0, le=32767)]
+    round: Natural
+    window: Annotated[int, Meta(ge=1, le=100)]
+    decision: Annotated[int, Meta(ge=0, le=100)]
+    amount_minor: Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] = 0
+
+
 class UndoBet(Struct, tag="undo", tag_field="t", forbid_unknown_fields=True, frozen=True):
-    """Take a bet back while its window is open. An undo whose answer was lost is sent again."""
+    """Take a bet or a decision back while its window is open. An undo whose answer was lost is sent again."""
 
     id: OpId
     table: Annotated[int, Meta(ge=0, le=32767)]
@@ -69,7 +85,13 @@ class UndoBet(Struct, tag="undo", tag_field="t", forbid_unknown_fields=True, fro
     window: Annotated[int, Meta(ge=0, le=100)]
 
 
-ClientMessage: TypeAlias = Hello | Ping | PlaceBet | UndoBet
+class WatchLobby(Struct, tag="lobby", tag_field="t", forbid_unknown_fields=True, frozen=True):
+    """Show the lobby on this socket, or stop doing so."""
+
+    watch: bool = True
+
+
+ClientMessage: TypeAlias = Hello | Ping | PlaceBet | Decide | UndoBet | WatchLobby
 
 
 class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
@@ -91,8 +113,8 @@ class Pong(Struct, tag="pong", tag_field="t", frozen=True):
     server_unix_ns: int
 
 
-class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True):
-    """The durable answer to a bet; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
+class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True, gc=False):
+    """The durable answer to a bet or a decision; ``status`` is a :class:`reference_impl.domain.bets.Status`."""
 
     id: str
     status: int
@@ -129,10 +151,21 @@ class Paid(Struct, tag="paid", tag_field="t", frozen=True):
     version: int
 
 
+class LobbyNews(Struct, tag="lobby", tag_field="t", frozen=True):
+    """Tables in the lobby: all there are, if ``whole``, or those that changed. A row replaces the table's former row.
+
+    ``number`` grows with every change that the gateway heard of. More tables than one message holds come in several.
+    """
+
+    number: int
+    whole: bool
+    tables: list[TableInLobby]
+
+
 class Problem(Struct, tag="problem", tag_field="t", frozen=True):
     """The last frame was refused; the text says which value and which limit."""
 
     message: str
 
 
-ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | Problem
+ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | LobbyNews | Problem

@@ -138,10 +138,10 @@ PHASES = Layout(
     (
         ("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("phase", "i"), ("round", "q"), ("epoch", "i"),
         ("outcome", "i"), ("opens_unix_ns", "q"), ("closes_unix_ns", "q"),
-        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"),
+        ("first_close_unix_ns", "q"), ("last_close_unix_ns", "q"), ("window", "i"),
     ),
 )  # fmt: skip
-"""A round entered a phase, written by the dealer."""
+"""A round entered a phase, in one of its windows, written by the dealer."""
 
 NODES = Layout(
     "nodes",

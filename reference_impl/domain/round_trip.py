@@ -5,22 +5,19 @@ guessed, so an answer cannot be early; who delays every answer seems further awa
 policy bounds.
 """
 
-from collections import deque
-
 SAMPLES_MAX = 8
 
 
 class RoundTrip:
     """Measures one player's link."""
 
-    def __init__(self) -> None:
-        self._samples_ns: deque[int] = deque(maxlen=SAMPLES_MAX)
-        self._asked: tuple[bytes, int] | None = None
+    __slots__ = ("_asked", "_samples_ns", "ns")
 
-    @property
-    def ns(self) -> int:
+    def __init__(self) -> None:
+        self._samples_ns: tuple[int, ...] = ()
+        self._asked: tuple[bytes, int] | None = None
+        self.ns = 0
         """The shortest round trip of late, 0 before the first."""
-        return min(self._samples_ns, default=0)
 
     @property
     def waiting(self) -> bool:
@@ -35,5 +32,6 @@ class RoundTrip:
     def answer(self, text: bytes, now_ns: int) -> None:
         """Take an answer; one to another question says nothing."""
         if self._asked is not None and self._asked[0] == text:
-            self._samples_ns.append(now_ns - self._asked[1])
+            self._samples_ns = (*self._samples_ns, now_ns - self._asked[1])[-SAMPLES_MAX:]
+            self.ns = min(self._samples_ns)
             self._asked = None

@@ -16,6 +16,11 @@ SCENES = Layout(
 )
 """The first frame that shows a phase, written by the studio: with DEALING, the first informative instant on film."""
 
+DROPS = Layout(
+    "drops", (("t_ns", "q"), ("t_unix_ns", "q"), ("table", "i"), ("frames", "i"), ("slot", "q"), ("cut", "i"))
+)
+"""Frames that a studio was too late for: how many from which slot on, and whether the film was cut there."""
+
 PARTS = Layout(
     "parts",
     (

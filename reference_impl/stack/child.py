@@ -19,8 +19,9 @@ import uvloop
 from reference_impl import bus as bus_module
 from reference_impl.domain.records import NODES
 from reference_impl.stack.config import Wiring
+from reference_impl.stack.exposition import Exposition, process_families
 from reference_impl.stack.node import Node, Role
-from reference_impl.stack.telemetry import sample_self
+from reference_impl.stack.telemetry import SelfSampler
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,10 @@ async def run_node(name: str, wiring: Wiring, ready: Callable[[], None]) -> None
             gc.freeze()
             ready()
 
-    append = node.records(NODES).append
+    sampler = SelfSampler(name, node.load, node.records(NODES).append, node.flush)
+    page = Exposition(lambda: process_families(node.load(), sampler.lag_ns_max) + node.families())
     tasks: list[asyncio.Task[object]] = [asyncio.create_task(role.run(one_ready)) for role in roles]
-    tasks.append(asyncio.create_task(sample_self(name, node.load, append, node.flush)))
+    tasks += [asyncio.create_task(sampler.run()), asyncio.create_task(page.run(wiring.metrics_ports[name]))]
     stopping: asyncio.Task[object] = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

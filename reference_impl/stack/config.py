@@ -125,6 +125,7 @@ class Wiring(Struct, frozen=True, kw_only=True):
     origin_port: int
     live_port: int
     edge_ports: list[int]
+    metrics_ports: dict[str, int]
     ticket_secret: bytes
     token_secret: bytes
     playback_secret: bytes
@@ -162,6 +163,7 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         origin_port=port(),
         live_port=port(),
         edge_ports=[port() for _ in range(config.edges)],
+        metrics_ports={name: port() for name in plan(config)},
         ticket_secret=secrets.token_bytes(32),
         token_secret=secrets.token_bytes(32),
         playback_secret=secrets.token_bytes(32),

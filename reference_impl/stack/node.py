@@ -1,4 +1,4 @@
-"""What a process has besides its roles: its name, the wiring, the bus, its record files, its load."""
+"""What a process has besides its roles: its name, the wiring, the bus, its record files, its load, its metrics."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Protocol
 from nats.aio.client import Client
 
 from reference_impl.domain.records import Layout
+from reference_impl.metrics import Family
 from reference_impl.stack.config import Wiring
 from reference_impl.stack.recording import RecordFile
 from reference_impl.stack.telemetry import Load
@@ -37,6 +38,7 @@ class Node:
         self.wiring = wiring
         self.bus = bus
         self.load: Callable[[], Load] = lambda: (0, 0, 0, 0)
+        self.families: Callable[[], list[Family]] = list
         self._files: list[RecordFile] = []
 
     @property
@@ -44,9 +46,9 @@ class Node:
         """The number in the name: a shard, a table, a gateway or an edge."""
         return int(self.name.partition("-")[2])
 
-    def records(self, layout: Layout) -> RecordFile:
-        """Open this process's record file of a layout."""
-        file = RecordFile(Path(self.wiring.record_dir) / f"{layout.name}-{self.name}.bin", layout)
+    def records(self, layout: Layout, look: Callable[[memoryview], None] | None = None) -> RecordFile:
+        """Open this process's record file of a layout; `look` as in :class:`RecordFile`."""
+        file = RecordFile(Path(self.wiring.record_dir) / f"{layout.name}-{self.name}.bin", layout, look=look)
         self._files.append(file)
         return file
 

@@ -1,6 +1,7 @@
 """Appending fixed-size records to a file (see :mod:`reference_impl.domain.records`)."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,44 @@ class RecordFile:
     unbuffered : bool
         Write each record at once, so that it survives the process's SIGKILL. Otherwise records are written when
         64 KiB are full, at :meth:`flush` and at :meth:`close`.
+    look : callable, optional
+        Shown the records of each write, just before it; the memory is used again afterwards.
     """
 
-    def __init__(self, path: Path, layout: Layout, *, unbuffered: bool = False) -> None:
-        self._pack = layout.packer.pack
+    def __init__(
+        self, path: Path, layout: Layout, *, unbuffered: bool = False, look: Callable[[memoryview], None] | None = None
+    ) -> None:
+        self._look = look
+        self._packer = layout.packer
         self._limit = 0 if unbuffered else BUFFER_BYTES_MAX
-        self._buffer = bytearray()
+        self._buffer = bytearray(BUFFER_BYTES_MAX + layout.packer.size)
+        self._end = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def append(self, *values: Any) -> None:
         """Append a record; values in the layout's order."""
-        self._buffer += self._pack(*values)
-        if len(self._buffer) > self._limit:
+        self._packer.pack_into(self._buffer, self._end, *values)
+        self._count(self._packer.size)
+
+    def append_packed(self, record: bytes) -> None:
+        """Append a record that is packed already."""
+        self._buffer[self._end : self._end + len(record)] = record
+        self._count(len(record))
+
+    def _count(self, size_bytes: int) -> None:
+        self._end += size_bytes
+        if self._end > self._limit:
             self.flush()
 
     def flush(self) -> None:
         """Hand everything to the kernel."""
-        while self._buffer:
-            del self._buffer[: os.write(self._file, self._buffer)]
+        written = 0
+        with memoryview(self._buffer) as buffer:
+            if self._look is not None:
+                self._look(buffer[: self._end])
+            while written < self._end:
+                written += os.write(self._file, buffer[written : self._end])
+        self._end = 0
 
     def close(self) -> None:
         """Flush and close."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import numpy as np
 from msgspec import Struct, field
 
 from reference_impl.audit.trail import read_trail, trail_files
@@ -19,6 +20,7 @@ from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_named
+from reference_impl.domain.games.game import Game, Stages, StandingBet, is_verdict
 from reference_impl.domain.games.outcome import commitment
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import (
@@ -49,6 +51,7 @@ class ReplayedBet(Struct):
     status: str
     end: str = "open"
     payout_minor: int = 0
+    corrected_minor: int = 0
 
 
 class ReplayedRound(Struct):
@@ -57,7 +60,7 @@ class ReplayedRound(Struct):
     round: int
     events: list[dict[str, Any]] = field(default_factory=list)
     bets: list[ReplayedBet] = field(default_factory=list)
-    closed_heads: dict[int, str] = field(default_factory=dict)
+    closed_heads: list[str] = field(default_factory=list)
     decision: dict[str, Any] | None = None
     entries: int = 0
     findings: list[str] = field(default_factory=list)
@@ -189,11 +192,15 @@ def _take(
             Status(entry.status).name.lower(),
         )  # fmt: skip
     elif kind is EntryKind.CLOSE:
-        told.closed_heads[shard] = batch_hash
+        told.closed_heads.append(batch_hash)
     elif kind is EntryKind.DECIDE:
-        told.decision = {name: payload[name] for name in ("void", "outcome", "seed", "heads")}
+        told.decision = {
+            name: payload[name] for name in ("void", "outcome", "game", "seed", "heads") if name in payload
+        }
     elif kind in {EntryKind.CORRECT, EntryKind.RECLAIM} and key in bets:
-        bets[key].payout_minor += entry.amount if kind is EntryKind.CORRECT else -entry.amount
+        more = entry.amount if kind is EntryKind.CORRECT else -entry.amount
+        bets[key].payout_minor += more
+        bets[key].corrected_minor += more
     elif account_kind(entry.account) is AccountKind.PLAYER and key in bets:
         bets[key].end, bets[key].payout_minor = kind.name.lower(), entry.amount
     elif account_kind(entry.account) is AccountKind.PLAYER:
@@ -216,11 +223,43 @@ def _contradictions(told: ReplayedRound) -> Iterator[str]:
     game = game_named(decision.get("game", ROULETTE.name))
     if seed and game.draw(seed, heads) != decision["outcome"]:
         yield f"the outcome {decision['outcome']} does not follow from the seed and the heads"
-    if strange := set(decision["heads"]) - set(told.closed_heads.values()):
+    if strange := {head.hex() for head in heads if not is_verdict(head)} - set(told.closed_heads):
         yield f"the decision names heads that no shard closed at: {', '.join(sorted(strange))}"
+    if game.stages and seed:
+        yield from _false_verdicts(told, game.stages, seed, heads)
+    if ended:
+        yield from _mispaid(told, game, decision["outcome"])
     committed = {event["event"]["commitment"] for event in told.events if event["event"].get("commitment")}
     if committed and committed != {commitment(seed).hex()}:
         yield "the seed is not the one that was committed to"
+
+
+def _false_verdicts(told: ReplayedRound, stages: Stages, seed: bytes, heads: list[bytes]) -> Iterator[str]:
+    """Hold what bets behind did in each window against what the players decided."""
+    bets = [bet for bet in told.bets if bet.status == "accepted" and bet.end != "cancel"]
+    standing = [StandingBet(bet.player, bet.window, bet.selection, bet.amount_minor) for bet in bets]
+    window = 0
+    for place, head in enumerate(heads):
+        if is_verdict(head):
+            window += 1
+            hand = stages.on_table(seed, heads[:place]).hand
+            if head != stages.verdict(hand, *stages.votes(standing, hand, window)):
+                yield f"what bets behind did in window {window} does not follow from what players decided"
+
+
+def _mispaid(told: ReplayedRound, game: Game, outcome: int) -> Iterator[str]:
+    """Hold what each settled bet was paid, before corrections, against the outcome."""
+    bets = [bet for bet in told.bets if bet.end == "settle"]
+    if game.stages:
+        due = game.stages.payouts(
+            [StandingBet(bet.player, bet.window, bet.selection, bet.amount_minor) for bet in bets], outcome
+        )
+    else:
+        columns = np.array([(bet.selection, bet.amount_minor) for bet in bets], dtype=np.int64).reshape(-1, 2)
+        due = game.payouts_minor(columns[:, 0], columns[:, 1], outcome).tolist()
+    for bet, pays in zip(bets, due, strict=True):
+        if bet.payout_minor - bet.corrected_minor != pays:
+            yield f"bet {bet.id} of player {bet.player}: paid {bet.payout_minor}, the outcome pays {pays}"
 
 
 def _name(entry: Entry) -> str:

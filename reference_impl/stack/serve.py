@@ -33,6 +33,7 @@ async def serve(config: StackConfig) -> None:
         _say(f"admin    token {stack.admin_token}")
         _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")
+        _say(f"metrics  {stack.metrics_targets_path}   (targets for Prometheus)")
         _say("Ctrl-C stops everything")
         await stop.wait()
         _say("stopping")

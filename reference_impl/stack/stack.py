@@ -15,9 +15,11 @@ import nats.errors
 
 from reference_impl import bus
 from reference_impl.domain.errors import ConfigError, OperationalError
+from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
+from reference_impl.stack.exposition import save_targets
 from reference_impl.stack.processes import free_port, require_free
 from reference_impl.stack.recording import RecordFile
 from reference_impl.stack.supervisor import Child, Event, Supervisor
@@ -92,6 +94,16 @@ class Stack:
         return Path(self._known.record_dir)
 
     @property
+    def metrics_urls(self) -> dict[str, str]:
+        """Where each process tells its metrics."""
+        return {name: f"http://127.0.0.1:{port}/metrics" for name, port in self._known.metrics_ports.items()}
+
+    @property
+    def metrics_targets_path(self) -> Path:
+        """The file that names them all to Prometheus."""
+        return self._folder / "metrics-targets.json"
+
+    @property
     def log_paths(self) -> list[Path]:
         """What the processes wrote, a file each; gone after :meth:`stop` if the data is temporary."""
         return sorted(self._folder.glob("*.log"))
@@ -156,7 +168,8 @@ class Stack:
             If that takes longer than two full rounds.
         """
         timings = (self.config.timing, *self.config.timings)
-        limit_s = 2 * max(timing.round_ms_max + timing.pause_ms for timing in timings) / 1000
+        decisions = decision_windows_max(self.config.games)
+        limit_s = 2 * max(timing.round_ms_max(decisions) + timing.pause_ms for timing in timings) / 1000
         client = await bus.connect(self.nats_url, "finish")
         try:
             await client.request("dealer.drain", b"", timeout=limit_s)
@@ -219,6 +232,7 @@ class Stack:
     async def _start_children(self) -> None:
         wiring_path = self._folder / "wiring.json"
         self._known.save(wiring_path)
+        save_targets(self.metrics_targets_path, self._known.metrics_ports)
         children = [Child(name, wiring_path, self._folder / f"{name}.log") for name in plan(self.config)]
         # The dealer comes last: the first round opens when everybody is there to see it.
         await self._supervisor.start(*children[:-1])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from reference_impl.domain.units import NS_PER_S
 
 SAMPLE_S = 1.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 FLUSH_S = 0.2
 
 Load = tuple[int, int, int, int]
@@ -46,6 +47,11 @@ def cost_of(*pids: int) -> Cost:
     return Cost(cpu_ns, run_delay_ns)
 
 
+def resident_bytes(pid: int) -> int:
+    """Return a process's resident memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+
+
 def family_of(pid: int) -> list[int]:
     """Return a process and its children."""
     try:
@@ -55,21 +61,44 @@ def family_of(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
-async def sample_self(
-    node: str, load: Callable[[], Load], append: Callable[..., None], flush: Callable[[], None]
-) -> None:
-    """Append a NODES record of this process every second, and flush records five times a second, until cancelled."""
-    lag_ns_max = 0
-    sampled_s = time.monotonic()
-    while True:
-        before_ns = time.monotonic_ns()
-        await asyncio.sleep(FLUSH_S)
-        lag_ns_max = max(lag_ns_max, time.monotonic_ns() - before_ns - int(FLUSH_S * NS_PER_S))
-        if time.monotonic() - sampled_s >= SAMPLE_S:
-            sampled_s = time.monotonic()
-            append(*node_record(node, os.getpid(), load(), cost_of(os.getpid()), lag_ns_max))
-            lag_ns_max = 0
-        flush()
+class SelfSampler:
+    """Watches the process that it runs in.
+
+    Parameters
+    ----------
+    node : str
+        The process's name.
+    load : callable
+        Returns what it carries now.
+    append : callable
+        Takes the fields of a :data:`reference_impl.domain.records.NODES` record.
+    flush : callable
+        Hands all records to the kernel.
+    """
+
+    def __init__(
+        self, node: str, load: Callable[[], Load], append: Callable[..., None], flush: Callable[[], None]
+    ) -> None:
+        self.lag_ns_max = 0
+        """How late the latest timer of the last whole second was."""
+        self._node = node
+        self._load = load
+        self._append = append
+        self._flush = flush
+
+    async def run(self) -> None:
+        """Append a record every second, and flush records five times a second, until cancelled."""
+        lag_ns_max = 0
+        sampled_s = time.monotonic()
+        while True:
+            before_ns = time.monotonic_ns()
+            await asyncio.sleep(FLUSH_S)
+            lag_ns_max = max(lag_ns_max, time.monotonic_ns() - before_ns - int(FLUSH_S * NS_PER_S))
+            if time.monotonic() - sampled_s >= SAMPLE_S:
+                sampled_s = time.monotonic()
+                self._append(*node_record(self._node, os.getpid(), self._load(), cost_of(os.getpid()), lag_ns_max))
+                self.lag_ns_max, lag_ns_max = lag_ns_max, 0
+            self._flush()
 
 
 def node_record(node: str, pid: int, load: Load, cost: Cost, lag_ns_max: int = 0) -> tuple[object, ...]:

@@ -1,11 +1,12 @@
-"""Fragmented MP4 (CMAF) boxes of one H.264 track, written straight from encoded samples.
+"""Fragmented MP4 (CMAF) boxes of one H.264 or AAC track, written straight from encoded samples.
 
 A part is ``prft moof mdat``; a segment is the concatenation of its parts; the init section is ``ftyp moov``. Decode
 times count from the Unix epoch, and ``prft`` carries the capture instant of the fragment's first frame.
 
 References
 ----------
-ISO/IEC 14496-12 (boxes; 8.16.5 for ``prft``), 14496-15 (``avcC``), 23000-19 (CMAF), RFC 6381 (codec strings).
+ISO/IEC 14496-12 (boxes; 8.16.5 for ``prft``), 14496-15 (``avcC``), 14496-1 (``esds``), 23000-19 (CMAF), RFC 6381 (codec
+strings).
 """
 
 import struct
@@ -14,10 +15,10 @@ from typing import NamedTuple
 
 from reference_impl.domain.errors import LocalProtocolError
 from reference_impl.domain.hls import TIMESCALE_HZ
+from reference_impl.domain.hls_media import NTP_TO_UNIX_S
 from reference_impl.domain.units import NS_PER_S
 
 TRACK = 1
-NTP_TO_UNIX_S = 2_208_988_800
 SYNC_SAMPLE = 0x0200_0000
 DIFFERENCE_SAMPLE = 0x0101_0000
 NAL_SLICE, NAL_IDR, NAL_SPS, NAL_PPS = 1, 5, 7, 8
@@ -65,13 +66,33 @@ def init_section(width: int, height: int, extradata: bytes) -> bytes:
     extradata : bytes
         The encoder's parameter sets, Annex B.
     """
+    entry = _video_entry(width, height, extradata)
+    return _init(width, height, _media(TIMESCALE_HZ, b"vide", _full(b"vmhd", 0, 1, bytes(8)), entry))
+
+
+def sound_init_section(rate_hz: int, channels: int, config: bytes) -> bytes:
+    """Return the ``ftyp`` and ``moov`` boxes of an AAC track, whose media clock is its sample rate.
+
+    Parameters
+    ----------
+    rate_hz, channels : int
+        Samples a second, channels.
+    config : bytes
+        The encoder's AudioSpecificConfig.
+    """
+    return _init(
+        0, 0, _media(rate_hz, b"soun", _full(b"smhd", 0, 0, bytes(4)), _sound_entry(rate_hz, channels, config))
+    )
+
+
+def _init(width: int, height: int, media: bytes) -> bytes:
     brands = _box(b"ftyp", b"cmfc", bytes(4), b"iso6cmfcmp41")
     movie = _full(b"mvhd", 0, 0, bytes(8), struct.pack(">2IIH", 1000, 0, 1 << 16, 1 << 8), bytes(10),
                   UNITY_MATRIX, bytes(24), struct.pack(">I", TRACK + 1))  # fmt: skip
     header = _full(b"tkhd", 0, 3, bytes(8), struct.pack(">I", TRACK), bytes(24), UNITY_MATRIX,
                    struct.pack(">2I", width << 16, height << 16))  # fmt: skip
     defaults = _full(b"trex", 0, 0, struct.pack(">5I", TRACK, 1, 0, 0, 0))
-    track = _box(b"trak", header, _media(width, height, extradata))
+    track = _box(b"trak", header, media)
     return brands + _box(b"moov", movie, track, _box(b"mvex", defaults))
 
 
@@ -83,7 +104,7 @@ def fragment(sequence: int, decode_ticks: int, captured_unix_ns: int, samples: S
     sequence : int
         Number of the fragment; its low 32 bits are written.
     decode_ticks : int
-        Decode time of the first sample on the 90 kHz media clock.
+        Decode time of the first sample on the track's media clock.
     captured_unix_ns : int
         When the first frame was taken.
     samples : sequence of Sample
@@ -106,22 +127,32 @@ def fragment(sequence: int, decode_ticks: int, captured_unix_ns: int, samples: S
     return b"".join((reference, moof, _box(b"mdat", *(sample.data for sample in samples))))
 
 
-def _media(width: int, height: int, extradata: bytes) -> bytes:
-    header = _full(b"mdhd", 0, 0, bytes(8), struct.pack(">2I2H", TIMESCALE_HZ, 0, 0x55C4, 0))  # language: undetermined
-    handler = _full(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"video\0")
+def _media(clock_hz: int, kind: bytes, kind_header: bytes, entry: bytes) -> bytes:
+    header = _full(b"mdhd", 0, 0, bytes(8), struct.pack(">2I2H", clock_hz, 0, 0x55C4, 0))  # language: undetermined
+    handler = _full(b"hdlr", 0, 0, bytes(4), kind, bytes(12), kind + b"\0")
     tables = (
-        _full(b"stsd", 0, 0, struct.pack(">I", 1), _sample_entry(width, height, extradata)),
+        _full(b"stsd", 0, 0, struct.pack(">I", 1), entry),
         _full(b"stts", 0, 0, bytes(4)),
         _full(b"stsc", 0, 0, bytes(4)),
         _full(b"stsz", 0, 0, bytes(8)),
         _full(b"stco", 0, 0, bytes(4)),
     )
     data = _box(b"dinf", _full(b"dref", 0, 0, struct.pack(">I", 1), _full(b"url ", 0, 1)))
-    information = _box(b"minf", _full(b"vmhd", 0, 1, bytes(8)), data, _box(b"stbl", *tables))
+    information = _box(b"minf", kind_header, data, _box(b"stbl", *tables))
     return _box(b"mdia", header, handler, information)
 
 
-def _sample_entry(width: int, height: int, extradata: bytes) -> bytes:
+def _sound_entry(rate_hz: int, channels: int, config: bytes) -> bytes:
+    specific = b"\x05" + bytes([len(config)]) + config
+    # Object type 0x40 is MPEG-4 audio, stream type 5 is audio; buffer and bit rates are left open.
+    decoder = b"\x04" + bytes([13 + len(specific)]) + b"\x40\x15" + bytes(11) + specific
+    layer = b"\x06\x01\x02"
+    stream = b"\x03" + bytes([3 + len(decoder) + len(layer)]) + bytes([0, TRACK, 0]) + decoder + layer
+    sizes = struct.pack(">2H4xI", channels, 16, rate_hz << 16)
+    return _box(b"mp4a", bytes(6), struct.pack(">H", 1), bytes(8), sizes, _full(b"esds", 0, 0, stream))
+
+
+def _video_entry(width: int, height: int, extradata: bytes) -> bytes:
     sps, pps = _one(extradata, NAL_SPS), _one(extradata, NAL_PPS)
     sets = struct.pack(">H", len(sps)) + sps + b"\1" + struct.pack(">H", len(pps)) + pps
     # Profile, compatibility and level repeat the SPS; lengths take 4 bytes; one SPS.

@@ -6,6 +6,9 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
 
 SIDE_PX_MIN = 120
+SOUND_RATE_HZ = 48_000
+SOUND_FRAME = 1024
+"""Samples in an AAC frame."""
 
 
 class Rung(Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,7 +20,13 @@ class Rung(Struct, frozen=True, forbid_unknown_fields=True):
     kbps: int
 
 
-LADDER = (Rung("480p", 854, 480, 1000), Rung("240p", 426, 240, 300))
+LADDERS = {
+    "full": (Rung("720p", 1280, 720, 3000), Rung("480p", 854, 480, 1000), Rung("240p", 426, 240, 300)),
+    "small": (Rung("480p", 854, 480, 1000), Rung("240p", 426, 240, 300)),
+    "single": (Rung("480p", 854, 480, 1000),),
+}
+"""Sets of renditions. At 25 fps and superfast a core encodes about two tables of the full one, five of the small."""
+LADDER = LADDERS["small"]
 
 
 class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +40,8 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Frames, parts, segments.
     preset : str
         Preset of libx264.
+    sound : bool
+        Whether there is a sound rendition.
 
     Raises
     ------
@@ -41,6 +52,7 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ladder: tuple[Rung, ...] = LADDER
     timing: MediaTiming = MediaTiming()
     preset: str = "superfast"
+    sound: bool = False
 
     def __post_init__(self) -> None:
         if not self.ladder:
@@ -49,6 +61,11 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"two rungs share a name: {[rung.name for rung in self.ladder]}")
         for rung in self.ladder:
             _check(rung)
+        if self.sound and self.timing.part_frames * SOUND_RATE_HZ % (self.timing.fps * SOUND_FRAME):
+            raise ConfigError(
+                f"a part of {self.timing.part_s:g} s holds no whole number of AAC frames of {SOUND_FRAME} samples at"
+                f" {SOUND_RATE_HZ} Hz; with sound it must, as 0.32 s does"
+            )
 
 
 class OriginConfig(Struct, frozen=True, forbid_unknown_fields=True):

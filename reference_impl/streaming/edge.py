@@ -21,6 +21,8 @@ from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.directives import parse_directives
 from reference_impl.streaming.fetch import Reply, Upstream
 from reference_impl.streaming.http import HttpServer, Pending, Request, Response, cache_control, refuse, respond
+from reference_impl.streaming.ranges import ranged
+from reference_impl.streaming.steering import STEERING_MANIFEST, Pathways
 
 FETCH_S_MAX = 10.0
 """Longer than an origin holds a request: it, not the edge, ends a wait with 503."""
@@ -53,6 +55,7 @@ class Edge:
         self.config = config
         self.counters = Counters()
         self.cache = Cache(config.cache_bytes_max)
+        self.pathways = Pathways(config.name)
         self.http = HttpServer(self.answer, config.connections_max)
         self._upstream = Upstream(config.upstream_host, config.upstream_port)
         self._flights: dict[str, asyncio.Task[Entry]] = {}
@@ -84,6 +87,8 @@ class Edge:
         if isinstance(target, Response):
             self.counters.refused += 1
             return target
+        if target.endswith(f"/{STEERING_MANIFEST}"):
+            return self._steer(request)
         try:
             key = _key(target, request.query)
         except RemoteProtocolError as error:
@@ -94,6 +99,13 @@ class Edge:
             self.counters.hits += 1
             return self._respond(request, entry, b"hit")
         return self._join(request, key)
+
+    def _steer(self, request: Request) -> Response:
+        """Return where this viewer is to go; never refused for being asked too often, or players would give up."""
+        viewer = request.path[1:].partition("/")[0]
+        viewers = len(self.http.connections)
+        said = self.pathways.manifest(viewer, request.query, viewers, time.monotonic())
+        return respond(200, said, "application/json", b"Cache-Control: no-store\r\n")
 
     def _admit(self, path: str) -> str | Response:
         """Return the path without its token, or the refusal."""
@@ -153,7 +165,7 @@ class Edge:
             return respond(304, headers=variable + f"ETag: {entry.etag}\r\n".encode())
         zipped = entry.gzipped is not None and "gzip" in request.headers.get("accept-encoding", "")
         chosen = entry.gzipped if zipped and entry.gzipped else entry.plain
-        return Response(entry.status, chosen.head + variable, chosen.body)
+        return ranged(request, Response(entry.status, chosen.head + variable, chosen.body))
 
     def _date_line(self) -> bytes:
         now_unix_s = int(time.time())

@@ -33,7 +33,7 @@ class Ladder:
 
     def __init__(self, config: VideoConfig) -> None:
         self._rungs = config.ladder
-        self._contexts = [_open(rung, config) for rung in config.ladder]
+        self._contexts = [open_encoder(rung, config) for rung in config.ladder]
         self._scalers = [VideoReformatter() for _ in config.ladder]
         self._time_base = Fraction(1, config.timing.fps)
 
@@ -81,7 +81,18 @@ class Ladder:
         return length_prefixed(bytes(packets[0]))
 
 
-def _open(rung: Rung, config: VideoConfig) -> VideoCodecContext:
+def open_encoder(rung: Rung, config: VideoConfig, lookahead_frames: int = 0) -> VideoCodecContext:
+    """Return an encoder of a rung.
+
+    Parameters
+    ----------
+    rung : Rung
+        Size and bit rate.
+    config : VideoConfig
+        Preset and frame rate.
+    lookahead_frames : int
+        Frames that it may look ahead, and keeps back so long; with 0 every frame comes back at once.
+    """
     context = VideoCodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = rung.width, rung.height, "yuv420p"
     context.time_base = Fraction(1, config.timing.fps)
@@ -90,11 +101,12 @@ def _open(rung: Rung, config: VideoConfig) -> VideoCodecContext:
     context.thread_count = 1
     context.flags |= int(Flags.global_header)
     rate = f"vbv-maxrate={rung.kbps}:vbv-bufsize={rung.kbps}"
+    ahead = f"rc-lookahead={lookahead_frames}:sync-lookahead=0:sliced-threads=0:" if lookahead_frames else ""
     context.options = {
         "preset": config.preset,
-        "tune": "zerolatency",
+        **({} if lookahead_frames else {"tune": "zerolatency"}),
         "forced-idr": "1",
-        "x264-params": f"scenecut=0:keyint={KEYINT_NEVER}:force-cfr=1:{rate}",
+        "x264-params": f"{ahead}scenecut=0:keyint={KEYINT_NEVER}:force-cfr=1:{rate}",
     }
     context.open()
     return context

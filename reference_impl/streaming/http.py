@@ -22,7 +22,7 @@ SWEEP_S = 15.0
 
 CORS = (
     b"Access-Control-Allow-Origin: *\r\n"
-    b"Access-Control-Expose-Headers: Age, Date, ETag, X-Cache\r\n"
+    b"Access-Control-Expose-Headers: Age, Content-Range, Date, ETag, X-Cache\r\n"
     b"Timing-Allow-Origin: *\r\n"
 )  # fmt: skip
 PREFLIGHT = (

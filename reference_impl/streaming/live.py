@@ -113,7 +113,7 @@ class LiveHub:
 
     def start(self, info: StreamInfo) -> None:
         """Open or change a table's channels."""
-        for rendition in info.renditions:
+        for rendition in info.pictures:
             channel = (info.table, rendition.name)
             opening = Opening(
                 info.table, rendition.name, rendition.codec, rendition.width, rendition.height, info.timing.fps
@@ -124,7 +124,7 @@ class LiveHub:
 
     def publish(self, info: StreamInfo, push: FramePush) -> None:
         """Send a frame to the table's viewers."""
-        for rendition, data in zip(info.renditions, push.data, strict=True):
+        for rendition, data in zip(info.pictures, push.data, strict=True):
             for viewer in self._channels[info.table, rendition.name]:
                 viewer.show(data, key=push.key)
             self.egress_bytes += len(data) * len(self._channels[info.table, rendition.name])

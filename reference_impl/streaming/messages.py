@@ -1,6 +1,6 @@
 """What a studio sends to an origin, as msgpack in WebSocket messages: what the stream is, then parts and frames."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,7 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 
 class RenditionInfo(Struct, frozen=True):
-    """A rendition: how it is named, what a player must know of it, and its init section."""
+    """A rendition: how it is named, what a player must know of it, and its init section. Sound has no size."""
 
     name: str
     width: int
@@ -19,15 +19,21 @@ class RenditionInfo(Struct, frozen=True):
     bandwidth_bps: int
     codec: str
     init: bytes
+    kind: Literal["video", "sound"] = "video"
 
 
 class StreamInfo(Struct, tag="stream", frozen=True):
-    """The first message of a connection. ``session`` names this run of the studio."""
+    """The first message of a connection. ``session`` names this run of the studio. Sound comes after all video."""
 
     table: int
     session: int
     timing: MediaTiming
     renditions: tuple[RenditionInfo, ...]
+
+    @property
+    def pictures(self) -> tuple[RenditionInfo, ...]:
+        """The renditions that show something."""
+        return tuple(rendition for rendition in self.renditions if rendition.kind == "video")
 
 
 class PartPush(Struct, tag="part", frozen=True):
@@ -42,7 +48,7 @@ class PartPush(Struct, tag="part", frozen=True):
 
 
 class FramePush(Struct, tag="frame", frozen=True):
-    """One frame in all renditions, as a fragment of its own, for interactive viewers."""
+    """One frame in all video renditions, as a fragment of its own, for interactive viewers."""
 
     slot: int
     key: bool

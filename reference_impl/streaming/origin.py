@@ -100,8 +100,16 @@ class Origin:
         return refuse(404, f"nothing at {request.path[:80]!r}", MISSING_AGE_S_MAX)
 
     def begin(self, speaker: "_Ingest", info: StreamInfo) -> None:
-        """Let a studio's connection speak for its table from now on."""
+        """Let a studio's connection speak for its table from now on.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If viewers still hold a playlist with another PART-TARGET: under one address it never changes.
+        """
         stream = self._streams.get(info.table)
+        if stream is not None and stream.info.timing != info.timing:
+            self._check_over(stream, info)
         if stream is not None and stream.continues(info):
             stream.adopt(info)
         else:
@@ -111,6 +119,14 @@ class Origin:
         self._speaker[info.table] = speaker
         self.hub.start(info)
         log.info("table %d is on air, session %d", info.table, info.session)
+
+    def _check_over(self, stream: Stream, info: StreamInfo) -> None:
+        window_s = self.config.window_segments * stream.info.timing.segment_s
+        if stream.silent_for_s(time.time()) < window_s:
+            parts = f"parts of {stream.info.timing.part_s:g} s, not {info.timing.part_s:g} s"
+            raise RemoteProtocolError(
+                f"table {info.table} is on air with {parts}, until it is silent for {window_s:g} s"
+            )
 
     def take(self, speaker: "_Ingest", info: StreamInfo, push: PartPush | FramePush) -> None:
         """Take a part or a frame from the table's present speaker.
@@ -122,8 +138,9 @@ class Origin:
         """
         if self._speaker.get(info.table) is not speaker:
             raise RemoteProtocolError(f"another studio speaks for table {info.table} now")
-        if len(push.data) != len(info.renditions):
-            raise RemoteProtocolError(f"{len(push.data)} renditions pushed of {len(info.renditions)} announced")
+        announced = info.pictures if isinstance(push, FramePush) else info.renditions
+        if len(push.data) != len(announced):
+            raise RemoteProtocolError(f"{len(push.data)} renditions pushed of {len(announced)} announced")
         if isinstance(push, FramePush):
             self.hub.publish(info, push)
         elif self._streams[info.table].publish(push):

@@ -8,6 +8,7 @@ Invariants
 * Segments are consecutive; every segment but the newest is complete.
 * PART-TARGET, TARGETDURATION and all hold-backs follow from the timing alone and never change.
 * A segment with a missing part is itself a gap; its init section and discontinuity stand before its first part.
+* A segment comes from one run of an encoder; another run is a discontinuity, even with the same parameters.
 
 References
 ----------
@@ -21,11 +22,14 @@ from datetime import UTC, datetime
 
 from reference_impl.domain.errors import LocalProtocolError
 from reference_impl.domain.hls import MediaTiming, after
+from reference_impl.domain.hls_steering import HOME
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.streaming.messages import RenditionInfo
+from reference_impl.streaming.steering import STEERING_MANIFEST
 
 MEDIA_PLAYLIST = "media.m3u8"
 MASTER_PLAYLIST = "master.m3u8"
+SOUND_GROUP = "sound"
 PART_TAGS_DURATIONS = 3
 """Parts are listed until this many target durations from the end."""
 
@@ -40,9 +44,10 @@ class PartEntry:
 
 @dataclass(slots=True)
 class SegmentEntry:
-    """A segment in the playlist. ``init_names`` has one entry a rendition."""
+    """A segment in the playlist. ``session`` names the encoder's run, ``init_names`` has one entry a rendition."""
 
     msn: int
+    session: int
     init_names: tuple[str, ...]
     discontinuity: bool = False
     parts: list[PartEntry] = field(default_factory=list)
@@ -80,41 +85,44 @@ class Timeline:
         """The part that comes next, or None before the first."""
         return after(*self.newest, self.timing.parts_per_segment) if self.newest else None
 
-    def add(self, msn: int, part: int, init_names: tuple[str, ...], *, independent: bool) -> bool:
+    def add(self, msn: int, part: int, session: int, init_names: tuple[str, ...], *, independent: bool) -> bool:
         """Publish a part; whatever is missing before it becomes a gap.
 
         Returns
         -------
         bool
-            False if the part is not newer than the newest one: nothing changed.
+            False if the part is not newer than the newest one, or of another run than its segment's first parts:
+            nothing changed.
         """
         if self.newest and (msn, part) <= self.newest:
+            return False
+        if self.segments and self.segments[-1].msn == msn and self.segments[-1].session != session:
             return False
         if self.segments and msn - self.segments[-1].msn > self._window:
             self.discontinuity_sequence += 1 + sum(segment.discontinuity for segment in self.segments)
             self.segments.clear()
         missing = self.hinted or (msn, 0)
         while missing != (msn, part):
-            self._append(missing, init_names, PartEntry(gap=True))
+            self._append(missing, session, init_names, PartEntry(gap=True))
             missing = after(*missing, self.timing.parts_per_segment)
-        self._append((msn, part), init_names, PartEntry(independent=independent))
+        self._append((msn, part), session, init_names, PartEntry(independent=independent))
         return True
 
     def complete(self, segment: SegmentEntry) -> bool:
         """Tell whether a segment has all its parts."""
         return len(segment.parts) == self.timing.parts_per_segment
 
-    def _append(self, where: tuple[int, int], init_names: tuple[str, ...], entry: PartEntry) -> None:
+    def _append(self, where: tuple[int, int], session: int, init_names: tuple[str, ...], entry: PartEntry) -> None:
         msn, part = where
         if part == 0:
-            changed = bool(self.segments) and self.segments[-1].init_names != init_names
-            self.segments.append(SegmentEntry(msn, init_names, discontinuity=changed))
+            changed = bool(self.segments) and self.segments[-1].session != session
+            self.segments.append(SegmentEntry(msn, session, init_names, discontinuity=changed))
             while len(self.segments) > self._window + 1:
                 self.discontinuity_sequence += self.segments.popleft().discontinuity
         self.segments[-1].parts.append(entry)
 
 
-def render_media(timeline: Timeline, names: Sequence[str], rendition: int, *, skip: bool) -> str:
+def render_media(timeline: Timeline, names: Sequence[str], rendition: int, *, skip: bool, sound: bool = False) -> str:
     """Return a rendition's media playlist.
 
     Parameters
@@ -127,27 +135,40 @@ def render_media(timeline: Timeline, names: Sequence[str], rendition: int, *, sk
         Which of them.
     skip : bool
         Whether a delta update is wanted.
+    sound : bool
+        Whether the rendition is sound: every part of it is independent.
     """
     segments = list(timeline.segments)
     skipped = _skippable(timeline) if skip else 0
     lines = _header(timeline, skipped)
     init_name = segments[skipped - 1].init_names[rendition] if skipped else ""
     for segment in segments[skipped:]:
-        lines += _segment_lines(timeline, segment, rendition, init_name)
+        lines += _segment_lines(timeline, segment, rendition, init_name, sound=sound)
         init_name = segment.init_names[rendition]
     return "\n".join(lines + _tail(timeline, names, rendition)) + "\n"
 
 
 def render_master(renditions: Sequence[RenditionInfo], fps: int) -> str:
     """Return the multivariant playlist."""
-    lines = ["#EXTM3U", "#EXT-X-VERSION:9", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    steering = f'#EXT-X-CONTENT-STEERING:SERVER-URI="{STEERING_MANIFEST}",PATHWAY-ID="{HOME}"'
+    lines = ["#EXTM3U", "#EXT-X-VERSION:9", "#EXT-X-INDEPENDENT-SEGMENTS", steering]
+    sounds = [info for info in renditions if info.kind == "sound"]
+    for info in sounds:
+        uri = f"{info.name}/{MEDIA_PLAYLIST}"
+        what = f'TYPE=AUDIO,GROUP-ID="{SOUND_GROUP}",NAME="{info.name}",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="1"'
+        lines.append(f'#EXT-X-MEDIA:{what},URI="{uri}"')
     for info in renditions:
-        lines.append(
-            f"#EXT-X-STREAM-INF:BANDWIDTH={info.bandwidth_bps},RESOLUTION={info.width}x{info.height},"
-            f'FRAME-RATE={fps}.000,CODECS="{info.codec}"'
-        )
-        lines.append(f"{info.name}/{MEDIA_PLAYLIST}")
+        if info.kind == "video":
+            lines += [_stream_line(info, sounds, fps), f"{info.name}/{MEDIA_PLAYLIST}"]
     return "\n".join(lines) + "\n"
+
+
+def _stream_line(info: RenditionInfo, sounds: Sequence[RenditionInfo], fps: int) -> str:
+    bandwidth_bps = info.bandwidth_bps + max((sound.bandwidth_bps for sound in sounds), default=0)
+    codecs = ",".join(dict.fromkeys([info.codec, *(sound.codec for sound in sounds)]))
+    group = f',AUDIO="{SOUND_GROUP}"' if sounds else ""
+    size = f"RESOLUTION={info.width}x{info.height},FRAME-RATE={fps}.000"
+    return f'#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},{size},CODECS="{codecs}"{group}'
 
 
 def part_name(msn: int, part: int) -> str:
@@ -184,13 +205,16 @@ def _header(timeline: Timeline, skipped: int) -> list[str]:
     return [*lines, f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}"] if skipped else lines
 
 
-def _segment_lines(timeline: Timeline, segment: SegmentEntry, rendition: int, init_name: str) -> list[str]:
+def _segment_lines(
+    timeline: Timeline, segment: SegmentEntry, rendition: int, init_name: str, *, sound: bool
+) -> list[str]:
     lines = ["#EXT-X-DISCONTINUITY"] if segment.discontinuity else []
     if segment.init_names[rendition] != init_name:
         lines.append(f'#EXT-X-MAP:URI="{segment.init_names[rendition]}"')
     lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_date_time(segment.msn * timeline.timing.segment_ns)}")
     if _lists_parts(timeline, segment):
-        lines += [_part_line(timeline.timing, segment.msn, index, part) for index, part in enumerate(segment.parts)]
+        for index, part in enumerate(segment.parts):
+            lines.append(_part_line(timeline.timing, segment.msn, index, part, independent=sound or part.independent))
     if timeline.complete(segment):
         lines += ["#EXT-X-GAP"] if segment.gap else []
         lines += [f"#EXTINF:{timeline.timing.segment_s:.5f},", segment_name(segment.msn)]
@@ -204,11 +228,11 @@ def _lists_parts(timeline: Timeline, segment: SegmentEntry) -> bool:
     return from_end_s < PART_TAGS_DURATIONS * timing.target_duration_s
 
 
-def _part_line(timing: MediaTiming, msn: int, index: int, part: PartEntry) -> str:
+def _part_line(timing: MediaTiming, msn: int, index: int, part: PartEntry, *, independent: bool) -> str:
     line = f'#EXT-X-PART:DURATION={timing.part_s:.5f},URI="{part_name(msn, index)}"'
     if part.gap:
         return f"{line},GAP=YES"
-    return f"{line},INDEPENDENT=YES" if part.independent else line
+    return f"{line},INDEPENDENT=YES" if independent else line
 
 
 def _tail(timeline: Timeline, names: Sequence[str], rendition: int) -> list[str]:

@@ -1,8 +1,12 @@
-"""What an edge tells the balancer, once a second. An edge that falls silent is sent no more viewers."""
+"""What an edge tells the balancer, once a second. An edge that falls silent is sent no more viewers.
+
+The other edges hear it too: it is what they steer by.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from nats.aio.client import Client
@@ -33,18 +37,23 @@ class EdgeReporter:
         self._number = number
         self._bus = bus
         self._answered = (0, 0)
+        self._decoder = msgspec.msgpack.Decoder(EdgeReport)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Report until cancelled."""
         ready()
         while not self._edge.port:  # noqa: ASYNC110 - before that there is no address to report
             await asyncio.sleep(LISTENS_S)
+        await self._bus.subscribe("report.edge", cb=self._hear)
         lag_ns = 0
         while True:
             before_ns = time.monotonic_ns()
             await self._bus.publish("report.edge", msgspec.msgpack.encode(self.report(lag_ns)))
             await asyncio.sleep(REPORT_S)
             lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+    async def _hear(self, message: Any) -> None:
+        self._edge.pathways.hear(self._decoder.decode(message.data), time.monotonic())
 
     def report(self, lag_ns: int) -> EdgeReport:
         """Return the report of now; shares count from the report before."""

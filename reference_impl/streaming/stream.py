@@ -6,6 +6,7 @@ ends the others with 503, since an unchanged playlist would upset players.
 
 import asyncio
 import hashlib
+import math
 import re
 from collections.abc import Callable
 
@@ -64,7 +65,9 @@ class Stream:
 
     def publish(self, push: PartPush) -> bool:
         """Add a part and wake those who wait; False if it came too late to count."""
-        if not self.timeline.add(push.msn, push.part, self._init_names, independent=push.independent):
+        if not self.timeline.add(
+            push.msn, push.part, self.info.session, self._init_names, independent=push.independent
+        ):
             return False
         self._parts[push.msn, push.part] = push.data
         for old in [where for where in self._parts if where[0] < push.msn - self._kept_segments]:
@@ -73,6 +76,15 @@ class Stream:
         for key, wait in list(self._waits.items()):
             self._try(key, wait)
         return True
+
+    def silent_for_s(self, now_unix_s: float) -> float:
+        """Return how long ago the newest part was over; infinite before the first."""
+        newest = self.timeline.newest
+        if newest is None:
+            return math.inf
+        timing = self.info.timing
+        over_slot = timing.first_slot(newest[0]) + (newest[1] + 1) * timing.part_frames
+        return now_unix_s - over_slot / timing.fps
 
     def close(self) -> None:
         """End every wait: the stream is gone."""
@@ -131,7 +143,8 @@ class Stream:
     def _render(self, rendition: int, wish: Directives) -> Response:
         key = (rendition, wish.skip, wish.blocking)
         if key not in self._rendered:
-            text = render_media(self.timeline, self._names, rendition, skip=wish.skip)
+            sound = self.info.renditions[rendition].kind == "sound"
+            text = render_media(self.timeline, self._names, rendition, skip=wish.skip, sound=sound)
             age_s = playlist_age_s_max(self.info.timing.target_duration_s, blocking=wish.blocking, ok=True)
             self._rendered[key] = respond(200, text.encode(), PLAYLIST_TYPE, cache_control(age_s))
         return self._rendered[key]

@@ -23,13 +23,16 @@ from reference_impl.domain.units import NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import VideoConfig
 from reference_impl.streaming.encoder import Ladder
-from reference_impl.streaming.messages import StreamInfo
+from reference_impl.streaming.messages import FramePush, PartPush, StreamInfo
 from reference_impl.streaming.packager import Encoded, Packager
 from reference_impl.streaming.scene import Scene, follow
 from reference_impl.streaming.sink import Sink
+from reference_impl.streaming.sound_encoder import SoundEncoder
 from reference_impl.streaming.uplink import Uplink
 
 STATE_S_MAX = 1.0
+SAY_S = 10.0
+"""Between two lines in the log about dropped frames; the records have each of them."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,8 @@ class Studio:
         A connected client: the studio follows ``table.<table>``. Without one, call :meth:`show`.
     sink : Sink, optional
         Takes a record of layout ``SCENES`` for the first frame of each phase.
+    drops : Sink, optional
+        Takes a record of layout ``DROPS`` whenever frames are dropped.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Studio:
         seed: int = 0,
         nats: Any = None,
         sink: Sink | None = None,
+        drops: Sink | None = None,
     ) -> None:
         if not 0 <= table <= TABLE_ID_MAX:
             raise ConfigError(f"table is {table}; it must be in [0, {TABLE_ID_MAX}]")
@@ -102,14 +108,19 @@ class Studio:
         self._video = video
         self._nats = nats
         self._sink = sink
+        self._drops = drops
+        self._unsaid = 0
+        self._said_s = -SAY_S
         # One reading of the wall clock, then the monotonic one: a clock that is set must not tear the film.
         self._unix_offset_ns = time.time_ns() - time.monotonic_ns()
         self._camera = Camera(video.ladder[0].width, video.ladder[0].height, table, seed)
         self._ladder = Ladder(video)
         self._packager = Packager(video.timing)
+        self._sound = SoundEncoder(video.timing) if video.sound else None
         self._scene = Scene()
         self._shown = Scene()
-        info = StreamInfo(table, time.time_ns(), video.timing, self._ladder.renditions())
+        renditions = self._ladder.renditions() + ((self._sound.rendition(),) if self._sound else ())
+        info = StreamInfo(table, time.time_ns(), video.timing, renditions)
         self.uplink = Uplink(origin_url, ingest_key, info)
 
     @property
@@ -140,12 +151,26 @@ class Studio:
                 self._shoot(slot)
                 slot += 1
                 continue
-            self.frames_dropped += due - slot
-            if due % timing.segment_frames == 0 and due - slot > timing.part_frames:
-                self.cuts += 1
-                self._packager.reset()
-                log.warning("table %d: the film is cut, %d frames are missing", self.table, due - slot)
+            self._drop(slot, due - slot)
             slot = due
+
+    def _drop(self, slot: int, frames: int) -> None:
+        """Leave frames out because there was no time for them, and say so."""
+        timing = self._video.timing
+        cut = (slot + frames) % timing.segment_frames == 0 and frames > timing.part_frames
+        self.frames_dropped += frames
+        if cut:
+            self.cuts += 1
+            self._packager.reset()
+        if self._drops is not None:
+            now_unix_ns = self._now_unix_ns()
+            self._drops.append(now_unix_ns - self._unix_offset_ns, now_unix_ns, self.table, frames, slot, int(cut))
+        self._unsaid += frames
+        now_s = time.monotonic()
+        if cut or now_s - self._said_s >= SAY_S:
+            what = "the film is cut" if cut else "the encoder is late"
+            log.warning("table %d: %s, %d frames are missing", self.table, what, self._unsaid)
+            self._unsaid, self._said_s = 0, now_s
 
     def _shoot(self, slot: int) -> None:
         now_unix_ns = self._now_unix_ns()
@@ -153,11 +178,19 @@ class Studio:
         picture = self._camera.draw(self._scene, now_unix_ns)
         data = self._ladder.encode(picture, slot, key=key)
         for push in self._packager.add(Encoded(slot, key, now_unix_ns, data)):
-            self.uplink.send(push)
+            self.uplink.send(self._with_sound(push))
         self.frames += 1
         if (self._scene.round, self._scene.phase) != (self._shown.round, self._shown.phase):
             self._shown = self._scene
             self._record(slot, now_unix_ns)
+
+    def _with_sound(self, push: FramePush | PartPush) -> FramePush | PartPush:
+        """Return a part with its sound; interactive viewers have none."""
+        if self._sound is None or isinstance(push, FramePush):
+            return push
+        number = push.msn * self._video.timing.parts_per_segment + push.part
+        sound = self._sound.part(number, self._scene, push.captured_unix_ns)
+        return msgspec.structs.replace(push, data=(*push.data, sound))
 
     def _record(self, slot: int, now_unix_ns: int) -> None:
         if self._sink is not None:

@@ -10,6 +10,7 @@ from reference_impl.domain import messages as m
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import table_of
 from reference_impl.wallet.database import Database, one_row
+from reference_impl.wallet.standing import RoundPayouts
 
 CHUNK_BETS = 500
 
@@ -45,6 +46,8 @@ class Correction:
     def __init__(self, ask: m.CorrectRound) -> None:
         self._ask = ask
         self._game = game_named(ask.game)
+        stages = self._game.stages
+        self._payouts = RoundPayouts(stages, ask.round_id, ask.outcome) if stages else None
         self._after_seq = 0
         self._corrected = 0
 
@@ -56,9 +59,12 @@ class Correction:
         bets = await db.fetch("SELECT * FROM correctable($1, $2, $3)", known, CHUNK_BETS, self._after_seq)
         if not bets:
             return m.Done(self._corrected)
-        selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
-        stakes = np.array([bet["stake"] for bet in bets], dtype=np.int64)
-        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        if self._payouts:
+            payouts = await self._payouts.of(db, bets)
+        else:
+            selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
+            stakes = np.array([bet["stake"] for bet in bets], dtype=np.int64)
+            payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         wrong = [(bet, payout) for bet, payout in zip(bets, payouts, strict=True) if payout != bet["paid"]]
         if wrong:
             refs, accounts = [bet["ref"] for bet, _ in wrong], [bet["account"] for bet, _ in wrong]

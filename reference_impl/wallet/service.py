@@ -24,6 +24,7 @@ from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
 from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
 from reference_impl.wallet.player_reads import entries_of, limits_of, sums_of
+from reference_impl.wallet.standing import RoundPayouts, count_votes
 from reference_impl.wallet.transfers import Carrier
 from reference_impl.wallet.writer import SEND_AGAIN, Step, Writer
 
@@ -95,6 +96,8 @@ class _Settlement:
     def __init__(self, ask: m.SettleRound) -> None:
         self._ask = ask
         self._game = game_named(ask.game)
+        stages = self._game.stages
+        self._payouts = RoundPayouts(stages, ask.round_id, ask.outcome) if stages else None
         self._after_seq = 0
         self._bets = CHUNK_BETS_FIRST
 
@@ -108,9 +111,12 @@ class _Settlement:
         if not bets:
             await db.execute("SELECT finish_round($1)", round_id)
             return m.Done(0)
-        selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
-        stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
-        payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
+        if self._payouts:
+            payouts = await self._payouts.of(db, bets)
+        else:
+            selections = np.array([bet["selection"] for bet in bets], dtype=np.int64)
+            stakes = np.array([bet["amount"] for bet in bets], dtype=np.int64)
+            payouts = self._game.payouts_minor(selections, stakes, self._ask.outcome).tolist()
         refs, accounts = [bet["ref"] for bet in bets], [bet["account"] for bet in bets]
         await db.fetchval("SELECT settle($1, $2, $3, $4)", round_id, refs, accounts, payouts)
         self._after_seq = bets[-1]["seq"]
@@ -288,6 +294,7 @@ READS: dict[type, Callable[[Database, Any], Any]] = {
     m.GetLimits: limits_of,
     m.GetSums: sums_of,
     m.GetEntries: entries_of,
+    m.CountVotes: count_votes,
 }
 """Requests that read committed state on a connection of their own and never wait for a batch."""
 

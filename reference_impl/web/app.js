@@ -76,7 +76,7 @@ async function route() {
   reminder ??= new Reminder($("reminder"), token(), { leave, expired: forget });
   if (location.hash === "#account") {
     show("account-view");
-    open = new AccountView(view, token(), { expired: forget });
+    open = new AccountView(view.querySelector(".account"), token(), { expired: forget });
     return;
   }
   const table = /^#table-(\d{1,5})$/.exec(location.hash);

@@ -30,7 +30,7 @@ let library;
 
 // Return hls.js, or undefined where it was not installed or the browser cannot play it.
 export async function hlsJs() {
-  library ??= import("/static/vendor/hls.light.min.mjs").then(
+  library ??= import("/static/vendor/hls.min.mjs").then(
     (module) => (module.default.isSupported() ? module.default : undefined),
     () => undefined,
   );
@@ -66,6 +66,10 @@ export class HlsTier {
 
   get stalls() {
     return this.#keeper.stalls;
+  }
+
+  get hasSound() {
+    return this.#hls.audioTracks.length > 0;
   }
 
   close() {

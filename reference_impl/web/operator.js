@@ -62,7 +62,7 @@ function openLogIn() {
 
 function complain(error, place) {
   if (!(error instanceof ApiError)) throw error;
-  place.textContent = error.message;
+  if (place) place.textContent = error.message;
 }
 
 function openDesk() {
@@ -180,6 +180,7 @@ async function loadPlayer() {
     complain(error, $("player-said"));
     return;
   }
+  if (!$("player")) return; // logged out meanwhile
   $("player").hidden = false;
   useCurrency(seen.currency);
   $("player-name").textContent = seen.name;

@@ -43,6 +43,10 @@ export class Picture {
     return this.#kind;
   }
 
+  get hasSound() {
+    return this.#tier?.hasSound ?? false;
+  }
+
   get stalls() {
     return this.#stallsBefore + (this.#tier?.stalls ?? 0);
   }

@@ -56,6 +56,7 @@ export class TableView {
     this.#chips();
     this.#again();
     this.#tiers();
+    this.#sound();
     this.#listen(tell);
     this.#timers = [setInterval(() => this.#draw(), DRAW_MS), setInterval(() => this.#facts(), FACTS_MS)];
     this.#drawHistory();
@@ -113,6 +114,17 @@ export class TableView {
       localStorage.setItem("tier", target.value);
       const place = await this.#seat.findVideo("").catch(() => this.#place);
       this.#picture.show(target.value, place ?? this.#place);
+    });
+  }
+
+  // Pages may not make a noise by themselves: it is the player who turns it on.
+  #sound() {
+    const button = this.#$("sound");
+    button.addEventListener("click", () => {
+      const video = this.#$("video");
+      video.muted = !video.muted;
+      button.setAttribute("aria-pressed", String(!video.muted));
+      button.textContent = video.muted ? "Sound off" : "Sound on";
     });
   }
 
@@ -269,6 +281,7 @@ export class TableView {
     badge.dataset.kind = this.#picture.kind;
     this.#$("fact-latency").textContent = text;
     this.#$("fact-edge").textContent = this.#picture.from || "–";
+    this.#$("sound").hidden = !this.#picture.hasSound;
     const video = this.#$("video");
     this.#$("fact-size").textContent = video.videoWidth ? `${video.videoWidth} × ${video.videoHeight}` : "–";
     this.#$("fact-stalls").textContent = this.#picture.stalls;

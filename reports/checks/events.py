@@ -7,6 +7,7 @@ import pandas as pd
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.game import is_verdict
 from reference_impl.domain.games.outcome import commitment
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.records import PushKind, print_of
@@ -67,7 +68,15 @@ def _events(history: History) -> View:
     kind = pushes["kind"].to_numpy()
     wanted = ((kind == int(PushKind.TABLE)) | (kind == int(PushKind.WELCOME))) & (pushes["seq"].to_numpy() > 0)
     rows = np.flatnonzero(wanted)
-    rows = rows[stable_order(pushes["app_ns"].to_numpy()[rows])]
+    events = _by_connection(pushes, rows)
+    back = events["app_ns"][1:] < events["app_ns"][:-1]
+    if np.any(back & ~group_starts(events["connection_key"])[1:]):
+        return _by_connection(pushes, rows[stable_order(pushes["app_ns"].to_numpy()[rows])])
+    return events
+
+
+def _by_connection(pushes: pd.DataFrame, rows: Integers) -> View:
+    """Return rows connection by connection, those of each in the order in which they are given."""
     key = pushes["session"].to_numpy()[rows].astype(np.int64) << 20 | pushes["connection"].to_numpy()[rows]
     order = stable_order(key)
     return View(pushes, rows[order], _SHOWN).adding(connection_key=key[order])
@@ -84,14 +93,11 @@ def _never_given(history: History) -> tuple[pd.DataFrame, Mask]:
 
 
 def _contradictions(events: View) -> tuple[View, Mask]:
-    key = events["table"].astype(np.int64) << 40 | events["seq"]
-    order = stable_order(key)
-    same = ~group_starts(key[order])
+    number = events["table"].astype(np.int64) * (int(events["seq"].max(initial=0)) + 1) + events["seq"]
     # one number for all that an event says: a difference anywhere changes it
     said = events["round"] * 64 + events["phase"]
     said = (said * 1024 + events["epoch"]) * 64 + events["outcome"]
-    told = said[order]
-    return events.at(order), same & (told != np.roll(told, 1))
+    return events, said != said[positions(number, number)]
 
 
 def _silent(history: History, events: View) -> int:
@@ -129,6 +135,8 @@ def _first_told(seq: Integers, app_ns: Integers) -> tuple[Integers, Integers]:
 def outcomes_verified(history: History) -> Verdict:
     """Check that each outcome follows from the seed that was committed to and from the journals' heads at close."""
     rounds = history.rounds.loc[~history.rounds["round"].duplicated()]
+    closed_heads = history.rounds.groupby("round", sort=False)["closed_heads"].agg(";".join)
+    rounds = rounds.assign(closed_heads=rounds["round"].map(closed_heads))
     rounds = rounds[["table", "round", "game", "decision", "outcome", "seed", "heads", "closed_heads"]].reset_index(
         drop=True
     )
@@ -168,7 +176,8 @@ def outcomes_verified(history: History) -> Verdict:
 def _strange_head(named: str, closed: str) -> bool:
     """Tell whether the decision names no head at all, or one that is not among those at close, in their order."""
     there = iter(closed.split(";"))
-    return not named or not all(head in there for head in named.split(";"))
+    heads = [head for head in named.split(";") if not is_verdict(bytes.fromhex(head))]
+    return not named or not all(head in there for head in heads)
 
 
 def _promises(history: History, decided: pd.DataFrame, prints: Integers) -> View:

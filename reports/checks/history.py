@@ -105,20 +105,28 @@ class Chain:
         shifted[self.starts] = 0
         return shifted
 
+    @cached_property
+    def _moved(self) -> Integers:
+        """The places of movements, in order."""
+        return np.flatnonzero(self.of("moved") != 0)
+
     def at_version(self, accounts: Integers, versions: Integers) -> Integers:
         """Return the places of the entries that brought accounts to versions, or -1 if none did."""
-        version, moved = self.of("version"), np.flatnonzero(self.of("moved") != 0)
-        heads = np.flatnonzero(self.starts)
-        group = positions(self.of("account")[heads], accounts)
+        ledger, moved, heads = self._ledger, self._moved, np.flatnonzero(self.starts)
+        group = positions(ledger["account"].to_numpy()[self.rows[heads]], accounts)
         if not len(heads):
             return group
         # in a sound chain the n-th movement makes version n, and the entry at which an account starts may be version 0
         nth = np.searchsorted(moved, heads)[group] + versions - 1
         place = moved[np.clip(nth, 0, len(moved) - 1)] if len(moved) else heads[group]
         place = np.where(versions == 0, heads[group], place)
-        fits = (group >= 0) & (version[place] == versions) & (self.of("account")[place] == accounts)
+        row = self.rows[place]
+        fits = (group >= 0) & (ledger["version"].to_numpy()[row] == versions)
+        fits &= ledger["account"].to_numpy()[row] == accounts
         rest = np.flatnonzero(~fits & (group >= 0))
-        place[rest] = positions((np.cumsum(self.starts) - 1) << 40 | version, group[rest] << 40 | versions[rest])
+        if len(rest):
+            numbered = (np.cumsum(self.starts) - 1) << 40 | self.of("version")
+            place[rest] = positions(numbered, group[rest] << 40 | versions[rest])
         return np.where(group >= 0, place, -1)
 
 
@@ -216,7 +224,27 @@ class History:
     @cached_property
     def entry_of_bet(self) -> Integers:
         """For each of :attr:`bets` the row of its entry in :attr:`placed`, or -1."""
-        return positions(self.placed["op"], self.bets["op"])
+        entry = self._entry_by_answer()
+        rest = np.flatnonzero(entry < 0)
+        entry[rest] = positions(self.placed["op"], self.bets["op"][rest])
+        return entry
+
+    def _entry_by_answer(self) -> Integers:
+        """For each of :attr:`bets` the row in :attr:`placed` that its answer names, -1 if that is not its entry."""
+        ledger, bets = self.ledger, self.bets
+        if ledger.empty:
+            return np.full(len(bets), -1, dtype=np.int64)
+        # journals have no gap: an entry's number is its place
+        shard = ledger["shard"].to_numpy(np.int16)
+        first = np.searchsorted(shard, np.arange(max(int(bets["shard"].max(initial=0)), 0) + 2, dtype=np.int16))
+        row = first[bets["shard"]] + bets["seq"] - 1
+        named = (bets["seq"] > 0) & (row < len(ledger))
+        row = np.where(named, row, 0)
+        is_bet = ledger["kind"].to_numpy() == int(EntryKind.BET)
+        named &= is_bet[row]
+        for name in ("op", "shard"):
+            named &= ledger[name].to_numpy()[row] == bets[name]
+        return np.where(named, (np.cumsum(is_bet) - 1)[row], -1)
 
     @cached_property
     def bet_of_end(self) -> Integers:

@@ -162,18 +162,19 @@ class _Replay:
         kind = LimitKind(entry.selection)
         known = self._limits.setdefault(kind, Limit(kind, entry.amount))
         expected = Limit(kind, known.amount, known.next_amount, known.next_from_ns)
-        expected.change(entry.amount, entry.set_unix_ns, entry.next_from_unix_ns)
+        expected.change(entry.amount, entry.set_unix_ns, entry.set_unix_ns + LOOSEN_AFTER_NS - STAMP_NS_MAX)
         known.amount = entry.held
         waits = entry.next_from_unix_ns > 0
         known.next_amount = entry.next_amount if waits else None
         known.next_from_ns = entry.next_from_unix_ns if waits else None
         follows = (expected.amount, expected.next_amount) == (known.amount, known.next_amount)
-        too_soon = waits and entry.next_from_unix_ns - entry.set_unix_ns < LOOSEN_AFTER_NS - STAMP_NS_MAX
+        too_soon = waits and entry.next_from_unix_ns < (expected.next_from_ns or 0)
         if not follows or too_soon:
             self._wrong[_LOOSENED].append((place, 0))
 
     def _bet(self, place: int, entry: _Entry) -> None:
-        if entry.status in _JUDGED_BY_LIMITS:
+        # a decision that costs nothing is under no limit
+        if entry.status in _JUDGED_BY_LIMITS and entry.amount:
             self._judge(place, entry)
         if entry.status != Status.ACCEPTED:
             return

@@ -1,5 +1,7 @@
 """Checks of settlement: one end for every accepted bet, by the one outcome that is on record and was announced."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -7,11 +9,12 @@ import pandas as pd
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.game import Stages, StandingBet
 from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.records import PushKind
 from reports.checks.history import History, taken
 from reports.checks.odds import NUMBERS, table_of_returns
-from reports.checks.ordering import Integers, found_among, repeated
+from reports.checks.ordering import Integers, found_among, group_starts, repeated
 from reports.checks.verdict import Mask, Rule, Verdict, first_broken, ok, unknown
 from reports.checks.view import View
 
@@ -61,7 +64,8 @@ def _bets(history: History) -> View:
 def _ends(history: History) -> View:
     ends = history.terminals.at(None, "shard", "seq", "op", "kind", "account", "amount", "round")
     bet = history.bet_of_end
-    bets = {f"bet_{name}": taken(history.accepted, name, bet) for name in ("selection", "amount", "account", "round")}
+    names = ("selection", "amount", "account", "round", "window", "seq")
+    bets = {f"bet_{name}": taken(history.accepted, name, bet) for name in names}
     matched = (bet >= 0) & (ends["account"] == bets["bet_account"]) & (ends["round"] == bets["bet_round"])
     row = history.round_rows(ends["round"])
     outcome = np.where(row >= 0, taken(history.rounds, "outcome", row), -1)
@@ -93,12 +97,29 @@ def _pay_as_the_game_does(name: str, ends: View, pays: npt.NDArray[np.int64]) ->
     game = GAMES.get(name)
     if game is None:
         return
+    if game.stages is not None:
+        _pay_by_all_bets(name, game.stages, ends, pays)
+        return
     selection, stake = ends["bet_selection"], ends["bet_amount"]
     mine = (ends["game"] == name) & (selection >= 0) & (selection < len(game.spots))
     for outcome in np.unique(ends["outcome"][mine]).tolist():
         if game.is_outcome(outcome):
             rows = np.flatnonzero(mine & (ends["outcome"] == outcome))
             pays[rows] = game.payouts_minor(selection[rows], stake[rows], outcome)
+
+
+def _pay_by_all_bets(name: str, stages: Stages, ends: View, pays: npt.NDArray[np.int64]) -> None:
+    """Fill in what a game pays in which a bet's pay depends on what else its player staked and decided in the round."""
+    settled = (ends["game"] == name) & (ends["kind"] == int(EntryKind.SETTLE)) & ends["matched"]
+    rows = np.flatnonzero(settled)
+    rows = rows[np.lexsort((ends["bet_seq"][rows], ends["shard"][rows], ends["round"][rows]))]
+    starts = np.flatnonzero(group_starts(ends["round"][rows]))
+    columns = [ends[f"bet_{column}"][rows].tolist() for column in ("account", "window", "selection", "amount")]
+    bets = list(map(StandingBet, *columns))
+    for first, end in itertools.pairwise([*starts.tolist(), len(rows)]):
+        outcome = int(ends["outcome"][rows[first]])
+        if GAMES[name].is_outcome(outcome):
+            pays[rows[first:end]] = stages.payouts(bets[first:end], outcome)
 
 
 def _payouts(ends: View) -> npt.NDArray[np.int64]:

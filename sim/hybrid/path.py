@@ -56,7 +56,7 @@ from sim.hybrid.layout import (
     World,
     constants,
 )
-from sim.kernels import Int64s, compiled, in_time, may_send
+from sim.kernels import Int64s, compiled, in_time, may_send, rest_ns
 from sim.random_streams import Stream
 
 ATTEMPT_SHIFT = 26
@@ -362,11 +362,12 @@ def _finish_call(w: World, s: Setup, sh: int, controls_next: int, now_ns: int) -
 
 
 def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
-    """Write a parcel's answers to their sockets, and free its lane when the last is written."""
+    """Write a parcel's answers to their sockets, and free its lane when the last is written and it has rested."""
     parcel = w.parcels[row]
     g, gateway = parcel.gateway, w.gateways[parcel.gateway]
     alive = parcel.life == gateway.life
     at = parcel.first
+    flight_ns = now_ns - w.attempts[at].sent_ns
     while at >= 0:
         attempt = w.attempts[at]
         following = attempt.next
@@ -388,7 +389,7 @@ def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
         lane = w.lanes[g, parcel.shard]
         gateway.egress_bytes += s.answer_bytes * parcel.size
         gateway.waiting -= parcel.size
-        lane.outstanding, lane.free_ns = 2, gateway.free_ns
+        lane.outstanding, lane.free_ns = 2, gateway.free_ns + rest_ns(flight_ns)
         if lane.pending:
             lane.waking = 1
             push(w, lane.free_ns, ON_FREE, g << 16 | parcel.shard, gateway.life)

@@ -15,6 +15,7 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.serve import open_players
 from reference_impl.stack.stack import Stack
+from reference_impl.streaming.config import VideoConfig
 
 TIMING = Timing(window_ms=4000, closing_soon_ms=1000, dealing_ms=1200, pause_ms=500)
 PASSWORD = "open sesame"
@@ -28,7 +29,13 @@ def chromium() -> str | None:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stack() -> AsyncIterator[Stack]:
     config = StackConfig(
-        tables=1, gateways=2, shards=2, edges=2, timing=TIMING, password_cost=PasswordCost(memory_kib=64, iterations=1)
+        tables=1,
+        gateways=2,
+        shards=2,
+        edges=2,
+        video=VideoConfig(sound=True),
+        timing=TIMING,
+        password_cost=PasswordCost(memory_kib=64, iterations=1),
     )
     async with Stack(config) as running:
         players = [

@@ -55,3 +55,21 @@ async def test_every_frame_carries_a_readable_timecode_and_is_not_old(
     assert seen["unreadable"] == 0
     assert len(ages_ms) > 0.6 * 25 * WATCH_S
     assert 0 < statistics.median(ages_ms) < median_ms_max
+
+
+async def test_sound_is_off_until_the_player_wants_it_and_is_then_decoded(screens) -> None:
+    page = await screens.seat()
+    button = page.locator("#sound")
+    await button.wait_for(state="visible", timeout=20_000)
+    assert await button.inner_text() == "Sound off"
+    assert await page.evaluate("document.getElementById('video').muted")
+    await button.click()
+    assert await button.inner_text() == "Sound on"
+    before = await page.evaluate(DECODED_BYTES)
+    async with asyncio.timeout(10):
+        while await page.evaluate(DECODED_BYTES) <= before:  # noqa: ASYNC110 - polled: a page has no event for us
+            await asyncio.sleep(0.1)
+    assert not await page.evaluate("document.getElementById('video').muted")
+
+
+DECODED_BYTES = "document.getElementById('video').webkitAudioDecodedByteCount"

@@ -26,6 +26,7 @@ from reference_impl.streaming.config import EdgeConfig, OriginConfig, Rung, Vide
 from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.fetch import Upstream
 from reference_impl.streaming.origin import Origin
+from reference_impl.streaming.report import EdgeReporter
 from reference_impl.streaming.studio import Studio
 
 SECRET = b"s" * 32
@@ -126,7 +127,9 @@ async def test_film_reaches_a_viewer_through_an_edge_with_every_timecode_readabl
         async with running(edge, new_studio(origin)):
             viewer = Client(edge, rendition)
             await viewer.start()
-            names = [v.uri for v in parse_master_playlist((await viewer.get(f"{viewer.base}/master.m3u8")).decode())]
+            names = [
+                v.uri for v in parse_master_playlist((await viewer.get(f"{viewer.base}/master.m3u8")).decode()).variants
+            ]
             parts = {}
             late_ms = []
             for _ in range(13):
@@ -448,6 +451,34 @@ async def connect(url):
             return await nats.connect(url, error_cb=hush, allow_reconnect=False)
         await asyncio.sleep(0.1)
     raise TimeoutError(url)
+
+
+async def test_edges_hear_each_other_and_a_clone_of_the_pathway_serves_the_same_stream():
+    origin = new_origin()
+    async with nats_server() as client, running(origin, new_studio_later(origin)):
+        edges = [new_edge(origin, f"edge-{number}") for number in range(2)]
+        reporters = [EdgeReporter(edge, number, client) for number, edge in enumerate(edges)]
+        async with running(*edges, *reporters):
+            viewer = Client(edges[0])
+            await viewer.start()
+            master = parse_master_playlist((await viewer.get(f"{viewer.base}/master.m3u8")).decode())
+            assert (master.steering.server_uri, master.steering.pathway) == ("steering.json", ".")
+            async with asyncio.timeout(5):
+                while len((said := await steering(viewer))["PATHWAY-PRIORITY"]) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            assert said["PATHWAY-PRIORITY"] == [".", "edge-1"]
+            (clone,) = said["PATHWAY-CLONES"]
+            assert clone["URI-REPLACEMENT"]["HOST"] == f"127.0.0.1:{edges[1].port}"
+            elsewhere = Upstream("127.0.0.1", edges[1].port)
+            reply = await elsewhere.get(f"{viewer.folder}/media.m3u8", 5)
+            assert parse_media_playlist(reply.body.decode()).newest >= viewer.playlist.newest
+            elsewhere.close()
+            viewer.upstream.close()
+        await client.close()
+
+
+async def steering(viewer):
+    return msgspec.json.decode(await viewer.get(f"{viewer.base}/steering.json?_HLS_pathway=.&_HLS_throughput=1"))
 
 
 async def test_studio_films_the_round_that_the_dealer_announces():

@@ -1,16 +1,20 @@
 """What every close policy promises, for any link, any lie and any order of events."""
 
+from collections import deque
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.domain import cutoff
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.game_round import (
-    TERMINAL,
+    Announce,
     CloseShards,
     Decide,
+    Draw,
     Message,
     On,
+    OpenShards,
     Phase,
     RoundState,
     Timing,
@@ -70,6 +74,7 @@ def test_grace_gives_a_slow_link_what_a_fast_one_has(grace_ms: int, trip: int, w
     assert cutoff.usable_ns(window_ns, 0, trip // 2, trip - trip // 2) == window_ns - trip  # what `server` leaves
 
 
+OPENED = (Message(On.SHARD_OPENED, 0), Message(On.SHARD_OPENED, 1))
 events = st.one_of(
     st.builds(Message, st.just(On.WATERMARK), st.sampled_from(["gateway-0", "gateway-1"])),
     st.builds(Message, st.just(On.SHARD_CLOSED), st.integers(0, 1), st.just(b"h")),
@@ -79,41 +84,48 @@ events = st.one_of(
 
 @given(
     policies, graces, st.integers(0, 200), trips,
-    st.lists(st.tuples(events, st.integers(0, 400)), max_size=80), st.integers(-3000, 3000),
+    st.lists(st.tuples(events, st.integers(0, 400)), max_size=80), st.integers(-3000, 3000), st.integers(0, 3),
 )  # fmt: skip
 def test_no_bet_is_taken_after_the_first_informative_instant_less_a_margin(
-    policy: ClosePolicy, grace_ms: int, margin_ms: int, trip: int, noise: list[tuple[Message, int]], sent_ms: int
-) -> None:
+    policy: ClosePolicy, grace_ms: int, margin_ms: int, trip: int, noise: list[tuple[Message, int]], sent_ms: int,
+    decisions: int,
+) -> None:  # fmt: skip
     """Joins the rules of gateway and dealer with any world: a bet that its gateway takes, however it lies about its
-    link, came a margin before anything could depend on the outcome; and announced comes before closed."""
+    link, came a margin before anything could depend on the outcome; and announced comes before closed. So it is in each
+    window: of the stakes, and of decisions, each of which ends before the next card is drawn."""
     timing = Timing(close_policy=policy, grace_ms_max=grace_ms, margin_ms=margin_ms)
-    now_ns = CLOSES_NS
-    state = RoundState(7, frozenset({0, 1}), frozenset({"gateway-0", "gateway-1"}), timing)
-    for message in (Message(On.START), Message(On.SHARD_OPENED, 0), Message(On.SHARD_OPENED, 1)):
-        state, _ = step(state, message, now_ns)
-    announced_ns = closed_ns = decided_ns = 0
-    wake_ns = state.deadline_ns
-    closes_ns = state.closes_at_ns
-    for message, pass_ms in [*noise, *[(Message(On.TICK), 0)] * 12]:
+    state = RoundState(7, frozenset({0, 1}), frozenset({"gateway-0", "gateway-1"}), timing, decides=decisions > 0)
+    now_ns = wake_ns = CLOSES_NS
+    announced: dict[int, int] = {}
+    closed: dict[int, int] = {}
+    inbox = deque([Message(On.START), *OPENED])
+    for message, pass_ms in [(None, 0), *noise, *[(Message(On.TICK), 0)] * 12 * (1 + decisions)]:
         now_ns += pass_ms * NS_PER_MS
-        if message.on is On.TICK:
-            now_ns = max(now_ns, wake_ns)
-        state, effects = step(state, message, now_ns)
-        for effect in effects:
-            if isinstance(effect, WakeAt):
-                wake_ns = effect.at_ns
-            closed_ns = now_ns if isinstance(effect, CloseShards) else closed_ns
-            if isinstance(effect, Decide) and not effect.void:
-                decided_ns = now_ns
-        announced_ns = announced_ns or (now_ns if state.phase >= Phase.NO_MORE_BETS else 0)
-        if decided_ns or state.phase in TERMINAL:
-            break
-    until_ns = cutoff.deadline_ns(closes_ns, *timing.closing, trip)
-    received_ns = closes_ns + sent_ms * NS_PER_MS
-    if decided_ns and cutoff.in_time(received_ns, state.opens_at_ns, until_ns):
-        assert received_ns < state.last_close_ns <= decided_ns - margin_ms * NS_PER_MS
-    if closed_ns:
-        assert closes_ns <= announced_ns <= closed_ns
+        if message is not None:
+            inbox.append(message)
+            now_ns = max(now_ns, wake_ns) if message.on is On.TICK else now_ns
+        while inbox:
+            before = state
+            state, effects = step(state, inbox.popleft(), now_ns)
+            for effect in effects:
+                if isinstance(effect, WakeAt):
+                    wake_ns = effect.at_ns
+                elif isinstance(effect, CloseShards):
+                    closed[before.window] = now_ns
+                elif isinstance(effect, Announce) and effect.phase in (Phase.NO_MORE_BETS, Phase.NO_MORE_DECISIONS):
+                    announced[before.window] = now_ns
+                elif isinstance(effect, OpenShards) and state.window:
+                    inbox += OPENED
+                elif isinstance(effect, Draw) or (isinstance(effect, Decide) and not effect.void and not decisions):
+                    # from here on there is something to know
+                    until_ns = cutoff.deadline_ns(before.closes_at_ns, *timing.closing, trip)
+                    received_ns = before.closes_at_ns + sent_ms * NS_PER_MS
+                    if cutoff.in_time(received_ns, before.opens_at_ns, until_ns):
+                        assert received_ns < before.last_close_ns <= now_ns - margin_ms * NS_PER_MS
+                    assert before.closes_at_ns <= announced[before.window] <= closed[before.window]
+                    if isinstance(effect, Draw):
+                        inbox.append(Message(On.DRAWN if before.window < decisions else On.DRAWN_LAST))
+    assert announced.keys() >= closed.keys()
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.booleans()), max_size=40))

@@ -3,7 +3,8 @@
 The dealer's tables and the wallet's steps are the real ones, on real PostgreSQL; the bus between them is a loop in this
 process that counts requests. At the chosen request the dealer dies, before the wallet carried it out or after it did
 and before the dealer heard of it, or it lives on as a second dealer that does not know of its successor. A successor
-takes the table at once. Meanwhile the operator voids one round and corrects another.
+takes the table at once. Meanwhile the operator voids one round and corrects another. So it is at a table of one window
+a round, and at one where players decide in further windows, some of them twice, or what they may not.
 """
 
 import asyncio
@@ -23,16 +24,19 @@ from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
+from reference_impl.domain.games.blackjack import Decision
+from reference_impl.domain.games.blackjack_table import BLACKJACK
+from reference_impl.domain.games.game import Game, StandingBet
 from reference_impl.domain.games.money_wheel import MONEY_WHEEL
 from reference_impl.domain.ids import AccountKind, account_id
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.service import READS, step_of
 
-GAME = MONEY_WHEEL
+GAMES = (MONEY_WHEEL, BLACKJACK)
 TABLE = 1
 SHARDS = 2
 TIMING = Timing(
-    window_ms=40, closing_soon_ms=20, flush_ms_max=10, open_wait_ms_max=500, close_wait_ms_max=1000,
+    window_ms=40, decision_ms=15, closing_soon_ms=20, flush_ms_max=10, open_wait_ms_max=500, close_wait_ms_max=1000,
     done_wait_ms_max=1000, dealing_ms=5, pause_ms=5, margin_ms=5,
 )  # fmt: skip
 
@@ -48,14 +52,16 @@ class Death(Enum):
 class House:
     """Both shards, the wallet's steps, players who bet whenever bets are open, and an operator."""
 
-    def __init__(self, ledgers: list[asyncpg.Connection]) -> None:
+    def __init__(self, ledgers: list[asyncpg.Connection], game: Game) -> None:
         self.ledgers = ledgers
+        self.game = game
         self._locks = [asyncio.Lock() for _ in ledgers]
         self.dead: set[str] = set()
         self.requests: Counter[str] = Counter()
         self.asked: list[str] = []
         self.on_request: Callable[[str, int], Death | None] = lambda _dealer, _number: None
         self.events: list[m.TableEvent] = []
+        self.windows: set[int] = set()
         self._bets = 1  # the deposit has the ref of 0
 
     async def carry_out(self, dealer: str, shard: int, ask: m.ControlRequest) -> m.ControlReply:
@@ -92,19 +98,27 @@ class House:
         self.events.append(event)
         if event.phase == Phase.BETS_OPEN:
             for shard in event.shards:
-                await self._bet(shard, event)
+                await self._bet(shard, event, [(spot, 10 + spot) for spot in range(len(self.game.spots))])
+        if event.phase == Phase.DECISIONS_OPEN:
+            self.windows.add(event.window)
+            for shard in event.shards:
+                # The seat holds 10. The second decision comes too late to count, and must come back.
+                wish = (
+                    [(Decision.DOUBLE, 10), (Decision.HIT, 0)] if shard else [(Decision.HIT, 0), (Decision.DOUBLE, 7)]
+                )
+                await self._bet(shard, event, wish)
 
-    async def _bet(self, shard: int, event: m.TableEvent) -> None:
-        n = len(GAME.spots)
+    async def _bet(self, shard: int, event: m.TableEvent, bets: list[tuple[int, int]]) -> None:
+        n = len(bets)
         refs = [(self._bets + k).to_bytes(16) for k in range(n)]
         self._bets += n
         columns = (
             refs,
             [shard + 1] * n,
             [event.round] * n,
-            [0] * n,
-            list(range(n)),
-            [10 + k for k in range(n)],
+            [event.window] * n,
+            [selection for selection, _ in bets],
+            [amount for _, amount in bets],
             [False] * n,
         )
         async with self._locks[shard]:
@@ -133,7 +147,8 @@ class _Msg:
 
 
 def dealer(house: House, name: str) -> Table:
-    return Table(TABLE, SHARDS, TIMING, GAME, SeededSource(GAME), Bus(house, name), frozenset, lambda *_fields: None)
+    source = SeededSource(house.game)
+    return Table(TABLE, SHARDS, TIMING, house.game, source, Bus(house, name), frozenset, lambda *_fields: None)
 
 
 async def operate(house: House, table: Table) -> None:
@@ -145,7 +160,7 @@ async def operate(house: House, table: Table) -> None:
         fresh, seen = house.events[seen:], len(house.events)
         for event in fresh:
             if event.phase == Phase.SETTLED and not corrected:
-                other = next(outcome for outcome, _ in GAME.chances() if outcome != event.outcome)
+                other = next(outcome for outcome, _ in house.game.chances() if outcome != event.outcome)
                 await table.order(m.CorrectOrder(event.round, other, "misread"))
                 corrected = event.round
             elif event.phase == Phase.BETS_OPEN and corrected and not voided and event.round != corrected:
@@ -153,14 +168,14 @@ async def operate(house: House, table: Table) -> None:
                 voided = event.round
 
 
-@pytest.fixture
-async def house(postgres: EmbeddedPostgres) -> AsyncIterator[House]:
+@pytest.fixture(params=GAMES, ids=lambda game: game.name)
+async def house(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     ledgers = []
     for shard in range(SHARDS):
         connection = await connect_as_writer(await new_shard(postgres))
         await connection.fetchval("SELECT open_accounts($1, $2, $3)", [bytes(16)], [shard + 1], [10**9])
         ledgers.append(connection)
-    yield House(ledgers)
+    yield House(ledgers, request.param)
     for connection in ledgers:
         await connection.close()
 
@@ -221,33 +236,51 @@ async def verify(house: House) -> Counter[str]:
     ends: Counter[str] = Counter()
     for ledger in house.ledgers:
         bets = await ledger.fetch(
-            "SELECT b.round, b.selection, b.amount, e.kind, e.amount AS paid, c.kind AS corrected, c.amount AS more,"
-            " o.amount AS owed FROM journal b"
+            "SELECT b.round, b.account, b.win, b.selection, b.amount, e.kind, e.amount AS paid, c.kind AS corrected,"
+            " c.amount AS more, o.amount AS owed FROM journal b"
             " LEFT JOIN journal e ON e.account = b.account AND e.ref = b.ref AND e.slot = 1"
             " LEFT JOIN journal c ON c.account = b.account AND c.ref = b.ref AND c.slot = 2"
             " LEFT JOIN journal o ON o.account = $1 | b.account AND o.ref = b.ref AND o.slot = 2"
-            " WHERE b.kind = 3 AND b.status = 1",
+            " WHERE b.kind = 3 AND b.status = 1 ORDER BY b.seq",
             account_id(AccountKind.OWED, 0),
         )
-        for bet in bets:
+        outcomes = {known: decision["outcome"] for known, decision in decisions.items() if not decision["void"]}
+        pays, other_pays = (due(house.game, bets, which) for which in (outcomes, corrections))
+        for place, bet in enumerate(bets):
             decision = decisions[bet["round"]]
-            one = np.array([bet["selection"]]), np.array([bet["amount"]])
             if decision["void"]:
                 ends["voided"] += 1
                 assert (bet["kind"], bet["paid"], bet["corrected"]) == (EntryKind.VOID, bet["amount"], None)
                 continue
-            due = int(GAME.payouts_minor(*one, decision["outcome"])[0])
-            assert (bet["kind"], bet["paid"]) == (EntryKind.SETTLE, due)
+            assert (bet["kind"], bet["paid"]) == (EntryKind.SETTLE, pays[place])
             ends["settled"] += 1
             if bet["round"] in corrections:
                 ends["corrected"] += 1
-                change = int(GAME.payouts_minor(*one, corrections[bet["round"]])[0]) - due
+                change = other_pays[place] - pays[place]
                 sign = -1 if bet["corrected"] == EntryKind.RECLAIM else 1
                 assert sign * ((bet["more"] or 0) + (bet["owed"] or 0)) == change
         assert await ledger.fetchval("SELECT sum(balance) FROM account") == 0
         assert await ledger.fetchval("SELECT count(*) FROM account WHERE id >> 56 = 2 AND balance <> 0") == 0
         assert await ledger.fetchval("SELECT count(*) FROM betting_window WHERE NOT finished") == 0
     return ends
+
+
+def due(game: Game, bets: list[asyncpg.Record], outcomes: dict[int, int]) -> dict[int, int]:
+    """Return what bets are paid, by their place, in the rounds that have an outcome."""
+    pays: dict[int, int] = {}
+    for known, outcome in outcomes.items():
+        mine = [place for place, bet in enumerate(bets) if bet["round"] == known]
+        if game.stages:
+            slips = [
+                StandingBet(*(bets[place][name] for name in ("account", "win", "selection", "amount")))
+                for place in mine
+            ]
+            paid = game.stages.payouts(slips, outcome)
+        else:
+            columns = (np.array([bets[place][name] for place in mine]) for name in ("selection", "amount"))
+            paid = game.payouts_minor(*columns, outcome).tolist()
+        pays |= dict(zip(mine, paid, strict=True))
+    return pays
 
 
 REQUESTS = 64
@@ -264,6 +297,9 @@ async def crash_everywhere(house: House, points: list[tuple[int, Death]]) -> Non
     kinds = {"TakeTable", "Fence", "OpenWindow", "CloseWindow", "RecordDecision", "SettleRound", "VoidRound",
              "AnnounceTable", "RecordCorrection", "CorrectRound", "FinishCorrection", "GetUnfinished"}  # fmt: skip
     assert kinds <= set(house.asked)
+    if house.game.stages:
+        assert "CountVotes" in house.asked
+        assert {1, 2} <= house.windows
 
 
 async def test_a_dealer_that_dies_between_any_two_effects_leaves_rounds_that_end_once(house: House) -> None:

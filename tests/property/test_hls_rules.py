@@ -40,7 +40,7 @@ def test_published_parts_and_gaps_are_consecutive_and_deltas_complete_them(steps
     at, before = 1000 * PARTS, None
     for step in steps:
         at += step
-        timeline.add(*divmod(at, PARTS), ("init.mp4",), independent=False)
+        timeline.add(*divmod(at, PARTS), 1, ("init.mp4",), independent=False)
         whole = parse_media_playlist(render_media(timeline, ["v"], 0, skip=False))
         delta = parse_media_playlist(render_media(timeline, ["v"], 0, skip=True))
         assert whole.newest == divmod(at, PARTS)

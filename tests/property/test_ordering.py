@@ -1,10 +1,13 @@
 """Sorting and joining by packed keys is what NumPy's own slow functions do."""
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reports.checks import ordering
 from reports.checks.ordering import group_starts, positions, repeated, running_max, running_sum, stable_order
 
 anything = arrays(np.int64, st.integers(0, 60), elements=st.integers(-(2**63), 2**63 - 1))
@@ -31,6 +34,14 @@ def test_what_was_there_before_is_repeated(values):
         expected.append(value in seen)
         seen.add(value)
     assert repeated(values).tolist() == expected
+
+
+@given(keys, few | anything)
+def test_pieces_join_without_a_seam(values, wanted):
+    whole = stable_order(values), positions(values, wanted), repeated(values)
+    with patch.object(ordering, "_PIECE", 4):
+        pieces = stable_order(values), positions(values, wanted), repeated(values)
+    assert [row.tolist() for row in pieces] == [row.tolist() for row in whole]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=40).map(sorted))

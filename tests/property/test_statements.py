@@ -135,14 +135,15 @@ class StatementMachine(WalletMachine):
             for row in rows
         ]
         if batches:
-            self.wallet.run(self.follower.count(batches))
+            assert self.wallet.run(self.follower.count(batches))
+            assert not self.wallet.run(Follower(self.wallet.store, None).count(batches)), "nobody counts beside another"
             self.counted = rows[-1]["id"]
 
     def teardown(self) -> None:
         """What was forgotten and is counted again, all at once, is the same."""
         self.count()
         before = self.wallet.run(self.wallet.reader.fetch(_SUMS))
-        self.wallet.run(self.follower.forget())
+        self.wallet.run(self.presence.forget_counts())
         self.follower, self.counted = Follower(self.wallet.store, None), 0
         self.count()
         assert self.wallet.run(self.wallet.reader.fetch(_SUMS)) == before

@@ -1,6 +1,7 @@
 """The ledger on PostgreSQL and the pure model are the same ledger: any history gives equal answers and journals."""
 
 import asyncio
+import struct
 
 import asyncpg
 import pytest
@@ -234,9 +235,36 @@ def transfers_end_once(machine: OurMachine) -> None:
     assert machine.wallet.balance(2) == 90
 
 
+def decisions_cost_nothing_or_a_stake(machine: OurMachine) -> None:
+    """Bets of a later window may be free; neither cover nor a limit forbids those, and each ends as every bet does."""
+
+    def decide(number: int, amount: int, account: int = 1, window: int = 1, *, late: bool = False) -> Bet:
+        return Bet(ref(number), account, ROUNDS[0], window, 1, amount, late)
+
+    machine.place([bet(1, 100), bet(2, 0), bet(3, 30, account=2), decide(4, 0)])  # there is no such window yet
+    opening = struct.pack(">qii", ROUNDS[0], 1, EntryKind.OPEN)
+    machine.model.ledger.open_window(opening, ROUNDS[0], 1, FAR_FUTURE_NS)
+    machine.rows("SELECT open_window($1, 1, $2, $3, $4)", ROUNDS[0], TABLE, EPOCH, _timestamp(FAR_FUTURE_NS))
+    machine.place([decide(5, 0), decide(6, 0, account=2), decide(7, 30, account=2), decide(8, 100), decide(5, 0)])
+    machine.place([decide(5, 1), decide(9, 0, late=True), decide(10, -1), decide(11, 0, account=99), decide(12, 0)])
+    machine.set_limits([LimitChange(ref(100), 3, LimitKind.EXCLUSION, FAR_FUTURE_NS)], FAR_FUTURE_NS)
+    machine.set_limits([LimitChange(ref(101), 2, LimitKind.LOSS_DAY, 5)], FAR_FUTURE_NS)
+    machine.place(
+        [decide(13, 0, account=3), decide(14, 5, account=3), decide(15, 0, account=2), decide(16, 6, account=2)]
+    )
+    machine.cancel([Cancel(ref(12), 1, False), Cancel(ref(7), 2, False), Cancel(ref(6), 2, True)])
+    slip = [decide(17, 0), decide(18, 5, account=2), decide(19, 0, late=True), decide(17, 0)]
+    assert machine.wallet.place_together(slip, machine.now_ns) == machine.model.place_together(slip, machine.now_ns)
+    free = [entry for entry in machine.model.journal() if entry.kind is EntryKind.BET and entry.amount == 0]
+    assert {entry.status for entry in free} == {Status.ACCEPTED, Status.UNKNOWN_ROUND, Status.WINDOW_CLOSED}
+    machine.settle(ROUNDS[0], [Payout(ref(5), 1, 0), Payout(ref(1), 1, 200)])
+    machine.void(ROUNDS[0])
+
+
 STORIES = [
     cancels_told_apart, corrections_leave_debts, twins_in_one_batch, odd_moves_of_cash, several_currencies_in_one_round,
     limits_hold_within_a_batch, tighter_at_once_looser_later, all_of_a_slip_or_none, transfers_end_once,
+    decisions_cost_nothing_or_a_stake,
 ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ SYSTEM_BUGS = (
     ),
     Bug(
         "spoiler: the lobby shows a result while the pictures are behind it",
-        "reference_impl/api/lobby.py",
+        "reference_impl/domain/lobby.py",
         (("appendleft(self._held_back[event.table])",
           "appendleft(Shown(event.round, event.outcome, event.result))"),),
         "spoilers",
@@ -123,7 +123,7 @@ SYSTEM_BUGS = (
     Bug(
         "wrong shard: half of the players' bets arrive where nobody knows them",
         _GATEWAY,
-        (("        shard = shard_of(account, self.config.shards)\n", "        shard = 0\n"),),
+        (("_senders[player.shard].add(PendingBet(player, bet.id", "_senders[0].add(PendingBet(player, bet.id"),),
         "acknowledged_is_durable",
     ),
     Bug(

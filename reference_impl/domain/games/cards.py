@@ -26,6 +26,10 @@ class Shoe:
         self._draws = draws
         self._left = [number % 52 for number in range(SHOE_CARDS)]
 
+    def go_on(self, draws: Draws) -> None:
+        """Let another stream fix the order of the cards that are left."""
+        self._draws = draws
+
     def deal(self) -> int:
         """Return the next card."""
         place = self._draws.below(len(self._left))

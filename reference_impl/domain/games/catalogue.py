@@ -31,3 +31,9 @@ def game_named(name: str) -> Game:
 def game_at(games: Sequence[str], table: int) -> Game:
     """Return the game of a table: the games are dealt out to tables 1, 2, … in turn."""
     return game_named(games[(table - 1) % len(games)])
+
+
+def decision_windows_max(games: Sequence[str]) -> int:
+    """Return how many windows for decisions a round of any of these games has at the most."""
+    stages = [game_named(name).stages for name in games]
+    return max((one.windows_max for one in stages if one is not None), default=0)

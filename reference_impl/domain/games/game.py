@@ -8,12 +8,16 @@ coded. A *spot* is what can be bet on; a bet's selection is an index into the ga
 
 Payouts are gross (the stake is included) and integer: ``stake * odds // per``. The one rounding rule of the lab is this
 floor: what a table of odds does not divide stays with the house, always less than one minor unit a bet.
+
+A game may ask players for decisions after their stakes (:class:`Stages`). A *decision* is a bet of a later window of
+the round; its selection is the decision's code and its stake what it costs, or nothing. What a bet then pays depends on
+the player's other bets of the round, and on nobody else's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +47,59 @@ class Spot:
     gross: int = 0
 
 
+class StandingBet(NamedTuple):
+    """An accepted bet, or decision, of a round that was not taken back."""
+
+    account: int
+    window: int
+    selection: int
+    stake_minor: int
+
+
+class OnTable(NamedTuple):
+    """The cards that everybody sees, 0 to 51: the players' and the dealer's; and whether players decide on them."""
+
+    hand: tuple[int, ...]
+    dealer: tuple[int, ...]
+    goes_on: bool
+
+
+def is_verdict(head: bytes) -> bool:
+    """Tell whether what stands among a decision's heads is what bets behind did, and no shard's journal head."""
+    return len(head) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a game asks of players who have staked.
+
+    Parameters
+    ----------
+    decisions : tuple of str
+        Names of what can be decided; a decision's selection is an index into them.
+    windows_max : int
+        How many windows for decisions a round has at the most.
+    on_table : callable
+        ``on_table(seed, heads)``: what everybody sees once windows were closed at these heads.
+    shown : callable
+        ``shown(seed, heads)``: what everybody sees with the result.
+    votes : callable
+        ``votes(bets, hand, window)``: how many players drew and how many stood in a window.
+    verdict : callable
+        ``verdict(hand, drew, stood)``: the head, of one byte, that says so and stands before the window's own.
+    payouts : callable
+        ``payouts(bets, outcome)``: the gross payouts, in minor units, of all bets of the players in question.
+    """
+
+    decisions: tuple[str, ...]
+    windows_max: int
+    on_table: Callable[[bytes, Sequence[bytes]], OnTable]
+    shown: Callable[[bytes, Sequence[bytes]], OnTable]
+    votes: Callable[[Sequence[StandingBet], Sequence[int], int], tuple[int, int]]
+    verdict: Callable[[Sequence[int], int, int], bytes]
+    payouts: Callable[[Sequence[StandingBet], int], list[int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Game:
     """A game as a pure table.
@@ -64,7 +121,9 @@ class Game:
         ``describe(outcome)``: the outcome in a few words.
     chances : callable
         Yields ``(outcome, probability)``: enough outcomes to compute any spot's return exactly, one representative for
-        those that pay the same.
+        those that pay the same. In a game that has stages: if nobody decides.
+    stages : Stages or None
+        What players decide after their stakes.
     """
 
     name: str
@@ -74,6 +133,7 @@ class Game:
     odds: Callable[[int], Int64s]
     describe: Callable[[int], str]
     chances: Callable[[], Iterator[tuple[int, Fraction]]]
+    stages: Stages | None = None
 
     def is_outcome(self, outcome: int) -> bool:
         """Tell whether an integer is an outcome of this game."""
@@ -84,7 +144,7 @@ class Game:
         return True
 
     def payouts_minor(self, selections: Int64s, stakes_minor: Int64s, outcome: int) -> Int64s:
-        """Return the gross payout of each bet.
+        """Return the gross payout of each bet of a round in which nobody decided anything.
 
         Parameters
         ----------

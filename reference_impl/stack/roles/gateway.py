@@ -1,5 +1,6 @@
 """``gateway-<number>``: players' sockets."""
 
+from reference_impl.bets.bet_metrics import BetMetrics
 from reference_impl.bets.gateway import Gateway, GatewayConfig
 from reference_impl.domain.records import STAGES
 from reference_impl.stack.node import Node, Role
@@ -12,6 +13,8 @@ def build(node: Node) -> list[Role]:
         node.name, node.number, wiring.gateway_ports[node.number], config.shards, config.tables, config.limits,
         wiring.ticket_secret, wiring.origins,
     )  # fmt: skip
-    gateway = Gateway(told, node.bus, node.records(STAGES).append)
+    metrics = BetMetrics()
+    gateway = Gateway(told, node.bus, node.records(STAGES, metrics.look_at).append, metrics)
     node.load = lambda: gateway.load
+    node.families = gateway.families
     return [gateway]

@@ -13,10 +13,10 @@ from reference_impl.accounts.presence import Presence
 from reference_impl.accounts.sessions import Sessions
 from reference_impl.accounts.store import Store
 from reference_impl.api.app import Api
-from reference_impl.api.lobby import Lobby
 from reference_impl.api.services import ApiConfig, Services
 from reference_impl.audit.trail import Audit
 from reference_impl.balancer.placer import Placer
+from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.records import PLACEMENTS
 from reference_impl.stack.node import Node, Role
 from reference_impl.wallet.relay import Relay

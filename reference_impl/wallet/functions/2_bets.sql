@@ -19,13 +19,14 @@ BEGIN
                WHEN t.writer < t.ord THEN CASE
                    WHEN (p_amount[t.writer], p_round[t.writer], p_win[t.writer], p_selection[t.writer])
                       = (t.amount, t.round, t.win, t.selection) THEN -1 ELSE 6 END
-               WHEN t.amount <= 0 THEN 8
+               WHEN t.amount < 0 OR (t.amount = 0 AND t.win = 0) THEN 8
                WHEN b.round IS NULL THEN 4
                WHEN t.late OR b.closed_seq IS NOT NULL OR v_now >= b.accept_until THEN 3
+               WHEN t.amount = 0 THEN 1  -- a decision that costs nothing: neither cover nor a limit can forbid it
                END ORDER BY t.ord),
            array_agg(t.writer ORDER BY t.ord), array_agg(a.balance ORDER BY t.ord)
         INTO verdict, twin, v_balance
-    FROM (SELECT u.*, min(ord) FILTER (WHERE amount > 0) OVER (PARTITION BY account, ref)::integer AS writer
+    FROM (SELECT u.*, min(ord) FILTER (WHERE amount > 0 OR (amount = 0 AND win > 0)) OVER (PARTITION BY account, ref)::integer AS writer
           FROM unnest(p_ref, p_account, p_round, p_win, p_selection, p_amount, p_late)
                WITH ORDINALITY AS u (ref, account, round, win, selection, amount, late, ord)) t
     LEFT JOIN account a ON a.id = t.account AND a.id >> 56 = 0
@@ -57,9 +58,9 @@ DECLARE
 BEGIN
     FOR s IN SELECT t.account, min(t.round) AS round, min(t.balance) AS balance, array_agg(t.ord ORDER BY t.ord) AS bets
              FROM (SELECT u.*, CASE WHEN p_together THEN min(ord) OVER (PARTITION BY account, round, win) ELSE ord END AS slip
-                   FROM unnest(p_verdict, p_account, p_round, p_win, p_balance)
-                        WITH ORDINALITY AS u (v, account, round, win, balance, ord)
-                   WHERE v IS NULL OR (p_together AND v IN (3, 4))) t
+                   FROM unnest(p_verdict, p_account, p_round, p_win, p_balance, p_amount)
+                        WITH ORDINALITY AS u (v, account, round, win, balance, amount, ord)
+                   WHERE v IS NULL OR (p_together AND v IN (3, 4) AND amount > 0)) t
              GROUP BY t.account, t.slip ORDER BY t.account, t.slip LOOP
         IF s.account IS DISTINCT FROM v_account THEN
             v_account := s.account; v_left := s.balance; v_staked := 0; v_rounds := '{}'; v_round_stakes := '{}';
@@ -125,7 +126,7 @@ BEGIN
     UPDATE account a SET balance = a.balance + t.amount, version = a.version + t.k
         FROM (SELECT escrow_of(round, account) AS escrow, sum(amount)::bigint AS amount, count(*) AS k
               FROM unnest(p_round, p_account, p_amount, p_verdict) AS u (round, account, amount, verdict)
-              WHERE verdict = 1 GROUP BY 1) t
+              WHERE verdict = 1 AND amount > 0 GROUP BY 1) t
         WHERE a.id = t.escrow;
     PERFORM count_stakes(p_now_ns, p_account, p_round, p_amount, p_verdict);
     WITH entry AS (

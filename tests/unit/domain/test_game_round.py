@@ -15,6 +15,7 @@ from reference_impl.domain.game_round import (
     Announce,
     CloseShards,
     Decide,
+    Draw,
     Message,
     On,
     OpenShards,
@@ -178,8 +179,92 @@ def test_a_late_answer_means_nothing() -> None:
     assert step(state, Message(On.SHARD_DONE, 0), START_NS) == (state, ())
 
 
+CLOSES = tuple(Message(On.SHARD_CLOSED, shard, b"h") for shard in (0, 1))
+OPENS = tuple(Message(On.SHARD_OPENED, shard) for shard in (0, 1))
+MARKS = tuple(Message(On.WATERMARK, f"gateway-{n}") for n in (0, 1))
+
+
+def at(at_ms: int, *messages: Message) -> tuple[tuple[Message, int], ...]:
+    return tuple((message, at_ms) for message in messages)
+
+
+def drawing() -> tuple[RoundState, list[object]]:
+    state, _ = drive(replace(FRESH, decides=True), *OPENED, (TICK, 4002), (TICK, 7002))
+    return drive(state, *at(7010, *MARKS), *at(7050, *CLOSES))
+
+
+def test_cards_are_drawn_when_stakes_are_closed_in_every_shard() -> None:
+    state, effects = drawing()
+    assert state.phase is Phase.DRAWING
+    assert Draw(((0, b"h"), (1, b"h"))) in effects
+    assert effects.index(Announce(Phase.BETS_CLOSED)) < effects.index(Announce(Phase.DRAWING))
+    assert not any(isinstance(effect, Decide) for effect in effects)
+
+
+def deciding() -> tuple[RoundState, list[object]]:
+    return drive(drawing()[0], *at(7060, Message(On.DRAWN)), *at(7070, *OPENS))
+
+
+def test_decisions_have_a_window_of_their_own_in_every_shard() -> None:
+    state, effects = deciding()
+    assert (state.phase, state.window, state.heads) == (Phase.DECISIONS_OPEN, 1, ())
+    assert state.closes_at_ns - state.opens_at_ns == Timing().decision_ms * NS_PER_MS
+    (opening,) = (effect for effect in effects if isinstance(effect, OpenShards))
+    assert opening.shards == {0, 1}
+    assert opening.accept_until_ns > state.last_close_ns + Timing().flush_ms_max * NS_PER_MS
+
+
+def test_a_window_of_decisions_is_flushed_and_closed_as_that_of_the_stakes() -> None:
+    state, effects = drive(deciding()[0], (TICK, 12_070))
+    assert state.phase is Phase.NO_MORE_DECISIONS
+    assert Announce(Phase.NO_MORE_DECISIONS) in effects
+    state, effects = drive(state, (MARKS[0], 12_075))
+    assert not effects
+    state, effects = drive(state, (MARKS[1], 12_080))
+    assert CloseShards(frozenset({0, 1})) in effects
+    state, effects = drive(state, *at(12_100, *CLOSES))
+    assert state.phase is Phase.DRAWING
+    assert Announce(Phase.BETS_CLOSED) not in effects
+    state, effects = drive(state, *at(12_110, Message(On.DRAWN_LAST)))
+    assert effects == [Decide(void=False, heads=((0, b"h"), (1, b"h")))]
+
+
+def test_watermarks_of_the_window_before_are_forgotten() -> None:
+    state, _ = drive(deciding()[0], (MARKS[0], 12_069), (TICK, 12_070))
+    assert state.pending == {"gateway-1"}  # the other one is early for this window
+    assert deciding()[0].early == frozenset()
+
+
+def test_a_shard_in_which_decisions_cannot_be_opened_voids_the_round() -> None:
+    state, _ = drive(drawing()[0], *at(7060, Message(On.DRAWN)), (OPENS[0], 7070))
+    assert state.phase is Phase.REOPENING
+    state, effects = drive(state, (TICK, 7060 + Timing().open_wait_ms_max))
+    assert Decide(void=True, heads=()) in effects
+
+
+def test_cards_that_do_not_come_void_the_round() -> None:
+    state, effects = drive(drawing()[0], (TICK, 7050 + Timing().close_wait_ms_max))
+    assert Decide(void=True, heads=((0, b"h"), (1, b"h"))) in effects
+    assert step(state, Message(On.DRAWN), START_NS) == (state, ())
+
+
+@pytest.mark.parametrize("phase", [Phase.DRAWING, Phase.REOPENING, Phase.DECISIONS_OPEN, Phase.NO_MORE_DECISIONS])
+def test_a_void_can_be_ordered_while_players_decide(phase: Phase) -> None:
+    state = {
+        Phase.DRAWING: drawing()[0],
+        Phase.REOPENING: drive(drawing()[0], *at(7060, Message(On.DRAWN)))[0],
+        Phase.DECISIONS_OPEN: deciding()[0],
+        Phase.NO_MORE_DECISIONS: drive(deciding()[0], (TICK, 12_070))[0],
+    }[phase]
+    assert state.phase is phase
+    state, effects = drive(state, (Message(On.VOID_ORDERED), 12_071), *at(12_072, *CLOSES))
+    (decide,) = (effect for effect in effects if isinstance(effect, Decide))
+    assert decide.void
+
+
 messages = st.one_of(
     st.builds(Message, st.sampled_from([On.SHARD_OPENED, On.SHARD_DONE]), st.integers(0, 1)),
+    st.builds(Message, st.sampled_from([On.DRAWN, On.DRAWN_LAST])),
     st.builds(Message, st.just(On.SHARD_CLOSED), st.integers(0, 1), st.just(b"h")),
     st.builds(Message, st.just(On.WATERMARK), st.sampled_from(["gateway-0", "gateway-1"])),
     st.just(TICK),
@@ -187,12 +272,12 @@ messages = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(messages, st.integers(0, 3000)), max_size=60), st.booleans())
+@given(st.lists(st.tuples(messages, st.integers(0, 3000)), max_size=60), st.booleans(), st.booleans())
 def test_whatever_happens_effects_come_in_the_order_that_keeps_money_safe(
-    noise: list[tuple[Message, int]], void_on_record: bool
+    noise: list[tuple[Message, int]], void_on_record: bool, decides: bool
 ) -> None:
     """Joins the machine with an adversarial world: close, then decide, then one end and never both."""
-    state, now_ns = FRESH, START_NS
+    state, now_ns = replace(FRESH, decides=decides), START_NS
     seen: list[object] = []
     inbox = deque([Message(On.START)])
     for message, pass_ms in [(None, 0), *noise, *[(None, 10_000)] * 20]:
@@ -212,6 +297,11 @@ def test_whatever_happens_effects_come_in_the_order_that_keeps_money_safe(
     order = [OpenShards, CloseShards, Decide, SettleShards if SettleShards in kinds else VoidShards]
     places = [kinds.index(kind) for kind in order if kind in kinds]
     assert places == sorted(places)
+    steps = [kind for kind in kinds if kind in (OpenShards, CloseShards, Draw)]
+    if decides and Draw in steps:
+        # Whatever comes after the stakes' window: drawn only on closed windows, and each window opened only after it.
+        last = max(place for place, kind in enumerate(steps) if kind is Draw)
+        assert steps[: last + 1] == [OpenShards, CloseShards, Draw] * (len(steps[: last + 1]) // 3)
     if Decide in kinds and not seen[kinds.index(Decide)].void:
         assert {shard for shard, _ in seen[kinds.index(Decide)].heads} == state.shards
 

@@ -63,8 +63,28 @@ def test_delta_over_unknown_segments_is_refused():
 
 def test_variants_are_read_with_their_size_and_codec():
     text = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=125,RESOLUTION=854x480,CODECS="avc1.64001e"\n480p/media.m3u8\n'
-    (variant,) = parse_master_playlist(text)
+    (variant,) = parse_master_playlist(text).variants
     assert (variant.uri, variant.bandwidth_bps, variant.width, variant.height) == ("480p/media.m3u8", 125, 854, 480)
+
+
+def test_variant_of_sound_alone_has_no_size_and_groups_and_steering_are_read():
+    text = """#EXTM3U
+#EXT-X-CONTENT-STEERING:SERVER-URI="s.json",PATHWAY-ID="a"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="English",URI="audio.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="g",NAME="muxed"
+#EXT-X-STREAM-INF:BANDWIDTH=64000,AUDIO="g",PATHWAY-ID="a"
+only.m3u8
+"""
+    master = parse_master_playlist(text)
+    (variant,) = master.variants
+    assert (variant.width, variant.height, variant.codecs, variant.audio, variant.pathway) == (0, 0, "", "g", "a")
+    assert [(audio.uri, audio.name) for audio in master.audio] == [("audio.m3u8", "English")]
+    assert (master.steering.server_uri, master.steering.pathway) == ("s.json", "a")
+
+
+def test_report_without_a_part_is_read():
+    text = '#EXTM3U\n#EXT-X-RENDITION-REPORT:URI="../b.m3u8",LAST-MSN=7\n'
+    assert [(r.last_msn, r.last_part) for r in parse_media_playlist(text).reports] == [(7, -1)]
 
 
 def test_variant_without_bandwidth_is_refused():

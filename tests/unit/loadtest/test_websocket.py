@@ -5,12 +5,14 @@ import hashlib
 import socket
 import struct
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.users.stamps import ask_for_stamps, receive_stamped
 from loadtest.users.websocket import (
     MESSAGE_BYTES_MAX,
     ConnectionLostError,
@@ -123,6 +125,22 @@ def serve_once(talk: Callable[[socket.socket], None], accept: bytes | None = Non
     return f"ws://127.0.0.1:{listener.getsockname()[1]}/", thread
 
 
+@pytest.fixture
+def stamping_kernel() -> Iterator[None]:
+    """A kernel that stamps: it begins some time after the first socket asks, and goes on while one has asked."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.bind(("127.0.0.1", 0))
+        asking.settimeout(5.0)
+        ask_for_stamps(asking)
+        for _ in range(500):
+            asking.sendto(b"?", asking.getsockname())
+            if receive_stamped(asking, 16)[1]:
+                break
+            time.sleep(0.01)
+        yield
+
+
+@pytest.mark.usefixtures("stamping_kernel")
 def test_client_answers_ping_reads_messages_with_a_kernel_stamp_and_sees_the_close_code() -> None:
     pongs: list[bytes] = []
 

@@ -152,8 +152,9 @@ def leave_behind(folder, tables):
         write(folder, records.OPS, f"w{row['op'] % 2}", *tries, *returned)
         if row["received_ns"]:
             write(folder, records.STAGES, f"gateway-{row['gateway']}", {**row, "op": asked["op"]})
-    paid = tables["pushes"].assign(op=[op_id(op) for op in tables["pushes"]["op"]])
-    write(folder, records.PUSHES, "w0", *paid.to_dict("records"))
+    pushes = tables["pushes"]
+    pushes = pushes.assign(op=[op_id(op) for op in pushes["op"]], media_unix_ns=[*map(to_unix, pushes["media_ns"])])
+    write(folder, records.PUSHES, "w0", *pushes.to_dict("records"))
     for layout in (records.SESSIONS, records.GENERATOR, records.VIDEO):
         write(folder, layout, "w0", *tables[layout.name].to_dict("records"))
     for row in tables["placements"].to_dict("records"):
@@ -177,6 +178,9 @@ def export(folder, tables):
         ledger[ledger["shard"] == shard].to_csv(folder / f"ledger-{shard}.csv", index=False)
         accounts = tables["accounts"]
         accounts[accounts["shard"] == shard].to_csv(folder / f"accounts-{shard}.csv", index=False)
+        limits = tables["limits"].astype({"next_amount": object, "next_from_unix_ns": object})
+        limits.loc[limits["next_from_unix_ns"] == 0, ["next_amount", "next_from_unix_ns"]] = ""  # nothing waits
+        limits[limits["shard"] == shard].to_csv(folder / f"limits-{shard}.csv", index=False)
         windows = rounds[["round", "window", "table"]].assign(shard=shard)
         windows["accept_until_unix_ns"] = [to_unix(until[shard]) for until in rounds["accept_until_ns"]]
         windows["closed_head"] = [heads.split(";")[shard] for heads in rounds["closed_heads"]]
@@ -218,7 +222,7 @@ def plain(frame):
 
 
 def test_what_a_history_leaves_behind_converts_back_to_that_history(tmp_path, convert_here):
-    tables = make_tables(Shape(lost_share=0.1, retried_share=0.1, void_share=0.3, seed=3))
+    tables = make_tables(Shape(lost_share=0.1, retried_share=0.1, void_share=0.3, stake_limit_minor=900, seed=3))
     leave_behind(tmp_path, tables)
     converted = convert_here()
     for name in TABLES:

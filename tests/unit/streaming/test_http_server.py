@@ -77,7 +77,7 @@ async def test_preflight_names_methods_and_exposed_headers(site):
     text = await talk(site, b"OPTIONS /abc HTTP/1.1\r\nConnection: close\r\n\r\n")
     assert text.startswith(b"HTTP/1.1 204")
     assert b"Access-Control-Allow-Methods: GET" in text
-    assert b"Access-Control-Expose-Headers: Age, Date" in text
+    assert b"Access-Control-Expose-Headers: Age, Content-Range, Date" in text
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,16 @@ def test_header_names_do_not_depend_on_case():
 @pytest.mark.parametrize(("age_s", "line"), [(12, b"max-age=12"), (1.0, b"max-age=1"), (0.5, b"no-store")])
 def test_lifetime_below_a_second_is_not_stored(age_s, line):
     assert line in cache_control(age_s)
+
+
+async def test_client_that_does_not_read_never_slows_another(site):
+    site.server.handler = lambda request: respond(200, bytes(4_000_000) if request.path == "/big" else b"small")
+    _, starved = await asyncio.open_connection("127.0.0.1", site.server.port, limit=1024)
+    for _ in range(20):
+        starved.write(b"GET /big HTTP/1.1\r\n\r\n")
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(1):
+        for _ in range(50):
+            assert b"small" in await asyncio.wait_for(talk(site, b"GET /s HTTP/1.1\r\nConnection: close\r\n\r\n"), 1)
+    assert site.server.egress_bytes < 8_100_000, "what a client does not read is not produced for it"
+    starved.transport.abort()

@@ -21,9 +21,9 @@ def timeline_of(n_parts, window=12):
     return timeline
 
 
-def put(timeline, number, inits=INITS):
+def put(timeline, number, inits=INITS, session=1):
     msn, part = divmod(number, 6)
-    return timeline.add(FIRST + msn, part, inits, independent=part % 3 == 0)
+    return timeline.add(FIRST + msn, part, session, inits, independent=part % 3 == 0)
 
 
 def text_of(timeline, *, skip=False, rendition=0):
@@ -147,7 +147,7 @@ def test_hole_longer_than_the_window_starts_the_playlist_anew_as_a_discontinuity
 
 def test_changed_init_section_is_a_discontinuity_before_the_segments_first_part():
     timeline = timeline_of(6)
-    put(timeline, 6, inits=("init-c.mp4", "init-d.mp4"))
+    put(timeline, 6, inits=("init-c.mp4", "init-d.mp4"), session=2)
     lines = text_of(timeline).splitlines()
     at = lines.index("#EXT-X-DISCONTINUITY")
     assert lines[at + 1] == '#EXT-X-MAP:URI="init-c.mp4"'
@@ -155,10 +155,26 @@ def test_changed_init_section_is_a_discontinuity_before_the_segments_first_part(
     assert lines.index('#EXT-X-MAP:URI="init-a.mp4"') < at
 
 
+def test_encoder_that_starts_again_with_the_same_parameters_is_a_discontinuity_too():
+    timeline = timeline_of(8)
+    put(timeline, 18, session=2)
+    playlist = read(timeline)
+    assert [s.discontinuity for s in playlist.segments] == [False, False, True, False]
+    assert [s.gap for s in playlist.segments] == [False, True, True, False]
+    assert text_of(timeline).count("#EXT-X-MAP") == 1
+
+
+def test_another_encoder_does_not_go_on_within_a_segment():
+    timeline = timeline_of(8)
+    assert not put(timeline, 9, session=2)
+    assert read(timeline).newest == (1001, 1)
+    assert put(timeline, 12, session=2)
+
+
 def test_discontinuity_that_leaves_the_window_is_counted():
     timeline = timeline_of(6)
     for number in range(6, 6 * 16):
-        put(timeline, number, inits=("init-c.mp4", "init-d.mp4"))
+        put(timeline, number, inits=("init-c.mp4", "init-d.mp4"), session=2)
     assert read(timeline).discontinuity_sequence == 1
     assert not any(s.discontinuity for s in read(timeline).segments)
 
@@ -176,5 +192,6 @@ def test_playlist_without_a_part_is_not_rendered():
 def test_master_playlist_lists_the_ladder_in_its_order():
     infos = [RenditionInfo(n, 854, 480, 1_250_000, "avc1.64001e", b"") for n in NAMES]
     text = render_master(infos, 25)
-    assert [v.uri for v in parse_master_playlist(text)] == ["hi/media.m3u8", "lo/media.m3u8"]
+    assert [v.uri for v in parse_master_playlist(text).variants] == ["hi/media.m3u8", "lo/media.m3u8"]
     assert "#EXT-X-INDEPENDENT-SEGMENTS" in text
+    assert parse_master_playlist(text).steering.server_uri == "steering.json"

@@ -13,8 +13,10 @@ from reference_impl.streaming.stream import Stream
 TIMING = MediaTiming(fps=50, part_frames=2, parts_per_segment=3, gop_frames=6)
 
 
-def info(init=b"init", timing=TIMING):
-    return StreamInfo(1, 1, timing, tuple(RenditionInfo(name, 320, 180, 1000, "avc1.x", init) for name in ("hi", "lo")))
+def info(init=b"init", timing=TIMING, session=1):
+    return StreamInfo(
+        1, session, timing, tuple(RenditionInfo(name, 320, 180, 1000, "avc1.x", init) for name in ("hi", "lo"))
+    )
 
 
 def push(msn, part):
@@ -155,7 +157,7 @@ async def test_before_the_first_part_a_plain_request_waits():
 
 
 async def test_studio_that_begins_again_continues_the_timeline_under_a_new_init_name(stream):
-    again = info(init=b"other")
+    again = info(init=b"other", session=2)
     assert stream.continues(again)
     stream.adopt(again)
     stream.publish(push(104, 0))
@@ -167,6 +169,12 @@ async def test_studio_that_begins_again_continues_the_timeline_under_a_new_init_
 
 async def test_studio_with_another_part_target_does_not_continue_the_timeline(stream):
     assert not stream.continues(info(timing=MediaTiming()))
+
+
+async def test_stream_is_silent_since_the_end_of_its_newest_part(stream):
+    end_unix_s = (102 * 3 + 2) * TIMING.part_s
+    assert stream.silent_for_s(end_unix_s + 1.5) == pytest.approx(1.5)
+    assert Stream(info(), 4).silent_for_s(0.0) == float("inf")
 
 
 async def test_waits_end_with_the_stream(stream):

@@ -2,7 +2,10 @@ import pytest
 
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
-from reference_impl.streaming.config import Rung, VideoConfig
+from reference_impl.streaming.camera import Camera
+from reference_impl.streaming.config import LADDERS, Rung, VideoConfig
+from reference_impl.streaming.encoder import Ladder
+from reference_impl.streaming.scene import Scene
 from reference_impl.streaming.studio import Studio, next_slot
 
 TIMING = MediaTiming()
@@ -24,6 +27,49 @@ FIRST = TIMING.first_slot(100)
 def test_late_studio_drops_frames_but_no_parts_first_and_cuts_beyond_a_part(slot, late_frames, expected):
     now = int((slot + late_frames) * TIMING.frame_ns)
     assert next_slot(slot, now, TIMING) == expected
+
+
+class Records:
+    def __init__(self):
+        self.rows = []
+
+    def append(self, *fields):
+        self.rows.append(fields)
+
+
+async def test_every_dropped_frame_is_on_record_and_the_log_speaks_up_now_and_then(caplog):
+    drops = Records()
+    video = VideoConfig(ladder=(Rung("a", 160, 120, 100),))
+    studio = Studio(1, video, "ws://127.0.0.1:9/ingest", "k", drops=drops)
+    for slot in (10, 20, 30):
+        studio._drop(slot, 2)
+    studio._drop(41, 48 * 2 - 41)
+    assert [(row[2], row[3], row[4], row[5]) for row in drops.rows] == [
+        (1, 2, 10, 0), (1, 2, 20, 0), (1, 2, 30, 0), (1, 55, 41, 1)
+    ]  # fmt: skip
+    assert (studio.frames_dropped, studio.cuts) == (61, 1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "table 1: the encoder is late, 2 frames are missing", "table 1: the film is cut, 59 frames are missing"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LADDERS)
+def test_every_set_of_renditions_can_be_encoded_and_is_best_first(name):
+    ladder = VideoConfig(ladder=LADDERS[name]).ladder
+    assert [rung.kbps for rung in ladder] == sorted((rung.kbps for rung in ladder), reverse=True)
+    assert "480p" in {rung.name for rung in ladder}, "the page's interactive tier"
+
+
+def test_three_rungs_have_their_independent_frames_in_the_same_slots():
+    video = VideoConfig(ladder=LADDERS["full"])
+    ladder = Ladder(video)
+    picture = Camera(1280, 720, 1, 1).draw(Scene(), 10**9)
+    keys = [[], [], []]
+    for slot in range(5):
+        for rung, data in enumerate(ladder.encode(picture, slot, key=slot % 3 == 0)):
+            keys[rung].append(data[4] & 31 == 5)
+    assert keys == [[True, False, False, True, False]] * 3
 
 
 def test_table_that_cannot_be_is_refused():

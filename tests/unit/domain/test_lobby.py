@@ -1,7 +1,7 @@
 """The lobby tells no outcome that the pictures have not shown."""
 
-from reference_impl.api.lobby import RECENT_MAX, Lobby
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.lobby import RECENT_MAX, Lobby
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 
 

@@ -1,0 +1,23 @@
+"""When a gateway's next batch of bets for a shard may leave: the sender rests after each flight.
+
+What every batch costs, whatever its size, is paid by every part of the way: two hops, a commit, an event. Where
+processors are short, a sender that never rests keeps them busy with small batches, and all bets wait for that. The rest
+follows the flight: on an idle system it is some milliseconds and hardly anybody meets it, since a bet that comes to a
+rested sender leaves at once; where flights grow long, batches grow instead of their number.
+"""
+
+from reference_impl.domain.units import NS_PER_MS
+
+REST_FLIGHTS = 2
+REST_NS_MAX = 20 * NS_PER_MS
+
+
+def rest_ns(flight_ns: int) -> int:
+    """Return how long a sender rests after a batch that was away for so long.
+
+    Notes
+    -----
+    Found by measurement on two cores: at a quarter of saturation the 99th percentile of a bet's way fell by a third,
+    at half of it by nearly half, against no rest at all; see ``docs/adr/0024-a-sender-rests-after-each-flight.md``.
+    """
+    return min(REST_NS_MAX, REST_FLIGHTS * flight_ns)

@@ -1,0 +1,58 @@
+"""What an edge knows of the other edges, and the steering manifests that it serves from that.
+
+Edges hear each other's load reports; one that has been silent for `SILENT_S_MAX` is no pathway any more.
+"""
+
+import hashlib
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from reference_impl.domain.hls_steering import Pathway, manifest
+from reference_impl.domain.messages import EdgeReport
+
+STEERING_MANIFEST = "steering.json"
+SILENT_S_MAX = 3.0
+PATHWAYS_MAX = 16
+
+
+class Pathways:
+    """The other edges, by their last reports.
+
+    Parameters
+    ----------
+    own : str
+        The name of the edge that listens: its own reports do not count.
+    """
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._heard: dict[str, tuple[float, Pathway]] = {}
+
+    def hear(self, report: EdgeReport, now_s: float) -> None:
+        """Take another edge's report; beyond `PATHWAYS_MAX` edges, new ones are not taken."""
+        if report.edge != self._own and (report.edge in self._heard or len(self._heard) < PATHWAYS_MAX):
+            self._heard[report.edge] = (now_s, Pathway(urlsplit(report.url).netloc, report.connections))
+
+    def alive(self, now_s: float) -> dict[str, Pathway]:
+        """Return the edges that were heard lately; the others are forgotten."""
+        self._heard = {name: heard for name, heard in self._heard.items() if now_s - heard[0] <= SILENT_S_MAX}
+        return {name: pathway for name, (_, pathway) in self._heard.items()}
+
+    def manifest(self, viewer: str, query: str, viewers: int, now_s: float) -> bytes:
+        """Return the steering manifest for a viewer.
+
+        Parameters
+        ----------
+        viewer : str
+            The viewer's token: it decides, always alike, who goes first.
+        query : str
+            The request's query, in which players name their pathway.
+        viewers : int
+            Viewers of this edge.
+        now_s : float
+            Monotonic seconds.
+        """
+        at = dict(parse_qsl(query)).get("_HLS_pathway", "").strip('"')
+        uniform = int.from_bytes(hashlib.sha256(viewer.encode()).digest()[:8], "big") / 2**64
+        return msgspec.json.encode(manifest(viewers, self.alive(now_s), at, uniform))

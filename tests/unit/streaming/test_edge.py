@@ -1,0 +1,221 @@
+"""An edge before a scripted upstream: keys, lifetimes, ages, and how often upstream is asked."""
+
+import asyncio
+
+import pytest
+
+from reference_impl.domain.errors import RetryableError
+from reference_impl.domain.playback import Playback, seal_playback
+from reference_impl.streaming import edge as edge_module
+from reference_impl.streaming.config import EdgeConfig
+from reference_impl.streaming.edge import Edge
+from reference_impl.streaming.fetch import Reply
+from reference_impl.streaming.http import Pending, Response, parse_head
+
+SECRET = b"s" * 32
+PLAYLIST = "application/vnd.apple.mpegurl"
+
+
+class Clock:
+    """Monotonic and Unix seconds that a test moves."""
+
+    def __init__(self):
+        self.now_s = 1000.0
+
+    def monotonic(self):
+        return self.now_s
+
+    def time(self):
+        return self.now_s
+
+
+class Upstream:
+    """Answers as it is told and keeps what it was asked."""
+
+    def __init__(self, **headers):
+        self.asked, self.status, self.body = [], 200, b"#EXTM3U\n" * 200
+        self.headers = {"cache-control": "max-age=12", "content-type": PLAYLIST, **headers}
+        self.gate = None
+
+    async def get(self, target, timeout_s):
+        self.asked.append(target)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.status == 0:
+            raise RetryableError(f"no answer to {target}")
+        return Reply(self.status, self.headers, self.body)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(edge_module, "time", clock)
+    return clock
+
+
+def new_edge(upstream, **changes):
+    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", 1, playback_secret=SECRET, **changes))
+    edge._upstream = upstream
+    return edge
+
+
+def token(player=7, table=1):
+    return seal_playback(Playback(player, table, 1 << 40), SECRET)
+
+
+async def get(edge, path="hi/media.m3u8", player=7, **headers):
+    lines = "".join(f"\r\n{name.replace('_', '-')}: {value}" for name, value in headers.items())
+    answer = edge.answer(parse_head(f"GET /{token(player)}/live/1/{path} HTTP/1.1{lines}".encode()))
+    if isinstance(answer, Response):
+        return answer
+    assert isinstance(answer, Pending)
+    await asyncio.wait([answer.future])
+    return answer.finish(answer.future)
+
+
+def field(response, name):
+    found = [line for line in response.head.decode().split("\r\n") if line.lower().startswith(f"{name}:")]
+    return found[0].partition(":")[2].strip() if found else None
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        (
+            "_HLS_msn=7&_HLS_part=2",
+            "_HLS_part=2&_HLS_msn=7",
+            "x=1&_HLS_msn=7&_HLS_part=2&_HLS_pathway=a&_HLS_throughput=9",
+        ),
+        ("", "_HLS_pathway=b", "utm=3"),
+        ("_HLS_skip=YES&_HLS_msn=7", "_HLS_msn=7&_HLS_skip=YES&_HLS_throughput=1"),
+    ],
+)
+async def test_same_wish_is_one_object_in_whatever_order_and_company_it_is_written(clock, queries):
+    upstream = Upstream()
+    edge = new_edge(upstream)
+    states = [field(await get(edge, f"hi/media.m3u8?{query}"), "x-cache") for query in queries]
+    assert len(upstream.asked) == 1
+    assert states == ["miss"] + ["hit"] * (len(queries) - 1)
+
+
+async def test_tokens_of_different_viewers_name_the_same_object(clock):
+    upstream = Upstream()
+    edge = new_edge(upstream)
+    for player in range(5):
+        await get(edge, player=player)
+    assert upstream.asked == ["/live/1/hi/media.m3u8"]
+
+
+async def test_media_has_no_query(clock):
+    upstream = Upstream(**{"content-type": "video/mp4"})
+    edge = new_edge(upstream)
+    await get(edge, "hi/7.0.m4s?x=1")
+    await get(edge, "hi/7.0.m4s?_HLS_msn=3")
+    assert upstream.asked == ["/live/1/hi/7.0.m4s"]
+
+
+@pytest.mark.parametrize(("later_s", "asked"), [(0.0, 1), (11.9, 1), (12.0, 2)])
+async def test_object_lives_as_long_as_its_origin_says(clock, later_s, asked):
+    upstream = Upstream()
+    edge = new_edge(upstream)
+    await get(edge)
+    clock.now_s += later_s
+    await get(edge)
+    assert len(upstream.asked) == asked
+
+
+async def test_age_grows_from_the_age_at_which_the_object_came(clock):
+    edge = new_edge(Upstream(age="3"))
+    assert field(await get(edge), "age") == "3"
+    clock.now_s += 5.6
+    assert field(await get(edge), "age") == "8"
+
+
+async def test_time_in_a_shield_counts_against_the_lifetime(clock):
+    upstream = Upstream(age="10")
+    edge = new_edge(upstream)
+    await get(edge)
+    clock.now_s += 2.0
+    await get(edge)
+    assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "cache_control", "asked"),
+    [(404, "max-age=1", 1), (404, "no-store", 3), (400, "max-age=8", 1), (503, "no-store", 3), (200, "no-store", 3)],
+)
+async def test_errors_are_kept_for_as_long_as_the_origin_allows_and_no_longer(clock, status, cache_control, asked):
+    upstream = Upstream(**{"cache-control": cache_control})
+    upstream.status = status
+    edge = new_edge(upstream)
+    answers = [await get(edge, "hi/9.9.m4s") for _ in range(3)]
+    assert {answer.status for answer in answers} == {status}
+    assert len(upstream.asked) == asked
+    clock.now_s += 8.0
+    await get(edge, "hi/9.9.m4s")
+    assert len(upstream.asked) == asked + 1
+
+
+async def test_origin_that_does_not_answer_is_502_and_asked_again(clock):
+    upstream = Upstream()
+    upstream.status = 0
+    edge = new_edge(upstream)
+    assert (await get(edge)).status == 502
+    upstream.status = 200
+    assert (await get(edge)).status == 200
+    assert (edge.counters.upstream_errors, len(upstream.asked)) == (1, 2)
+
+
+@pytest.mark.parametrize("viewers", [1, 500])
+async def test_origin_is_asked_once_whatever_the_audience(clock, viewers):
+    upstream = Upstream()
+    upstream.gate = asyncio.Event()
+    edge = new_edge(upstream)
+    asking = [asyncio.create_task(get(edge, "hi/media.m3u8?_HLS_msn=7", player=n)) for n in range(viewers)]
+    await asyncio.sleep(0)
+    upstream.gate.set()
+    answers = await asyncio.gather(*asking)
+    assert len(upstream.asked) == 1
+    assert len({answer.body for answer in answers}) == 1
+    assert edge.counters.coalesced == viewers - 1
+
+
+async def test_objects_under_way_are_bounded_and_beyond_it_the_answer_is_503(clock):
+    upstream = Upstream()
+    upstream.gate = asyncio.Event()
+    edge = new_edge(upstream, fetches_max=2)
+    asking = [asyncio.create_task(get(edge, f"hi/7.{n}.m4s")) for n in range(3)]
+    await asyncio.sleep(0)
+    upstream.gate.set()
+    assert sorted([(await task).status for task in asking]) == [200, 200, 503]
+
+
+async def test_memory_stays_within_its_bound_whatever_is_asked_for(clock):
+    upstream = Upstream(**{"content-type": "video/mp4"})
+    edge = new_edge(upstream, cache_bytes_max=20_000)
+    for number in range(50):
+        await get(edge, f"hi/7.{number}.m4s")
+    assert 0 < edge.cache.size_bytes <= 20_000
+    assert edge.cache.evicted > 0
+    assert field(await get(edge, "hi/7.49.m4s"), "x-cache") == "hit"
+    assert field(await get(edge, "hi/7.0.m4s"), "x-cache") == "miss"
+
+
+async def test_range_of_a_cached_part_comes_from_memory(clock):
+    upstream = Upstream(**{"content-type": "video/mp4"})
+    edge = new_edge(upstream)
+    await get(edge, "hi/7.0.m4s")
+    part = await get(edge, "hi/7.0.m4s", Range="bytes=0-6")
+    assert (part.status, part.body) == (206, b"#EXTM3U")
+    assert (field(part, "content-range"), field(part, "age")) == ("bytes 0-6/1600", "0")
+    assert len(upstream.asked) == 1
+
+
+async def test_playlist_is_zipped_for_those_who_ask_and_not_sent_again_to_those_who_have_it(clock):
+    edge = new_edge(Upstream())
+    plain = await get(edge)
+    zipped = await get(edge, Accept_Encoding="gzip, br")
+    assert (field(plain, "content-encoding"), field(zipped, "content-encoding")) == (None, "gzip")
+    assert len(zipped.body) < len(plain.body)
+    again = await get(edge, If_None_Match=field(plain, "etag"))
+    assert (again.status, again.body) == (304, b"")

@@ -291,9 +291,14 @@ class PlayerScript:
             self._prepared = round_no, bets
         return self._prepared[1]
 
+    def _window(self, event: TableEvent) -> tuple[int, int]:
+        """Return when a window opens and closes for this player's device."""
+        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns)
+        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns)
+        return opens_ns + self._late_ns, closes_ns + self._late_ns
+
     def _plan(self, event: TableEvent, heard_ns: int) -> Iterator[Operation]:
-        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + self._late_ns
-        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + self._late_ns
+        opens_ns, closes_ns = self._window(event)
         for bet in self._bets_of(round_no_of(event.round)):
             due_ns = opens_ns + bet.offset_ns
             if due_ns < heard_ns:
@@ -307,8 +312,7 @@ class PlayerScript:
                 yield op
 
     def _decision(self, event: TableEvent, planned: Planned, heard_ns: int) -> Iterator[Operation]:
-        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + self._late_ns
-        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + self._late_ns
+        opens_ns, closes_ns = self._window(event)
         due_ns = max(heard_ns, opens_ns + round((closes_ns - opens_ns) * planned.part))
         if due_ns < min(self.load_end_ns, closes_ns):
             op = self.new_operation(OpKind.BET, due_ns)

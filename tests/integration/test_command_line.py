@@ -18,8 +18,9 @@ UP_S_MAX = 90.0
 
 def livetable(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "livetable.py"), *arguments],
-        capture_output=True, text=True, check=False, timeout=60, cwd=cwd, env=os.environ | environment,
+        [sys.executable, "-m", "livetable", *arguments],
+        capture_output=True, text=True, check=False, timeout=60, cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
     )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def alive(pids: set[int]) -> set[int]:
 def running_system(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "livetable.py"), "up", *arguments], stderr=output, stdout=output, cwd=ROOT
+            [sys.executable, "-m", "livetable", "up", *arguments], stderr=output, stdout=output, cwd=ROOT
         )
     try:
         deadline_s = time.monotonic() + UP_S_MAX

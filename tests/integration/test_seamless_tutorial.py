@@ -35,7 +35,7 @@ def script(port: int) -> str:
 def test_the_tutorials_commands_do_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "wallet.toml").write_text(blocks("toml")[0])
     command = tmp_path / "livetable"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/livetable.py "$@"\n')
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m livetable "$@"\n')
     command.chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(

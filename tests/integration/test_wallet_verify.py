@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import livetable
+from livetable.common import EXIT_ERROR
 from reference_impl.audit.trail import Line
 from reference_impl.stack.verification import verify
 from reference_impl.wallet.database import one_row
@@ -177,5 +178,5 @@ async def write_trail_after(shard: asyncpg.Connection, folder: Path) -> Path:
 def test_the_command_says_what_is_wrong_with_a_missing_database(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         livetable.main(["audit", "verify", "--dsn", "postgresql://nobody@127.0.0.1:1/none"])
-    assert exit_.value.code == livetable.EXIT_ERROR
+    assert exit_.value.code == EXIT_ERROR
     assert "the database of shard 0 cannot be reached" in capsys.readouterr().err

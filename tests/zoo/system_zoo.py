@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.bug import ROOT, Bug
 from zoo.system_bugs import NO_REPORT, SLOW_CLOCKS
 
-PARTS = ("reference_impl", "sim", "loadtest", "reports")
+PARTS = ("livetable", "reference_impl", "sim", "loadtest", "reports")
 VERDICTS = {"pass": 0, "slo": 2, "consistency": 3, "invalid": 4}
 CAMPAIGN = """
 # Bets come in two bursts, so that batches are full, and right at the cut-off, so that some are late.
@@ -59,7 +59,6 @@ def _copy_project(folder: Path, *bugs: Bug) -> Path:
     copy = folder / "project"
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
-    shutil.copy(ROOT / "livetable.py", copy)
     for bug in (SLOW_CLOCKS, NO_REPORT, *bugs):
         (copy / bug.file).write_text(bug.patched(), encoding="utf-8")
     (copy / "zoo.toml").write_text(CAMPAIGN, encoding="utf-8")
@@ -69,7 +68,7 @@ def _copy_project(folder: Path, *bugs: Bug) -> Path:
 def _campaign(copy: Path) -> tuple[str, dict[str, str]]:
     """Run the copy's campaign with the copy's own code; return its verdict and what each check said."""
     ended = subprocess.run(
-        [sys.executable, "livetable.py", "campaign", "run", "zoo.toml", "--out", "runs"],
+        [sys.executable, "-m", "livetable", "campaign", "run", "zoo.toml", "--out", "runs"],
         cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if ended.returncode not in VERDICTS.values():

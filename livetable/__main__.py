@@ -1,0 +1,5 @@
+"""``python -m livetable``."""
+
+from livetable import main
+
+main()

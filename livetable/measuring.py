@@ -1,0 +1,76 @@
+"""``livetable bench`` and ``livetable zoo``: how fast the lab is, and what it catches."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from livetable.common import EXIT_INCONSISTENT
+from reference_impl.domain.errors import ConfigError
+
+
+@click.command()
+@click.argument("name")
+@click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Measure ours against a peer, alternating.
+
+    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or
+    `sim`.
+
+    \b
+    Example:
+      livetable bench wallet --json
+    """
+    import msgspec  # noqa: PLC0415
+
+    from loadtest.bench.result import measure  # noqa: PLC0415
+    from loadtest.progress import Progress  # noqa: PLC0415
+
+    result = asyncio.run(measure(name, legs, Progress()))
+    click.echo(
+        f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
+        f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+
+
+@click.command()
+@click.option("--only", multiple=True, help="Only bugs whose name contains this; repeat it.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
+@click.option("--resume", is_flag=True, help="Go on with what --out holds already, if it is this commit's.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
+def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
+    """Seed known bugs into copies of the system and see whether the checks catch them.
+
+    The exit code is 3 if one slips through. It takes some minutes and needs a source checkout. What was met is
+    published at once: who is interrupted goes on with --resume.
+
+    \b
+    Example:
+      livetable zoo --only spoiler
+      livetable zoo --out reports/published/zoo --resume --json
+    """
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from loadtest.zoo import Meeting, chosen, headline, publish, resumed, run_zoo, score_json  # noqa: PLC0415
+
+    if resume and out is None:
+        raise ConfigError("--resume: needs --out, the folder with what was met before")
+    names = chosen(only)
+    command = " ".join(["livetable zoo", *(f"--only '{text}'" for text in only)])
+
+    def keep(met: Sequence[Meeting]) -> None:
+        if out is not None:
+            publish(met, out, command, len(names))
+
+    known = resumed(out) if resume and out is not None else []
+    met = asyncio.run(run_zoo(names, Progress().say, known, keep))
+    keep(met)
+    click.echo(headline(met))
+    if as_json:
+        click.echo(score_json(met, len(names)).decode())
+    sys.exit(0 if all(meeting.hit for meeting in met) else EXIT_INCONSISTENT)

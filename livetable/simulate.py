@@ -1,0 +1,97 @@
+"""``livetable sim``: scenarios without a system."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from livetable.common import EXIT_SLO, RUNS
+
+
+@click.group()
+def sim() -> None:
+    """Simulate scenarios."""
+
+
+@sim.command("run")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--like", type=click.Path(path_type=Path), help="Take the scenario from a run instead of a file.")
+@click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+@click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players; the system grows with them.")
+@click.option("--trace", type=click.IntRange(1), multiple=True, help="Follow this player's every bet; repeat it.")
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+def sim_run(
+    file: Path | None, like: Path | None, model: Path | None, players: int | None, trace: tuple[int, ...], out: Path
+) -> None:
+    """Simulate a campaign's scenario, or one like a run's; with --players for a crowd of any size.
+
+    \b
+    Example:
+      livetable sim run loadtest/campaigns/demo.toml
+      livetable sim run --like runs/latest --players 1000000
+    """
+    from loadtest.campaign import new_folder  # noqa: PLC0415
+    from loadtest.simulation import chosen_campaign, print_exact, print_trace, with_players  # noqa: PLC0415
+    from reports.judgement import judge  # noqa: PLC0415
+    from reports.page import render_report, terminal_table  # noqa: PLC0415
+    from sim import twin  # noqa: PLC0415
+    from sim.parameters import load_model  # noqa: PLC0415
+
+    planned = chosen_campaign(file, like)
+    folder = new_folder(out, f"{planned.name}-simulated")
+    times = load_model(model) if model else None
+    if players is None and not trace:
+        run = twin.sim_run(planned, folder, times)
+    else:
+        run = twin.crowd_run(with_players(planned, players), folder, times, trace=trace)
+    judgement = judge(run)
+    click.echo(terminal_table(run, judgement))
+    print_exact(run)
+    print_trace(run, trace)
+    click.echo(f"report: {render_report(run, judgement)}")
+    sys.exit(judgement.exit_code)
+
+
+@sim.command("sweep")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--vary", multiple=True, required=True, help="FIELD=VALUE,VALUE,… of the scenario; repeat it.")
+@click.option("--figure", default="bet.p99_ms", show_default=True, help="The figure that is shown.")
+@click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players; the system grows with them.")
+@click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+@click.option("--seeds", type=click.IntRange(2, 1000), default=3, show_default=True, help="Replications of each.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Keep finished jobs here; do not repeat them.")
+def sim_sweep(
+    file: Path, vary: tuple[str, ...], figure: str, players: int | None, model: Path | None, seeds: int,
+    resume: Path | None,
+) -> None:  # fmt: skip
+    """Simulate every combination of some of a scenario's fields; print a figure with its 95 % interval.
+
+    \b
+    Example:
+      livetable sim sweep loadtest/campaigns/demo.toml --vary gateways=2,4 --vary shards=1,2
+    """
+    from loadtest.simulation import sweep_file  # noqa: PLC0415
+
+    click.echo(sweep_file(file, vary, figure, players, model, seeds, resume))
+
+
+@sim.command("plan")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--slo", "slos", multiple=True, required=True, help="GROUP.FIGURE <= NUMBER; repeat it.")
+@click.option("--probability", type=float, default=0.9, show_default=True, help="That a run holds each limit.")
+@click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players.")
+@click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+def sim_plan(
+    file: Path, slos: tuple[str, ...], probability: float, players: int | None, model: Path | None
+) -> None:  # fmt: skip
+    """Find a system, beginning with the smallest, that holds limits; exit code 2 if none was found.
+
+    \b
+    Example:
+      livetable sim plan loadtest/campaigns/demo.toml --players 100000 --slo "bet.p99_ms <= 250"
+    """
+    from loadtest.simulation import plan_file  # noqa: PLC0415
+
+    text, holds = plan_file(file, slos, probability, players, model)
+    click.echo(text)
+    sys.exit(0 if holds else EXIT_SLO)

@@ -1,0 +1,59 @@
+"""``livetable up``: a system to play with."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--tables", type=click.IntRange(1, 1000), default=2, show_default=True, help="Roulette tables.")
+@click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
+@click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
+@click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
+@click.option(
+    "--ladder", type=click.Choice(["full", "small", "single"]), default="small", show_default=True,
+    help="Renditions that studios encode: three, two or one.",
+)  # fmt: skip
+@click.option("--sound", is_flag=True, help="Studios add sound.")
+@click.option("--film", type=click.Path(exists=True, dir_okay=False), help="Studios show this file, not a drawn table.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
+@click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
+@click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep data here; otherwise it is temporary.")
+def up(
+    tables: int,
+    gateways: int,
+    shards: int,
+    edges: int,
+    ladder: str,
+    sound: bool,  # noqa: FBT001 - a flag of the command line
+    film: str | None,
+    port: int,
+    dsns: tuple[str, ...],
+    nats_url: str,
+    data: Path | None,
+) -> None:
+    """Run the whole system until Ctrl-C, on embedded servers unless others are named.
+
+    \b
+    Example:
+      livetable up --tables 4 --gateways 3
+      livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
+    """
+    from reference_impl.stack.config import StackConfig  # noqa: PLC0415
+    from reference_impl.stack.serve import serve  # noqa: PLC0415
+    from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
+
+    config = StackConfig(
+        tables=tables,
+        gateways=gateways,
+        shards=len(dsns) or shards,
+        edges=edges,
+        video=VideoConfig(ladder=LADDERS[ladder], sound=sound, film=str(Path(film).resolve()) if film else ""),
+        api_port=port,
+        dsns=dsns,
+        nats_url=nats_url,
+        data_dir=str(data.resolve()) if data else "",
+    )
+    asyncio.run(serve(config))

@@ -43,6 +43,7 @@ def cli() -> None:
     help="Renditions that studios encode: three, two or one.",
 )  # fmt: skip
 @click.option("--sound", is_flag=True, help="Studios add sound.")
+@click.option("--film", type=click.Path(exists=True, dir_okay=False), help="Studios show this file, not a drawn table.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
@@ -54,6 +55,7 @@ def up(
     edges: int,
     ladder: str,
     sound: bool,  # noqa: FBT001 - a flag of the command line
+    film: str | None,
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
@@ -75,7 +77,7 @@ def up(
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,
-        video=VideoConfig(ladder=LADDERS[ladder], sound=sound),
+        video=VideoConfig(ladder=LADDERS[ladder], sound=sound, film=str(Path(film).resolve()) if film else ""),
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,

@@ -70,6 +70,29 @@ def stake_minor(u: float, stake_minor_min: int, stake_minor_max: int) -> int:
     return stake_minor_min * (1 + int(u * steps))
 
 
+def planned_ns(
+    seed: int, player: int, k: int, window_s: float, repeat_share: float, late_share: float, repeat_mean_s: float,
+    late_mean_s: float,
+) -> int:  # fmt: skip
+    """Return when a bet is placed: ns after opening, inside the window."""
+    offset_s = bet_offset_s(
+        uniform(seed, PICK, player, k), uniform(seed, PLACE, player, k),
+        window_s, repeat_share, late_share, repeat_mean_s, late_mean_s,
+    )  # fmt: skip
+    return min(int(offset_s * NS_PER_S), int(window_s * NS_PER_S) - 1)
+
+
+def planned_stake(
+    seed: int, player: int, k: int, stake_minor_min: int, stake_minor_max: int, n_selections: int, cover: Codes
+) -> tuple[int, int]:
+    """Return on what a bet is placed, and how much; spots of `cover` in turn, without any a uniform selection."""
+    if len(cover) > 0:
+        selection = int(cover[k % DRAWS_PER_ROUND % len(cover)])
+    else:
+        selection = int(uniform(seed, SELECTION, player, k) * n_selections)
+    return selection, stake_minor(uniform(seed, STAKE, player, k), stake_minor_min, stake_minor_max)
+
+
 def planned_bet(
     seed: int,
     player: int,
@@ -84,20 +107,10 @@ def planned_bet(
     n_selections: int,
     cover: Codes,
 ) -> tuple[int, int, int]:
-    """Return offset (ns after opening, inside the window), selection and stake of one bet.
-
-    Spots of `cover` are taken in turn; without any, the selection is uniform.
-    """
-    offset_s = bet_offset_s(
-        uniform(seed, PICK, player, k), uniform(seed, PLACE, player, k),
-        window_s, repeat_share, late_share, repeat_mean_s, late_mean_s,
-    )  # fmt: skip
-    offset_ns = min(int(offset_s * NS_PER_S), int(window_s * NS_PER_S) - 1)
-    if len(cover) > 0:
-        selection = int(cover[k % DRAWS_PER_ROUND % len(cover)])
-    else:
-        selection = int(uniform(seed, SELECTION, player, k) * n_selections)
-    return offset_ns, selection, stake_minor(uniform(seed, STAKE, player, k), stake_minor_min, stake_minor_max)
+    """Return offset (ns after opening, inside the window), selection and stake of one bet."""
+    offset_ns = planned_ns(seed, player, k, window_s, repeat_share, late_share, repeat_mean_s, late_mean_s)
+    selection, amount = planned_stake(seed, player, k, stake_minor_min, stake_minor_max, n_selections, cover)
+    return offset_ns, selection, amount
 
 
 def may_send(now_ns: int, due_ns: int, closes_ns: int, connected_ns: int) -> bool:

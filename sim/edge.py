@@ -1,8 +1,8 @@
 """An edge in simulated time: one core, one link, a cache, and one request upstream however many wait for it.
 
-A request costs CPU to read and CPU to answer, and the answer takes its time on the link, in the order in which answers
-become ready: waking a crowd takes as long as its last answer. The first bytes of an answer leave at once, whatever else
-is on the link: a viewer sees a crowded link as a slow one. A failed fetch is answered with 502 and kept by nobody.
+A request costs CPU to read and CPU to answer, and then the answer shares the link with all others that are under way.
+Its first bytes leave at once, whatever else is on the link: a viewer sees a crowded link as a slow one. A failed fetch
+is answered with 502 and kept by nobody.
 """
 
 from collections import OrderedDict
@@ -15,6 +15,7 @@ import simpy
 from reference_impl.domain.records import CacheState
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
+from sim.link import Link
 from sim.origin import Answer, Origin, Wish
 from sim.random_streams import Stream
 from sim.server import Server, after
@@ -32,12 +33,11 @@ REPORT_NS_MAX = 3 * NS_PER_S
 
 
 class Served(NamedTuple):
-    """An answer on its way: how the edge came by it, and when its first and its last byte leave."""
+    """An answer whose last byte has left: how the edge came by it, and when its first byte left."""
 
     answer: Answer
     cache: CacheState
     first_ns: int
-    last_ns: int
 
 
 Reply: TypeAlias = Callable[[Served], None]
@@ -72,7 +72,7 @@ class Edge:
         self._env = env
         self._draws = draws
         self._origin = origin
-        self._link_free_ns = 0
+        self._link = Link(env)
         self._life = 0
         self._reported_ns = 0
         self._cache: OrderedDict[Wish, tuple[Answer, int]] = OrderedDict()
@@ -114,7 +114,7 @@ class Edge:
         self.viewers.pop(viewer, None)
 
     def ask(self, wish: Wish, reply: Reply) -> None:
-        """Read a request; `reply` is called once it is known when the answer leaves."""
+        """Read a request; `reply` is called when the answer has left."""
         self.requests += 1
         video = self._draws.model.video
         self.server.submit(max(0, video.edge_request_ns - video.edge_answer_ns))
@@ -133,7 +133,7 @@ class Edge:
         self.up = False
         self._life += 1
         self.server.stop()
-        self._link_free_ns = 0
+        self._link.stop()
         self._cache.clear()
         self._flights.clear()
         self._cached_bytes = self.links = 0
@@ -171,9 +171,13 @@ class Edge:
         video = self._draws.model.video
         _, written_ns = self.server.submit(video.edge_answer_ns)
         self.egress_bytes += answer.size_bytes
-        send_ns = answer.size_bytes * 8 * NS_PER_S // video.edge_link_bps
-        self._link_free_ns = max(written_ns, self._link_free_ns) + send_ns
-        reply(Served(answer, cache, written_ns, self._link_free_ns))
+        served = Served(answer, cache, written_ns)
+        after(self._env, written_ns - int(self._env.now), self._send, self._life, served, reply)
+
+    def _send(self, life: int, served: Served, reply: Reply) -> None:
+        if life == self._life:
+            alone_ns = served.answer.size_bytes * 8 * NS_PER_S // self._draws.model.video.edge_link_bps
+            self._link.send(alone_ns, lambda: reply(served))
 
     def _cached(self, wish: Wish) -> Answer | None:
         answer, until_ns = self._cache.get(wish, (None, 0))

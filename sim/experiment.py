@@ -28,10 +28,10 @@ from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
 from sim.hybrid.system import Crowd
-from sim.model import FirstRound
 from sim.parameters import Model
 from sim.scenario import Scenario
 from sim.statistics import interval, mser5
+from sim.wiring import FirstRound
 
 REPLICATIONS_MAX = 100
 

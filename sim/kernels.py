@@ -31,8 +31,14 @@ Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
-_HYBRID = ("layout", "events", "path", "people", "viewing")
+_HYBRID = (
+    "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
+    "screens", "playback", "sharing", "serving", "landing",
+)  # fmt: skip
 """Modules that compile more on top of this one."""
+
+PERCENT = 100
+"""An empirical table's levels are percents, but for its last ones."""
 
 _registry: dict[Callable[..., Any], Any] = {}
 
@@ -86,12 +92,20 @@ def _is_registered(value: object) -> bool:
     return isinstance(value, FunctionType) and value in _registry
 
 
-def _table_ns(seed: int, stream: int, who: int, k: int, levels: Floats, table_ns: Floats) -> int:
-    """Return a draw from a distribution given by its quantiles at `levels`, interpolated between them."""
-    u = uniform(seed, stream, who, k)
-    i = np.searchsorted(levels, u)
+def _quantile_ns(u: float, levels: Floats, table_ns: Floats) -> int:
+    """Return a quantile of a distribution given by those at `levels`, interpolated between them."""
+    i = int(u * PERCENT) + 1
+    if i >= PERCENT:
+        i = PERCENT
+        while levels[i] < u:
+            i += 1
     below, above = table_ns[i - 1], table_ns[i]
     return int(below + (above - below) * (u - levels[i - 1]) / (levels[i] - levels[i - 1]))
+
+
+def _table_ns(seed: int, stream: int, who: int, k: int, levels: Floats, table_ns: Floats) -> int:
+    """Return a draw from a distribution given by its quantiles at `levels`."""
+    return int(quantile_ns(uniform(seed, stream, who, k), levels, table_ns))
 
 
 def _tables_ns(seed: int, stream: int, who: Int64s, k: int, levels: Floats, table_ns: Floats) -> Int64s:
@@ -99,6 +113,20 @@ def _tables_ns(seed: int, stream: int, who: Int64s, k: int, levels: Floats, tabl
     for i in range(len(who)):
         drawn[i] = table_ns_of(seed, stream, who[i], k, levels, table_ns)
     return drawn
+
+
+def _uniforms(seed: int, stream: int, who: Int64s, k: int) -> Floats:
+    drawn = np.empty(len(who), dtype=np.float64)
+    for i in range(len(who)):
+        drawn[i] = uniform(seed, stream, who[i], k)
+    return drawn
+
+
+def _lane_keys(start: int, seed: int, stream: int, who: Int64s) -> Int64s:
+    keys = np.empty(len(who), dtype=np.int64)
+    for i in range(len(who)):
+        keys[i] = lane_key(start, seed, stream, who[i])
+    return keys
 
 
 def _plan_round(
@@ -169,24 +197,30 @@ def _batch_server(
 
 
 mix32 = compiled(random_streams.mix32)
+stream_key = compiled(random_streams.stream_key)
+who_key = compiled(random_streams.who_key)
 lane_key = compiled(random_streams.lane_key)
 lane_end = compiled(random_streams.lane_end)
-lane = compiled(random_streams.lane)
+uniform_under = compiled(random_streams.uniform_under)
 uniform = compiled(random_streams.uniform)
 bet_offset_s = compiled(bets.bet_offset_s)
 in_time = compiled(cutoff.in_time)
 rest_ns = compiled(pacing.rest_ns)
 may_close = compiled(cutoff.may_close)
-ewma_step = compiled(abr.ewma_step)
-ewma_value = compiled(abr.ewma_value)
+kept_shares = compiled(abr.kept_shares)
 learn = compiled(abr.learn)
 throughput_bps = compiled(abr.throughput_bps)
 choose = compiled(abr.choose)
 bets_count = compiled(arrivals.bets_count)
 stake_minor = compiled(arrivals.stake_minor)
+planned_ns = compiled(arrivals.planned_ns)
+planned_stake = compiled(arrivals.planned_stake)
 planned_bet = compiled(arrivals.planned_bet)
 may_send = compiled(arrivals.may_send)
+quantile_ns = compiled(_quantile_ns)
 table_ns_of = compiled(_table_ns)
 tables_ns = compiled(_tables_ns)
+uniforms = compiled(_uniforms)
+lane_keys = compiled(_lane_keys)
 plan_round = compiled(_plan_round)
 batch_server = compiled(_batch_server)

@@ -18,15 +18,12 @@ Invariants
   and starts give equal tables.
 """
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import simpy
 
-from reference_impl.domain.game_round import timing_at
-from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
@@ -36,32 +33,9 @@ from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
 from sim.scenario import Scenario
-from sim.table import Table
 from sim.video import VideoSystem
 from sim.wallet import WalletShard
-
-PROVISION_NS = NS_PER_S
-"""The first round begins so long after the simulation, at least: accounts are opened before."""
-
-DRAIN_S_MAX = 120.0
-"""What is unfinished so long after the load stays so."""
-
-
-class FirstRound(NamedTuple):
-    """A table's first simulated round: its number, and when its bets open, in seconds after the load starts."""
-
-    round_no: int = 1
-    opens_s: float = 0.0
-
-
-Starts = Mapping[int, FirstRound]
-"""First rounds by table; a table that is not named begins with :class:`FirstRound`'s defaults."""
-
-
-def load_start_ns(starts: Starts) -> int:
-    """Return the simulated instant at which the load starts."""
-    earliest_s = min((first.opens_s for first in starts.values()), default=0.0)
-    return 2 * PROVISION_NS + max(0, -round(earliest_s * NS_PER_S))
+from sim.wiring import Starts, begin_tables, load_start_ns, make_tables, over, victims
 
 
 def simulate(scenario: Scenario, model: Model, starts: Starts | None = None) -> dict[str, pd.DataFrame]:
@@ -112,28 +86,15 @@ class Simulation:
         self._gateways: list[Gateway] = []
         self._players = Players(env, scenario, draws, self._gateways, seen, self._load_start_ns)
         fleet = Gateways(self._gateways)
-        self._tables = [
-            Table(
-                env,
-                number,
-                scenario.seed,
-                game_at(scenario.games, number),
-                timing_at(scenario.timing, scenario.timings, number),
-                draws,
-                shards,
-                fleet,
-                seen,
-                self._load_end_ns,
-            )
-            for number in range(1, scenario.tables + 1)
-        ]
+        self._tables = make_tables(env, scenario, draws, shards, fleet, seen, self._load_end_ns)
         self._gateways += [
             Gateway(env, number, draws, shards, self._players, seen, self._watermark)
             for number in range(scenario.gateways)
         ]
         self._video = VideoSystem(env, scenario, draws, seen, self._load_start_ns)
-        victims = self._victims() | self._video.victims()
-        faults = Faults(env, draws, victims, streaming(scenario), self._cut_offs, seen)
+        mortal = {g.name: Victim(g.kill, partial(self._restart, g)) for g in self._gateways}
+        targets = victims(shards, mortal) | self._video.victims()
+        faults = Faults(env, draws, targets, streaming(scenario), self._cut_offs, seen)
         faults.plan(scenario.faults, self._load_start_ns)
 
     def _cut_offs(self) -> list[int]:
@@ -145,8 +106,7 @@ class Simulation:
             wallet = self._shards[shard]
             wallet.ledger.deposit(wallet.new_ref(), account, self._scenario.deposit_minor)
             self._seen.depositors.append(account)
-        for table in self._tables:
-            self._env.process(self._begin(table))
+        begin_tables(self._env, self._tables, self._starts, self._model, self._load_start_ns)
         self._players.start()
         self._video.start()
         self._env.process(self._sample())
@@ -155,21 +115,6 @@ class Simulation:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return what was seen."""
         return self._seen.tables([shard.ledger for shard in self._shards])
-
-    def _begin(self, table: Table) -> Any:
-        first = self._starts.get(table.number, FirstRound())
-        opening_ns = self._model.open_ns[len(self._model.open_ns) // 2]
-        opens_ns = self._load_start_ns + round(first.opens_s * NS_PER_S)
-        yield self._env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
-        table.start(first.round_no)
-
-    def _victims(self) -> dict[str, list[Victim]]:
-        shards = [Victim(shard.kill, shard.restart) for shard in self._shards]
-        return {
-            "postgres": shards,
-            **{shard.name: [victim] for shard, victim in zip(self._shards, shards, strict=True)},
-            **{g.name: [Victim(g.kill, partial(self._restart, g))] for g in self._gateways},
-        }
 
     def _restart(self, gateway: Gateway) -> None:
         gateway.restart([table.news for table in self._tables if table.news is not None])
@@ -189,30 +134,17 @@ class Simulation:
 
     def _finished(self) -> bool:
         now_ns = int(self._env.now)
-        if now_ns < self._load_end_ns:
-            return False
-        busy = self._players.unanswered or any(table.playing for table in self._tables)
-        return not busy or now_ns > self._load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
+        return over(now_ns, self._load_end_ns, self._tables, unanswered=self._players.unanswered)
 
     def _note_nodes(self) -> None:
         now_ns = int(self._env.now)
+        note = partial(self._seen.node, now_ns)
         for gateway in self._gateways:
-            self._note(gateway.name, gateway.connections, gateway.waiting, gateway.server.take_lag_ns_max(),
-                       gateway.server.busy_ns, gateway.bets, gateway.egress_bytes)  # fmt: skip
+            note(gateway.name, gateway.connections, gateway.waiting, gateway.server.take_lag_ns_max(),
+                 gateway.server.busy_ns, gateway.bets, gateway.egress_bytes)  # fmt: skip
         for shard in self._shards:
-            self._note(shard.name, 0, shard.queued_bets, 0, shard.busy_ns, shard.bets_placed, 0)
-        self._note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
+            note(shard.name, 0, shard.queued_bets, 0, shard.busy_ns, shard.bets_placed, 0)
+        note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
         for load in self._video.loads():
-            self._note(*load)
-        self._seen.generator.append(
-            {"t_ns": now_ns, "worker": 0, "users": self._players.connected, "lag_ns_max": 0, "cpu_ns": 0,
-             "ops": self._players.operations, "missed": 0}
-        )  # fmt: skip
-
-    def _note(
-        self, node: str, connections: int, queue: int, lag_ns_max: int, cpu_ns: int, ops: int, egress_bytes: int
-    ) -> None:
-        self._seen.nodes.append(
-            {"t_ns": int(self._env.now), "node": node, "pid": 0, "connections": connections, "queue": queue,
-             "lag_ns_max": lag_ns_max, "cpu_ns": cpu_ns, "run_delay_ns": 0, "ops": ops, "egress_bytes": egress_bytes}
-        )  # fmt: skip
+            note(*load)
+        self._seen.worker(now_ns, self._players.connected, self._players.operations)

@@ -161,6 +161,22 @@ class Observations:
         if column := _PHASE_COLUMN.get(phase):
             setattr(self.rounds[round_id], column, now_ns)
 
+    def node(
+        self, t_ns: int, node: str, connections: int, queue: int, lag_ns_max: int, cpu_ns: int, ops: int,
+        egress_bytes: int,
+    ) -> None:  # fmt: skip
+        """Note a process's load."""
+        self.nodes.append(
+            {"t_ns": t_ns, "node": node, "pid": 0, "connections": connections, "queue": queue,
+             "lag_ns_max": lag_ns_max, "cpu_ns": cpu_ns, "run_delay_ns": 0, "ops": ops, "egress_bytes": egress_bytes}
+        )  # fmt: skip
+
+    def worker(self, t_ns: int, users: int, ops: int) -> None:
+        """Note what the load consists of: there is one worker, and it is never late."""
+        self.generator.append(
+            {"t_ns": t_ns, "worker": 0, "users": users, "lag_ns_max": 0, "cpu_ns": 0, "ops": ops, "missed": 0}
+        )
+
     def tables(self, ledgers: Sequence[Ledger]) -> dict[str, pd.DataFrame]:
         """Return the tables of the Run."""
         return {

@@ -5,38 +5,42 @@ from sim.scenario import (
     HIGH_ROLLING,
     Arrival,
     Betting,
+    Group,
     Kind,
     Pace,
     Scenario,
     Storm,
-    arrivals,
-    other_arrivals,
-    viewer_arrivals,
+    bettors,
+    others,
+    viewers,
 )  # fmt: skip
 
 
 def numbers_by_kind(scenario: Scenario) -> dict[str, list[list[int]]]:
     """Return each kind's numbers as ranges, first and last; for a Run's manifest."""
     ranges: dict[str, list[list[int]]] = {}
-    for arrival in arrivals(scenario) + viewer_arrivals(scenario) + other_arrivals(scenario):
-        own = ranges.setdefault(str(arrival.kind), [])
-        if own and own[-1][1] == arrival.player - 1:
-            own[-1][1] = arrival.player
+    last = 0
+    for group in bettors(scenario) + viewers(scenario) + others(scenario):
+        first, last = last + 1, last + len(group.at_s)
+        own = ranges.setdefault(str(group.kind), []) if last >= first else []
+        if own and own[-1][1] == first - 1:
+            own[-1][1] = last
         else:
-            own.append([arrival.player, arrival.player])
+            own.append([first, last])
     return ranges
 
 
 def pace_of(scenario: Scenario) -> str:
     """Return ``open``, ``closed`` or ``mixed``: how the bets of a load are paced; for a Run's manifest."""
-    paces = {str(betting_of(scenario, arrival).pace) for arrival in arrivals(scenario)} or {str(Pace.OPEN)}
+    groups = [group for group in bettors(scenario) if len(group.at_s)]
+    paces = {str(betting_of(scenario, group).pace) for group in groups} or {str(Pace.OPEN)}
     return paces.pop() if len(paces) == 1 else "mixed"
 
 
-def betting_of(scenario: Scenario, arrival: Arrival) -> Betting:
-    """Return how a person bets."""
-    own = scenario.crowds[arrival.crowd].betting if arrival.crowd >= 0 else None
-    return own or (HIGH_ROLLING if arrival.kind is Kind.HIGH_ROLLER else scenario.betting)
+def betting_of(scenario: Scenario, who: Arrival | Group) -> Betting:
+    """Return how a person, or every one of a group, bets."""
+    own = scenario.crowds[who.crowd].betting if who.crowd >= 0 else None
+    return own or (HIGH_ROLLING if who.kind is Kind.HIGH_ROLLER else scenario.betting)
 
 
 def late_s(scenario: Scenario, player: int) -> float:

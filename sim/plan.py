@@ -25,7 +25,7 @@ from sim.arrivals import rule_arguments
 from sim.experiment import Job, figures, round_s
 from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.parameters import Model
-from sim.scenario import Scenario, arrivals, viewer_arrivals
+from sim.scenario import Scenario, bettors, size_of, viewers
 from sim.statistics import prediction_limit
 
 SECONDS_MAX: Final = 9.0
@@ -187,7 +187,7 @@ def plan(
 def bets_per_s_peak(scenario: Scenario) -> float:
     """Return the bets a second of all tables, in the part of their windows in which most are placed."""
     betting = scenario.betting
-    players = len(arrivals(scenario))
+    players = size_of(bettors(scenario))
     bets = len(rule_arguments(scenario)[-1]) or betting.bets_per_round_mean
     mean = players * betting.participation * bets / round_s(scenario)
     return mean * (LATE_PEAK if scenario.tables < 10 else 1.0)
@@ -200,16 +200,16 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     middle = len(stages.check_ns) // 2
     per_bet_s = stages.batch.beta_ns / NS_PER_S
     shards = max(1, math.ceil(rate * per_bet_s / 0.9))
-    players = len(arrivals(scenario))
+    players = size_of(bettors(scenario))
     events_s = 7 * players * model.fanout_ns / NS_PER_S / max(round_s(scenario), 1e-9)
     check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S
     gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / 0.9))
-    if not (viewers := len(viewer_arrivals(scenario))):
+    if not (watching := size_of(viewers(scenario))):
         return shards, gateways, 0
     part_s = video.timing.part_s
     top = sorted(video.part_bytes[-1])[len(video.part_bytes[-1]) // 2]
-    link = viewers * 8 * (top + video.playlist_bytes) / part_s / video.edge_link_bps
-    core = viewers * 2 * video.edge_request_ns / NS_PER_S / part_s
+    link = watching * 8 * (top + video.playlist_bytes) / part_s / video.edge_link_bps
+    core = watching * 2 * video.edge_request_ns / NS_PER_S / part_s
     return shards, gateways, max(1, math.ceil(max(link, core) / 0.9))
 
 
@@ -229,14 +229,14 @@ def cell(scenario: Scenario, *, video: bool) -> Scenario:
     Everybody is there from the beginning, surges and crowds included, for a round and a quarter.
     """
     shards = scenario.shards
-    everybody = len(arrivals(scenario))
+    everybody = size_of(bettors(scenario))
     tables = max(1, math.ceil(scenario.tables / shards))
     players = max(1, round(everybody / shards / tables))
-    viewers = round(len(viewer_arrivals(scenario)) / shards / tables) if video else 0
+    watching = round(size_of(viewers(scenario)) / shards / tables) if video else 0
     return structs.replace(
-        scenario, tables=tables, players_per_table=players, viewers_per_table=viewers, shards=1,
+        scenario, tables=tables, players_per_table=players, viewers_per_table=watching, shards=1,
         gateways=max(1, round(scenario.gateways / shards)),
-        edges=max(1, round(scenario.edges / shards)) if viewers else 0,
+        edges=max(1, round(scenario.edges / shards)) if watching else 0,
         faults=(), surges=(), crowds=(), ramp_s=RAMP_S, load_s=RAMP_S + 1.25 * round_s(scenario),
     )  # fmt: skip
 

@@ -46,6 +46,7 @@ class Stream(IntEnum):
     WATERMARK = 30
     RESTART = 31
     HOST = 32
+    STAY_AWAY = 33
     PUBLISH = 40
     PART_BYTES = 41
     FETCH = 42
@@ -82,23 +83,27 @@ def mix32(x: int) -> int:
     return x ^ (x >> 15)
 
 
-def lane_key(start: int, seed: int, stream: int, who: int) -> int:
-    """Return what one lane knows before the counter: the same for all draws of one player in one stream."""
+def stream_key(start: int, seed: int, stream: int) -> int:
+    """Return what one lane knows before the player: the same for all draws of one stream."""
     h = mix32(start ^ (seed & WORD))
     h = mix32(h ^ ((seed >> 32) & WORD))
-    h = mix32((h + stream * start) & WORD)
-    h = mix32((h + (who & WORD)) & WORD)
+    return mix32((h + stream * start) & WORD)
+
+
+def who_key(key: int, who: int) -> int:
+    """Return what one lane knows before the counter, under a stream's key."""
+    h = mix32((key + (who & WORD)) & WORD)
     return mix32(h ^ ((who >> 32) & WORD))
+
+
+def lane_key(start: int, seed: int, stream: int, who: int) -> int:
+    """Return what one lane knows before the counter: the same for all draws of one player in one stream."""
+    return who_key(stream_key(start, seed, stream), who)
 
 
 def lane_end(key: int, start: int, k: int) -> int:
     """Return one lane's 32 bits of the `k`-th draw under a key."""
     return mix32(mix32((key + (k & WORD)) & WORD) ^ start)
-
-
-def lane(start: int, seed: int, stream: int, who: int, k: int) -> int:
-    """Return one lane's 32 bits of a draw."""
-    return lane_end(lane_key(start, seed, stream, who), start, k)
 
 
 def uniform(seed: int, stream: int, who: int, k: int) -> float:
@@ -124,6 +129,11 @@ def uniform(seed: int, stream: int, who: int, k: int) -> float:
     -----
     `who` and `k` may be int64 arrays: the result is then an array.
     """
-    high = lane(LANE_A, seed, stream, who, k) >> 6
-    low = lane(LANE_B, seed, stream, who, k) >> 6
+    return uniform_under(stream_key(LANE_A, seed, stream), stream_key(LANE_B, seed, stream), who, k)
+
+
+def uniform_under(key_a: int, key_b: int, who: int, k: int) -> float:
+    """Return the draw of :func:`uniform`, given the stream's keys of both lanes."""
+    high = lane_end(who_key(key_a, who), LANE_A, k) >> 6
+    low = lane_end(who_key(key_b, who), LANE_B, k) >> 6
     return (high * 67108864.0 + low + 0.5) / 4503599627370496.0

@@ -6,10 +6,12 @@ People are numbered, and a number is also an account: first the players who bet 
 the crowds'), then the viewers, then everybody else. So a change of the audience leaves the bets alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Meta, Struct, field
 
 from reference_impl.domain.bets import BetTiming
@@ -19,6 +21,7 @@ from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.processes import Process, Uniform
 
+Floats = npt.NDArray[np.float64]
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -281,36 +284,60 @@ class Arrival(Struct, frozen=True):
     crowd: int = -1
 
 
-def arrivals(scenario: Scenario) -> list[Arrival]:
-    """Return the arrival of everybody who bets as planned, in order of number; a pure function of the scenario."""
-    joined: list[Arrival] = []
+class Group(NamedTuple):
+    """People of one kind who come to one table: when each comes, in seconds, and with which crowd (-1: none)."""
 
-    def join(table: int, count: int, start_s: float, within_s: float) -> None:
-        first = len(joined) + 1
-        joined.extend(Arrival(first + i, table, start_s + within_s * (i + 0.5) / count) for i in range(count))
+    table: int
+    at_s: Floats
+    kind: Kind = Kind.BETTOR
+    crowd: int = -1
 
-    for table in range(1, scenario.tables + 1):
-        join(table, scenario.players_per_table, 0.0, scenario.ramp_s)
+
+def bettors(scenario: Scenario) -> list[Group]:
+    """Return everybody who bets as planned, in order of number; a pure function of the scenario."""
+    groups = [
+        Group(table, _evenly(0.0, scenario.ramp_s, scenario.players_per_table))
+        for table in range(1, scenario.tables + 1)
+    ]
     for surge in scenario.surges:
-        join(surge.table, round(scenario.players_per_table * (surge.factor - 1)), surge.at_s, surge.within_s)
-    return joined + list(_crowds(scenario, BETTING_KINDS, len(joined) + 1))
+        more = round(scenario.players_per_table * (surge.factor - 1))
+        groups.append(Group(surge.table, _evenly(surge.at_s, surge.within_s, more)))
+    return groups + list(_crowds(scenario, BETTING_KINDS))
+
+
+def viewers(scenario: Scenario) -> list[Group]:
+    """Return every viewer, in order of number. Their numbers go on where the players' end."""
+    groups = [
+        Group(table, _evenly(0.0, scenario.ramp_s, scenario.viewers_per_table), Kind.VIEWER)
+        for table in range(1, scenario.tables + 1)
+    ]
+    return groups + list(_crowds(scenario, frozenset({Kind.VIEWER})))
+
+
+def others(scenario: Scenario) -> list[Group]:
+    """Return everybody else, in order of number. Their numbers go on where the viewers' end."""
+    return list(_crowds(scenario, frozenset(Kind) - BETTING_KINDS - {Kind.VIEWER}))
+
+
+def size_of(groups: Sequence[Group]) -> int:
+    """Return how many people there are in all groups."""
+    return sum(len(group.at_s) for group in groups)
+
+
+def arrivals(scenario: Scenario) -> list[Arrival]:
+    """Return the arrival of everybody who bets as planned, in order of number."""
+    return _one_by_one(bettors(scenario), 1)
 
 
 def viewer_arrivals(scenario: Scenario) -> list[Arrival]:
-    """Return every viewer's arrival, like the players'. Their numbers go on where the players' end."""
-    first, count = len(arrivals(scenario)) + 1, scenario.viewers_per_table
-    usual = [
-        Arrival(first + (table - 1) * count + i, table, scenario.ramp_s * (i + 0.5) / count, Kind.VIEWER)
-        for table in range(1, scenario.tables + 1)
-        for i in range(count)
-    ]
-    return usual + list(_crowds(scenario, frozenset({Kind.VIEWER}), first + len(usual)))
+    """Return every viewer's arrival, like the players'."""
+    return _one_by_one(viewers(scenario), 1 + size_of(bettors(scenario)))
 
 
 def other_arrivals(scenario: Scenario) -> list[Arrival]:
-    """Return the arrival of everybody else. Their numbers go on where the viewers' end."""
-    first = len(arrivals(scenario)) + len(viewer_arrivals(scenario)) + 1
-    return list(_crowds(scenario, frozenset(Kind) - BETTING_KINDS - {Kind.VIEWER}, first))
+    """Return the arrival of everybody else."""
+    first = 1 + size_of(bettors(scenario)) + size_of(viewers(scenario))
+    return _one_by_one(others(scenario), first)
 
 
 def people(scenario: Scenario) -> list[Arrival]:
@@ -319,17 +346,27 @@ def people(scenario: Scenario) -> list[Arrival]:
     return sorted(everybody, key=lambda arrival: (arrival.at_s, arrival.player))
 
 
-def _crowds(scenario: Scenario, kinds: frozenset[Kind], first: int) -> Iterator[Arrival]:
-    number = first
+def _one_by_one(groups: Sequence[Group], first: int) -> list[Arrival]:
+    everybody = ((group, at_s) for group in groups for at_s in group.at_s.tolist())
+    return [
+        Arrival(number, group.table, at_s, group.kind, group.crowd)
+        for number, (group, at_s) in enumerate(everybody, first)
+    ]
+
+
+def _evenly(start_s: float, within_s: float, count: int) -> Floats:
+    instants: Floats = start_s + within_s * (np.arange(count) + 0.5) / max(count, 1)
+    return instants
+
+
+def _crowds(scenario: Scenario, kinds: frozenset[Kind]) -> Iterator[Group]:
     for index, crowd in enumerate(scenario.crowds):
         if crowd.kind not in kinds:
             continue
         process = crowd.arrival or Uniform(within_s=max(scenario.ramp_s, _AT_ONCE_S))
         for table in [crowd.table] if crowd.table else range(1, scenario.tables + 1):
-            chance = index * _TABLES_MAX + table
-            for at_s in when(process, crowd.count, scenario.seed, chance):
-                yield Arrival(number, table, at_s, crowd.kind, index)
-                number += 1
+            at_s = when(process, crowd.count, scenario.seed, index * _TABLES_MAX + table)
+            yield Group(table, np.array(at_s, dtype=np.float64), crowd.kind, index)
 
 
 class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -278,9 +278,8 @@ class Screening:
     def _served(self, fetch: _Fetch, k: int, back_ns: int, served: Served) -> None:
         video, draws, viewer = self._set.draws.model.video, self._set.draws, self._watching.number
         way_ns = draws.ns(video.wake_ns, Stream.WAKE, viewer, k) if fetch.held else back_ns
-        first_byte_ns = served.first_ns + way_ns
-        end_ns = served.last_ns + way_ns + draws.ns(video.body_ns, Stream.BODY, viewer, k)
-        after(self._set.env, end_ns - self._now_ns, self._arrived, fetch, served, first_byte_ns)
+        rest_ns = way_ns + draws.ns(video.body_ns, Stream.BODY, viewer, k)
+        after(self._set.env, rest_ns, self._arrived, fetch, served, served.first_ns + way_ns)
 
     def _arrived(self, fetch: _Fetch, served: Served, first_byte_ns: int) -> None:
         if not fetch.event.triggered:

@@ -133,6 +133,11 @@ class Table:
         self._state = gr.RoundState(known, shards, gateways, self._timing)
         self._take(known, gr.Message(gr.On.START))
 
+    @property
+    def awaited(self) -> int:
+        """Gateways whose acknowledgement of the round's cut-off is awaited."""
+        return len(self._state.gateways)
+
     def watermark(self, gateway: str, known: int) -> None:
         """Take a gateway's acknowledgement of the cut-off."""
         self._take(known, gr.Message(gr.On.WATERMARK, gateway))

@@ -20,10 +20,11 @@ from sim.calibrate import fit
 from sim.experiment import spread_starts
 from sim.faults import not_modelled
 from sim.hybrid.system import Crowd
-from sim.model import FirstRound, Starts, load_start_ns, simulate
+from sim.model import simulate
 from sim.parameters import Model, save_model
 from sim.people import numbers_by_kind, pace_of
-from sim.scenario import Campaign, Scenario, arrivals, viewer_arrivals
+from sim.scenario import Campaign, Scenario, bettors, size_of, viewers
+from sim.wiring import FirstRound, Starts, load_start_ns
 
 FOLLOWED = 2_000
 """Players of a crowd who leave rows in a Run."""
@@ -94,13 +95,13 @@ def crowd_run(
         If a crowd's simulation cannot carry the scenario out.
     """
     scenario, times = campaign.scenario, model or Model()
-    viewers = len(viewer_arrivals(scenario))
-    share = min(1.0, followed / max(1, len(arrivals(scenario)), viewers))
+    watching = size_of(viewers(scenario))
+    share = min(1.0, followed / max(1, size_of(bettors(scenario)), watching))
     starts = {} if share == 1.0 else spread_starts(scenario)
     crowd = Crowd(scenario, times, starts, share=share, trace=trace)
     crowd.run()
     told: dict[str, Any] = {"players": msgspec.to_builtins(crowd.exact())}
-    if scenario.edges and viewers:
+    if scenario.edges and watching:
         told["viewers"] = msgspec.to_builtins(crowd.audience.watched())
     partial = share < 1.0
     seen = structs.replace(campaign, skippable=(*campaign.skippable, "video_advances")) if partial else campaign

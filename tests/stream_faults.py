@@ -196,7 +196,9 @@ FAULTS = {
     "delta.complete": text(
         lambda said, _: re.sub(r"(?m)^(#EXT-X-SKIP:SKIPPED-SEGMENTS=).*$", r"\g<1>2", said), Ask.DELTA
     ),
-    "renditions.together": Fault(frozenset({Ask.RELOAD}), lambda f: shifted(f, end_ns=0.9) if f.track else f),
+    "renditions.together": Fault(
+        frozenset({Ask.RELOAD, Ask.DELTA}), lambda f: shifted(f, end_ns=0.9) if f.track else f
+    ),
     "hint.next": text(without(r"^#EXT-X-PRELOAD-HINT.*\n")),
     "hint.true": replaced(r"(PRELOAD-HINT:.*URI=\")", r"\1../"),
     "hint.held": status(404, Ask.HINT),

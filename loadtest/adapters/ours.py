@@ -15,7 +15,7 @@ from loadtest.operations import Operation
 from loadtest.users.websocket import ConnectionLostError, WebSocket
 from reference_impl.domain.errors import ConfigError, OperationalError, RemoteProtocolError, RetryableError
 from reference_impl.domain.money import Currency
-from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Hello, PlaceBet, ServerMessage, TableNews, Welcome
+from reference_impl.domain.protocol import HANDSHAKE_S_MAX, Decide, Hello, PlaceBet, ServerMessage, TableNews, Welcome
 from reference_impl.stack.ledger_export import export_ledger
 
 HTTP_S_MAX = 5.0
@@ -104,9 +104,10 @@ class OurLink:
         return self._socket.fileno()
 
     def send_bet(self, op: Operation) -> None:
-        """Send a bet."""
+        """Send a bet; one of a later window than a round's first is a decision."""
+        message = Decide if op.window else PlaceBet
         self._socket.send_text(
-            _encode(PlaceBet(op.ref.hex(), op.table, op.round_id, op.window, op.selection, op.amount_minor))
+            _encode(message(op.ref.hex(), op.table, op.round_id, op.window, op.selection, op.amount_minor))
         )
 
     def receive(self, timeout_s: float) -> list[Arrived]:

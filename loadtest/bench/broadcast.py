@@ -37,8 +37,8 @@ TABLE = 99
 """A table without a dealer: its events are the bench's own."""
 OF_NO_CHAIN = {"Nats-Msg-Id": "0-0"}
 """The audit trail takes it for a batch that it has."""
-EVENTS = 15
-GAP_S = 0.2
+EVENTS = 10
+GAP_S = 0.15
 WAIT_S_MAX = 20.0
 SETTLE_S = 2.0
 SYSTEM = StackConfig(tables=1, gateways=1, shards=2, edges=0, timings=(Timing(window_ms=3_600_000),))

@@ -223,8 +223,8 @@ class _Betting:
         """Warm up, measure, wait for the last answers."""
         leg = self._leg
         started_ns = time.monotonic_ns()
-        window = _Window(started_ns + round(leg.warm_s * NS_PER_S), 0)
-        window = window._replace(until_ns=window.from_ns + round(leg.measure_s * NS_PER_S))
+        from_ns = started_ns + round(leg.warm_s * NS_PER_S)
+        window = _Window(from_ns, from_ns + round(leg.measure_s * NS_PER_S))
         self._next_ns = started_ns
         for _ in range(leg.outstanding):
             self._send(time.monotonic_ns())

@@ -217,10 +217,12 @@ class _Follower:
             (Ask.UNKNOWN_FILE, self._walker.address(self._track, "no-such-file.m4s"), (-1, -1)),
             (Ask.STEERED, _with_query(here, "_HLS_pathway=elsewhere&_HLS_throughput=1000000"), (-1, -1)),
         ]
+        if known.can_block_reload and known.segments[0].uri:
+            old = known.media_sequence
+            asks.append((Ask.OLD_SEGMENT, self._reload(Ask.OLD_SEGMENT, old, -1), (old, -1)))
         if known.can_block_reload:
             asks += [
                 (Ask.PART_WITHOUT_SEGMENT, _with_query(here, "_HLS_part=1"), (-1, 1)),
-                (Ask.OLD_SEGMENT, self._reload(Ask.OLD_SEGMENT, known.media_sequence, -1), (known.media_sequence, -1)),
                 (Ask.FAR_SEGMENT, self._reload(Ask.FAR_SEGMENT, msn + FAR_SEGMENTS, -1), (msn + FAR_SEGMENTS, -1)),
                 (Ask.FAR_PART, self._reload(Ask.FAR_PART, msn, part + far_parts), (msn, part + far_parts)),
             ]

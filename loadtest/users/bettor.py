@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from loadtest.clock import ServerClock
 from loadtest.operations import Operation, operation_id
 from loadtest.recorder import Returned
+from loadtest.users.decider import Decider, Planned
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of
@@ -111,6 +112,7 @@ class PlayerScript:
 
     def __post_init__(self) -> None:
         self.table = self.arrival.table
+        self._decider = Decider(self.scenario.seed, self.arrival.player)
         self._betting = betting_of(self.scenario, self.arrival)
         self._late_ns = round(late_s(self.scenario, self.arrival.player) * NS_PER_S)
         zero_ns = self.load_end_ns - round(self.scenario.load_s * NS_PER_S)
@@ -176,6 +178,9 @@ class PlayerScript:
             self._aim(self.clock.to_monotonic(event.closes_at_unix_ns), heard_ns)
             self._begin(sorted(self._plan(event, heard_ns + self._late_ns), key=lambda op: op.due_ns))
             changed = True
+        elif event.phase == Phase.DECISIONS_OPEN and (planned := self._decider.plan(event)) is not None:
+            self._planned += self._decision(event, planned, heard_ns)
+            changed = True
         return changed
 
     def take_due(self, now_ns: int) -> list[Operation]:
@@ -214,6 +219,7 @@ class PlayerScript:
             self._bet_again(now_ns)
         accepted = answer.status == Status.ACCEPTED
         if accepted:
+            self._decider.accepted(op)
             self._unpaid[answer.id] = op.round_id
             self._paid_by_ns.setdefault(op.round_id, self._payments_until_ns)
         outcome = Outcome.OK if accepted else Outcome.REJECTED
@@ -299,6 +305,16 @@ class PlayerScript:
                 op.round_id, op.window, op.closes_ns = event.round, event.window, closes_ns
                 op.selection, op.amount_minor = bet.selection, bet.amount_minor
                 yield op
+
+    def _decision(self, event: TableEvent, planned: Planned, heard_ns: int) -> Iterator[Operation]:
+        opens_ns = self.clock.to_monotonic(event.opens_at_unix_ns) + self._late_ns
+        closes_ns = self.clock.to_monotonic(event.closes_at_unix_ns) + self._late_ns
+        due_ns = max(heard_ns, opens_ns + round((closes_ns - opens_ns) * planned.part))
+        if due_ns < min(self.load_end_ns, closes_ns):
+            op = self.new_operation(OpKind.BET, due_ns)
+            op.round_id, op.window, op.closes_ns = event.round, event.window, closes_ns
+            op.selection, op.amount_minor = planned.decision, planned.amount_minor
+            yield op
 
     def _aim(self, closes_ns: int, now_ns: int) -> None:
         """Let storms that wait for a cut-off strike before this one, if they have waited long enough and it is far."""

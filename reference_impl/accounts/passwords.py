@@ -6,6 +6,7 @@ than one after the other; names that do not exist are treated alike, so that nob
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,12 +14,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from reference_impl.accounts.store import Store
+from reference_impl.accounts.verifying import VerificationQueue
 from reference_impl.domain.errors import OperationalError, RetryableError
 
 FAILURES_MAX = 3
 LOCK_S = 30 * 60
-VERIFYING_MAX = 2000
-"""Log-ins that may wait for their password to be verified; more are sent away."""
 
 _ATTEMPT = "INSERT INTO accounts.attempt (name) VALUES ($1) RETURNING id"
 _EARLIER = """
@@ -60,8 +60,9 @@ class Passwords:
     def __init__(self, store: Store, cost: PasswordCost) -> None:
         self._store = store
         self._hasher = PasswordHasher(time_cost=cost.iterations, memory_cost=cost.memory_kib, parallelism=1)
+        start_s = time.perf_counter()
         self._nobodys_hash = self._hasher.hash("nobody")
-        self._verifying = 0
+        self._queue = VerificationQueue(time.perf_counter() - start_s)
 
     async def hashed(self, passwords: Sequence[str]) -> list[str]:
         """Return what is kept of passwords."""
@@ -75,10 +76,14 @@ class Passwords:
         LockedError
             If the name is locked; the password is not looked at then.
         RetryableError
-            If more than :data:`VERIFYING_MAX` log-ins wait already.
+            If so many log-ins wait that the client would give up before this one's turn came; it is no attempt then.
         """
         attempt = await self._attempt(name)
-        right = await self._verify(hashed or self._nobodys_hash, password)
+        try:
+            right = await self._verify(hashed or self._nobodys_hash, password)
+        except RetryableError:
+            await self._store.pool.execute(_TAKE_BACK, attempt)
+            raise
         if hashed is None or not right:
             return False
         await self._store.pool.execute(_TAKE_BACK, attempt)
@@ -87,6 +92,11 @@ class Passwords:
     async def forget_old_attempts(self) -> None:
         """Remove attempts that no longer count."""
         await self._store.pool.execute(_FORGET_OLD, LOCK_S)
+
+    @property
+    def waiting(self) -> int:
+        """Log-ins whose password is being looked at, or waits for it."""
+        return self._queue.waiting
 
     async def _attempt(self, name: str) -> int:
         """Put an attempt on record; while the name is locked it does not count, and so does not lengthen the lock."""
@@ -100,12 +110,7 @@ class Passwords:
         return attempt
 
     async def _verify(self, hashed: str, password: str) -> bool:
-        if self._verifying >= VERIFYING_MAX:
-            raise RetryableError(f"{self._verifying} log-ins wait already, limit {VERIFYING_MAX}; try again")
-        self._verifying += 1
         try:
-            return await asyncio.to_thread(self._hasher.verify, hashed, password)
+            return await self._queue.run(lambda: self._hasher.verify(hashed, password))
         except VerificationError:
             return False
-        finally:
-            self._verifying -= 1

@@ -131,7 +131,7 @@ def _spot(game: Game | None, table: int, selection: int) -> str:
     if table == TABLE_ID_MAX:
         return "a provider's game"
     if game is None or not 0 <= selection < len(game.spots):
-        return "a bet"
+        return "a spot"
     return game.spots[selection].name.replace(":", " ").replace("_", " ")
 
 

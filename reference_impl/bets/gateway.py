@@ -10,7 +10,6 @@ acknowledges the window's watermark to the dealer.
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +20,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from picows import (
-    WSFrame,
     WSListener,
-    WSMsgType,
-    WSTransport,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
@@ -38,6 +34,7 @@ from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.frames import frame_of
 from reference_impl.bets.lobby_feed import LobbyFeed
+from reference_impl.bets.player import Player
 from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
@@ -45,7 +42,6 @@ from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_named
-from reference_impl.domain.ids import shard_of
 from reference_impl.domain.messages import (
     Balance,
     BetAnswers,
@@ -58,28 +54,19 @@ from reference_impl.domain.messages import (
     TableEnvelope,
     Watermark,
 )
-from reference_impl.domain.rates import TokenBucket
-from reference_impl.domain.round_trip import RoundTrip
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 from reference_impl.metrics import Family, Sample, one
 
-WRITE_BYTES_MAX = 64 * KIB
-FAREWELL_S_MAX = 5.0
-"""Who does not read a close frame for so long is cut off without it."""
 REPORT_S = 1.0
 STATE_RETRY_S = 0.2
 SESSIONS_S = 1.0
-FRAMES_PER_S = 100.0
-FRAMES_BURST = 1_000
-"""A player who covers the whole layout several times over stays below this; a program that floods does not."""
 STRANGERS_MAX = 5_000
 """Sockets that have not said who they are; each is given :data:`protocol.HANDSHAKE_S_MAX`."""
 
 log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _ACCEPTED = Status.ACCEPTED
-_CLOSE, _PONG, _TEXT = WSMsgType.CLOSE, WSMsgType.PONG, WSMsgType.TEXT
 
 
 MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
@@ -88,13 +75,11 @@ MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN}
 OPENED = frozenset({Phase.BETS_OPEN, Phase.DECISIONS_OPEN})
 """Phases with which a window is announced."""
 
-QUESTION_BYTES = 8
-
 
 class PendingBet(NamedTuple):
     """A bet between its frame and its answer."""
 
-    player: "Player"
+    player: Player
     id: str
     row: tuple[bytes, int, int, int, int, int, bool]
     received_ns: int
@@ -136,141 +121,6 @@ class GatewayConfig:
         return f"ws://127.0.0.1:{self.port}/"
 
 
-class Player(WSListener):
-    """One player's socket."""
-
-    __slots__ = ("_behind", "_frames", "_gateway", "_timer", "_transport", "_write", "round_trip", "shard", "ticket")
-
-    def __init__(self, gateway: "Gateway") -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._transport: WSTransport | None = None
-        self._write: Callable[[bytes], None] = _nowhere
-        self._behind = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
-        self.ticket: Ticket | None = None
-        self.shard = 0
-        self.round_trip = RoundTrip()
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Give the new socket a moment to say who it is."""
-        self._transport = transport
-        self._write = transport.underlying_transport.write
-        # The door has read them and the answer is out; kept, they would be a sixth of what an idle socket costs.
-        transport.request.headers.clear()
-        transport.response.headers.clear()
-        transport.underlying_transport.set_write_buffer_limits(WRITE_BYTES_MAX)
-        self._gateway.strangers += 1
-        self._timer = asyncio.get_running_loop().call_later(
-            protocol.HANDSHAKE_S_MAX, self.close, protocol.CloseCode.HANDSHAKE_TIMEOUT, "no hello in time"
-        )
-
-    def on_ws_disconnected(self, _transport: WSTransport) -> None:
-        """Forget the socket; bets that were taken stand."""
-        self._stop_timer()
-        self._transport, self._write = None, _nowhere
-        if self.ticket is not None:
-            self._gateway.fanout.leave(self.ticket.table, self.ticket.player, self)
-            self._gateway.lobby.leave(self)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame."""
-        received_ns = time.monotonic_ns()
-        kind = frame.msg_type
-        if kind is _CLOSE:
-            self._write = _nowhere
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-            return
-        if not self._frames.take(received_ns):
-            self.close(protocol.CloseCode.TOO_FAST, f"more than {FRAMES_PER_S:g} frames a second")
-            return
-        if kind is _PONG:
-            self.round_trip.answer(frame.get_payload_as_bytes(), received_ns)
-            return
-        if kind is not _TEXT or not frame.fin:
-            self.close(protocol.CloseCode.MALFORMED, "only whole text frames are understood")
-            return
-        try:
-            message = self._gateway.decode(frame.get_payload_as_memoryview())
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.close(protocol.CloseCode.MALFORMED, str(error))
-            return
-        self._dispatch(message, received_ns)
-
-    def pause_writing(self) -> None:
-        """Note that more than :data:`WRITE_BYTES_MAX` bytes wait for the player."""
-        self._behind = True
-
-    def resume_writing(self) -> None:
-        """Note that the player has caught up."""
-        self._behind = False
-
-    def push(self, frame: bytes) -> None:
-        """Send finished frames; a socket that does not keep up is closed."""
-        if self._behind:
-            self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
-        else:
-            self._write(frame)
-
-    def measure(self) -> None:
-        """Ask for a sign of life that cannot be given before the question is there."""
-        if self._transport is not None and not self.round_trip.waiting:
-            question = secrets.token_bytes(QUESTION_BYTES)
-            self.round_trip.ask(question, time.monotonic_ns())
-            self._transport.send_ping(question)
-
-    def close(self, code: protocol.CloseCode, reason: str) -> None:
-        """Close politely, with a reason of one line, and for good if that is not read either."""
-        if self._transport is not None:
-            self._gateway.metrics.count_closed(code)
-            transport, self._transport, self._write = self._transport, None, _nowhere
-            transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
-            transport.disconnect()
-            asyncio.get_running_loop().call_later(FAREWELL_S_MAX, transport.disconnect, False)
-
-    def _dispatch(self, message: protocol.ClientMessage, received_ns: int) -> None:
-        if self.ticket is None:
-            self._greet(message)
-        elif isinstance(message, protocol.PlaceBet):
-            self._gateway.take(self, self.ticket.player, message, received_ns)
-        elif isinstance(message, protocol.Decide):
-            self._gateway.take_decision(self, self.ticket.player, message, received_ns)
-        elif isinstance(message, protocol.UndoBet):
-            self._gateway.take_back(self, self.ticket.player, message, received_ns)
-        elif isinstance(message, protocol.WatchLobby):
-            (self._gateway.lobby.watch if message.watch else self._gateway.lobby.leave)(self)
-        elif isinstance(message, protocol.Ping):
-            self.push(frame_of(protocol.Pong(message.sent_ns, time.time_ns())))
-        else:
-            self.close(protocol.CloseCode.BAD_TICKET, "a socket says hello once")
-
-    def _greet(self, hello: protocol.ClientMessage) -> None:
-        if not isinstance(hello, protocol.Hello):
-            self.close(protocol.CloseCode.BAD_TICKET, "the first frame must be hello")
-            return
-        ticket = self._gateway.admit(hello.ticket)
-        if ticket is None:
-            self.close(protocol.CloseCode.BAD_TICKET, "the ticket is false, used, expired or for another gateway")
-            return
-        self._stop_timer()
-        self.ticket = ticket
-        self.shard = shard_of(ticket.player, self._gateway.config.shards)
-        former = self._gateway.fanout.join(ticket.table, ticket.player, self)
-        if isinstance(former, Player):
-            former.close(protocol.CloseCode.REPLACED, "the player connected again")
-        for frame in self._gateway.fanout.missed(ticket.table, hello.seq):
-            self.push(frame)
-        self._gateway.beside.spawn(self._gateway.welcome(self, ticket))
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._gateway.strangers -= 1
-
-
 class Gateway:
     """The gateway role.
 
@@ -293,7 +143,10 @@ class Gateway:
         self.metrics = metrics
         self.fanout = Fanout()
         self.lobby = LobbyFeed()
-        self.decode = msgspec.json.Decoder(protocol.ClientMessage).decode
+        self.shards = config.shards
+        self.decode: Callable[[memoryview], protocol.ClientMessage] = msgspec.json.Decoder(
+            protocol.ClientMessage
+        ).decode
         self._bus = bus
         self._record_stages = record_stages
         self._senders = [ShardSender[PendingBet](shard, bus, self._deliver) for shard in range(config.shards)]
@@ -376,39 +229,35 @@ class Gateway:
 
     def take(self, player: Player, account: int, bet: protocol.PlaceBet, received_ns: int) -> None:
         """Judge a bet and hand it to its shard, or answer at once if it can never be accepted."""
-        self._bets += 1
         limits, state = self.config.limits.get(bet.table), self._states.get(bet.table)
         if limits is None or state is None:
             status = Status.OVERLOADED
-        elif (status := check_static(limits, bet.selection, bet.amount_minor)) is _ACCEPTED:
-            row = (
-                bytes.fromhex(bet.id), account, bet.round, bet.window, bet.selection, bet.amount_minor,
-                # A shard that the round began without takes none of its bets; asked, it says so on record.
-                player.shard not in state.event.shards
-                or not self._in_time(state, bet, received_ns + self._clock_ns, player.round_trip.ns),
-            )  # fmt: skip
-            if self._senders[player.shard].add(PendingBet(player, bet.id, row, received_ns, time.monotonic_ns())):
-                return
-            status = Status.OVERLOADED
-        self.metrics.count_answers((status,))
-        player.push(frame_of(protocol.BetAnswer(bet.id, status, 0, 0, player.shard, 0)))
+        else:
+            status = check_static(limits, bet.selection, bet.amount_minor)
+        self._hand_over(player, account, bet, bet.selection, status, state, received_ns)
 
     def take_decision(self, player: Player, account: int, decide: protocol.Decide, received_ns: int) -> None:
         """Judge a decision and hand it to its shard, which takes it as a bet of its window."""
-        self._bets += 1
         state = self._states.get(decide.table)
-        status = _status_of(decide, state)
+        self._hand_over(player, account, decide, decide.decision, _status_of(decide, state), state, received_ns)
+
+    def _hand_over(
+        self, player: Player, account: int, said: protocol.PlaceBet | protocol.Decide, choice: int, status: Status,
+        state: TableEnvelope | None, received_ns: int,
+    ) -> None:  # fmt: skip
+        self._bets += 1
         if status is _ACCEPTED and state is not None:
             row = (
-                bytes.fromhex(decide.id), account, decide.round, decide.window, decide.decision, decide.amount_minor,
+                bytes.fromhex(said.id), account, said.round, said.window, choice, said.amount_minor,
+                # A shard that the round began without takes none of its bets; asked, it says so on record.
                 player.shard not in state.event.shards
-                or not self._in_time(state, decide, received_ns + self._clock_ns, player.round_trip.ns),
+                or not self._in_time(state, said, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
-            if self._senders[player.shard].add(PendingBet(player, decide.id, row, received_ns, time.monotonic_ns())):
+            if self._senders[player.shard].add(PendingBet(player, said.id, row, received_ns, time.monotonic_ns())):
                 return
             status = Status.OVERLOADED
         self.metrics.count_answers((status,))
-        player.push(frame_of(protocol.BetAnswer(decide.id, status, 0, 0, player.shard, 0)))
+        player.push(frame_of(protocol.BetAnswer(said.id, status, 0, 0, player.shard, 0)))
 
     def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
         """Take a bet back, or say that it is too late."""
@@ -548,10 +397,6 @@ def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
     stages = game_named(state.event.game).stages
     known = stages is not None and decide.decision < len(stages.decisions)
     return Status.ACCEPTED if known else Status.BAD_SELECTION
-
-
-def _nowhere(_frame: bytes) -> None:
-    """Where frames for a closed socket go."""
 
 
 def _last_close_ns(envelope: TableEnvelope) -> int:

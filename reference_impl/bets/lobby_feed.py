@@ -37,7 +37,9 @@ class LobbyFeed:
         self._arm()
 
     def watch(self, subscriber: Subscriber) -> None:
-        """Show the whole lobby, and from now on what changes."""
+        """Show the whole lobby, and from now on what changes; who looks already is told nothing twice."""
+        if subscriber in self._watchers:
+            return
         if not self._watchers:
             self._told = self._lobby.number
         self._watchers.add(subscriber)

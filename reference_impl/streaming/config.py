@@ -42,6 +42,8 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Preset of libx264.
     sound : bool
         Whether there is a sound rendition.
+    film : str
+        A file to show in place of the camera's pictures; empty means the camera.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
     timing: MediaTiming = MediaTiming()
     preset: str = "superfast"
     sound: bool = False
+    film: str = ""
 
     def __post_init__(self) -> None:
         if not self.ladder:

@@ -141,11 +141,14 @@ class Stream:
         return self._render(rendition, wish) if self._verdict(wish) is Verdict.READY else None
 
     def _render(self, rendition: int, wish: Directives) -> Response:
-        key = (rendition, wish.skip, wish.blocking)
+        # who asks for what is long there gets the current playlist, which grows old like any plain one
+        newest = self.timeline.newest
+        lasting = wish.blocking and newest is not None and wish.msn >= newest[0] - 1
+        key = (rendition, wish.skip, lasting)
         if key not in self._rendered:
             sound = self.info.renditions[rendition].kind == "sound"
             text = render_media(self.timeline, self._names, rendition, skip=wish.skip, sound=sound)
-            age_s = playlist_age_s_max(self.info.timing.target_duration_s, blocking=wish.blocking, ok=True)
+            age_s = playlist_age_s_max(self.info.timing.target_duration_s, blocking=lasting, ok=True)
             self._rendered[key] = respond(200, text.encode(), PLAYLIST_TYPE, cache_control(age_s))
         return self._rendered[key]
 

@@ -23,6 +23,7 @@ from reference_impl.domain.units import NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import VideoConfig
 from reference_impl.streaming.encoder import Ladder
+from reference_impl.streaming.film import Film
 from reference_impl.streaming.messages import FramePush, PartPush, StreamInfo
 from reference_impl.streaming.packager import Encoded, Packager
 from reference_impl.streaming.scene import Scene, follow
@@ -113,7 +114,10 @@ class Studio:
         self._said_s = -SAY_S
         # One reading of the wall clock, then the monotonic one: a clock that is set must not tear the film.
         self._unix_offset_ns = time.time_ns() - time.monotonic_ns()
-        self._camera = Camera(video.ladder[0].width, video.ladder[0].height, table, seed)
+        width, height = video.ladder[0].width, video.ladder[0].height
+        self._camera: Film | Camera = (
+            Film(video.film, width, height) if video.film else Camera(width, height, table, seed)
+        )
         self._ladder = Ladder(video)
         self._packager = Packager(video.timing)
         self._sound = SoundEncoder(video.timing) if video.sound else None

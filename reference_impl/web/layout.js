@@ -55,9 +55,12 @@ export class Layout {
   constructor(root, rules, onPick) {
     this.#root = root;
     this.#onPick = onPick;
+    const roulette = rules.game === "roulette";
+    root.classList.toggle("few", !roulette);
+    if (!roulette) root.setAttribute("aria-label", "Layout. Arrow keys move; Enter bets.");
     rules.spots.forEach((spot, selection) => {
       const [kind, at = ""] = spot.name.split(":");
-      const plain = rules.game !== "roulette";
+      const plain = !roulette;
       const cell = plain ? plainCell(selection, rules.spots.length) : cellOf(kind, at, spot.numbers);
       this.#add(spot, selection, rules.red, { kind, at, cell, primary: plain || PRIMARY.has(kind) });
     });

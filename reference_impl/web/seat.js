@@ -68,6 +68,16 @@ export class Seat extends EventTarget {
     return bet;
   }
 
+  // Decide something in the window that is open; a decision is a bet of that window.
+  decide(decision, amountMinor) {
+    const { round, window } = this.state.event;
+    const message = { t: "decide", id: newId(), table: this.#table, round, window, decision, amount_minor: amountMinor };
+    const bet = { ...message, state: "sent", status: 0, payoutMinor: undefined, busy: 0, sentMs: performance.now() };
+    this.bets.set(bet.id, bet);
+    this.#tell("bet", bet);
+    this.#send(bet);
+  }
+
   // Take an accepted bet back while its window is open.
   undo(bet) {
     bet.undoing = true;
@@ -188,9 +198,10 @@ export class Seat extends EventTarget {
       if (bet.state === "sent") this.#become(bet, "unknown");
       return;
     }
-    const { t, id, table, round, window, selection, amount_minor } = bet;
+    const { t, id, table, round, window, selection, decision, amount_minor } = bet;
     bet.sentMs = performance.now();
-    this.#socket.send(JSON.stringify({ t, id, table, round, window, selection, amount_minor }));
+    // What is undefined is left out: a bet has a selection, a decision has none.
+    this.#socket.send(JSON.stringify({ t, id, table, round, window, selection, decision, amount_minor }));
   }
 
   #sendUndo({ id, table, round, window }) {

@@ -1,5 +1,6 @@
 // The table: picture, countdown, layout, bets. What a round's result changes waits for the picture to show it.
 
+import { Cards, decisionName } from "./cards.js";
 import { Gate } from "./gate.js";
 import { hlsJs } from "./hls_tier.js";
 import { Layout, spotName } from "./layout.js";
@@ -7,7 +8,7 @@ import { faceOf, pills } from "./lobby.js";
 import { money, short, useCurrency } from "./money.js";
 import { Picture } from "./picture.js";
 import { Seat } from "./seat.js";
-import { OPEN, phaseName, PHASES, reasonFor } from "./words.js";
+import { OPEN, phaseName, phaseWords, reasonFor } from "./words.js";
 
 const CHIPS_MINOR = [100, 500, 1000, 2500, 10000];
 const DRAW_MS = 100;
@@ -25,6 +26,7 @@ export class TableView {
   #picture;
   #gate;
   #layout;
+  #cards;
   #timers = [];
   #chipMinor = CHIPS_MINOR[0];
   #history;
@@ -53,6 +55,7 @@ export class TableView {
     this.#gate = new Gate(() => (this.#place === null ? Infinity : this.#picture.takenMs()));
     this.#layout = new Layout(this.#$("layout"), rules, (selection) => this.#bet(selection));
     this.#layout.open = false;
+    this.#cards = new Cards(this.#$("cards"), rules.decisions, (code, name) => this.#decide(code, name));
     this.#chips();
     this.#again();
     this.#tiers();
@@ -145,18 +148,21 @@ export class TableView {
   #again() {
     const standing = (round) =>
       [...this.#seat.bets.values()].filter((bet) => bet.round === round && bet.state === "accepted" && !bet.undoing);
+    const stakes = (round) => standing(round).filter((bet) => bet.t === "bet");
     const whileOpen = (id, work) =>
       this.#$(id).addEventListener("click", () => (this.#open() ? work() : this.#speak("Bets are closed")));
     const placeAll = (bets) => bets.forEach((bet) => this.#seat.bet(bet.selection, bet.amount_minor));
-    whileOpen("undo", () => {
-      const last = standing(this.#shownRound).at(-1);
+    this.#$("undo").addEventListener("click", () => {
+      const window = this.#seat.state?.event.window;
+      if (!this.#open() && !this.#deciding()) return this.#speak("Bets are closed");
+      const last = standing(this.#shownRound).filter((bet) => bet.window === window).at(-1);
       if (last) this.#seat.undo(last);
       else this.#speak("There is no bet to take back");
     });
-    whileOpen("double", () => placeAll(standing(this.#shownRound)));
+    whileOpen("double", () => placeAll(stakes(this.#shownRound)));
     whileOpen("repeat", () => {
       const rounds = [...this.#seat.bets.values()].map((bet) => bet.round).filter((round) => round < this.#shownRound);
-      placeAll(standing(Math.max(...rounds)));
+      placeAll(stakes(Math.max(...rounds)));
     });
   }
 
@@ -166,6 +172,52 @@ export class TableView {
       return;
     }
     this.#seat.bet(selection, this.#chipMinor);
+  }
+
+  #decide(code, name) {
+    if (!this.#deciding()) return this.#speak("No more decisions");
+    this.#seat.decide(code, name === "double" ? this.#seatMinor() : 0);
+  }
+
+  // What the player's seats hold in this round: as much again is what a double costs.
+  #seatMinor() {
+    const seats = this.#mine().filter((bet) => bet.t === "bet" && this.#rules.spots[bet.selection].name === "seat");
+    return seats.reduce((sum, bet) => sum + (bet.state === "accepted" ? bet.amount_minor : 0), 0);
+  }
+
+  // Bets and decisions of this round that hold, or may.
+  #mine() {
+    const bets = [...this.#seat.bets.values()].filter((bet) => bet.round === this.#shownRound);
+    return bets.filter((bet) => bet.state !== "rejected" && bet.state !== "undone" && !bet.undoing);
+  }
+
+  // The decision of a window that counts: the first.
+  #decisionOf(window) {
+    const bet = this.#mine().find((one) => one.t === "decide" && one.window === window);
+    return bet && this.#rules.decisions[bet.decision];
+  }
+
+  #hasLeft(window) {
+    const before = Array.from({ length: Math.max(0, window - 1) }, (_, n) => this.#decisionOf(n + 1));
+    return before.includes("stand") || before.includes("double");
+  }
+
+  // Whether the player may decide now: in an open window, with a seat, and not done with the hand.
+  #deciding() {
+    const window = this.#seat.state?.event.window ?? 0;
+    const may = this.#phase() === "decisions_open" && this.#leftMs() > 0 && this.#seatMinor() > 0;
+    return may && !this.#hasLeft(window);
+  }
+
+  #drawDecisions() {
+    if (!this.#rules.decisions.length) return;
+    const window = this.#seat.state?.event.window ?? 0;
+    const [deciding, chosen, seat] = [this.#deciding(), this.#decisionOf(window), this.#seatMinor()];
+    this.#cards.offer(deciding && !chosen, window, seat ? `+${money(seat)}` : "", chosen);
+    const open = this.#phase() === "decisions_open" && seat;
+    const hint = !open ? "" : this.#hasLeft(window) ? "Your hand stands" : chosen ? `You chose: ${decisionName(chosen)}` : "Without a choice, the hand is drawn to while it cannot bust";
+    const line = this.#root.querySelector(".decision-hint");
+    if (line.textContent !== hint) line.textContent = hint;
   }
 
   #phase() {
@@ -192,7 +244,12 @@ export class TableView {
     }
     if (phase === "bets_open") this.#speak("Place your bets");
     if (phase === "dealing") this.#speak("No more bets");
+    if (phase === "decisions_open") this.#speak("Your decision");
     const over = phase === "result" || phase === "settled" || phase === "voided";
+    const show = () => this.#cards.show(event.hand ?? [], event.dealer ?? [], event.votes ?? []);
+    // The last cards are the result, and wait for the picture as it does.
+    if (over) this.#gate.at(atMs, show);
+    else show();
     if (over && !this.#results.has(event.round)) {
       const result = { atMs, outcome: event.outcome ?? -1, text: event.result ?? "", shown: false };
       this.#results.set(event.round, result);
@@ -257,18 +314,20 @@ export class TableView {
     const phase = this.#phase();
     const open = this.#open();
     const leftMs = Math.max(0, this.#leftMs());
+    const counting = open || (phase === "decisions_open" && leftMs > 0);
     const shown = !open && OPEN.has(phase) ? "no_more_bets" : phase;
     const told = this.#results.get(this.#shownRound);
     // The words follow the server's clock while money depends on it, and the picture from there on.
-    const words = (shown === "result" || shown === "settled") && told && !told.shown ? PHASES.dealing : PHASES[shown];
+    const words = (shown === "result" || shown === "settled") && told && !told.shown ? "dealing" : shown;
     const clock = this.#$("clock");
     clock.dataset.phase = shown;
-    this.#$("phase").textContent = this.#seat.state ? words : "Connecting";
-    this.#$("seconds").textContent = open ? Math.ceil(leftMs / 1000) : "–";
-    const share = open ? leftMs / Math.max(1, this.#closesMs - this.#opensMs) : 0;
+    this.#$("phase").textContent = this.#seat.state ? phaseWords(words, this.#rules.game) : "Connecting";
+    this.#$("seconds").textContent = counting ? Math.ceil(leftMs / 1000) : "–";
+    const share = counting ? leftMs / Math.max(1, this.#closesMs - this.#opensMs) : 0;
     this.#$("left").style.setProperty("--share", share.toFixed(3));
     this.#$("round").textContent = this.#shownRound ? `Round ${this.#shownRound % ROUND_NO}` : "";
     this.#layout.open = open;
+    this.#drawDecisions();
     this.#$("no-picture").hidden = this.#picture.takenMs() !== undefined;
   }
 
@@ -302,6 +361,7 @@ export class TableView {
     for (const bet of current) {
       if (bet.state === "rejected" || bet.state === "undone") continue;
       stakedMinor += bet.amount_minor;
+      if (bet.t !== "bet") continue;
       const stake = bySelection.get(bet.selection) ?? { minor: 0, state: "accepted" };
       stake.minor += bet.amount_minor;
       if (bet.state !== "accepted") stake.state = bet.state;
@@ -321,8 +381,9 @@ export class TableView {
       if (!row) {
         row = document.createElement("li");
         row.append(...["b", "span", "em"].map((name) => document.createElement(name)));
-        row.children[0].textContent = spotName(this.#rules.spots[bet.selection].name);
-        row.children[1].textContent = money(bet.amount_minor);
+        const what = bet.t === "bet" ? spotName(this.#rules.spots[bet.selection].name) : decisionName(this.#rules.decisions[bet.decision]);
+        row.children[0].textContent = what;
+        row.children[1].textContent = bet.amount_minor ? money(bet.amount_minor) : "";
         row.dataset.id = bet.id;
         this.#drawnBets.set(bet.id, row);
         this.#$("bets").prepend(row);
@@ -349,7 +410,8 @@ export class TableView {
     const result = this.#results.get(bet.round);
     if (result && !result.shown) return ["accepted", "accepted"];
     if (result?.outcome === -1) return ["returned", "returned"];
-    const spot = this.#rules.spots[bet.selection];
+    if (bet.t !== "bet" && !bet.amount_minor) return ["accepted", "done"];
+    const spot = this.#rules.spots[bet.selection] ?? { gross: 0 };
     // A payment that was missed while the connection was away follows from the result.
     const fixed = spot.gross > 0 && result;
     const payoutMinor = bet.payoutMinor ?? (fixed ? (spot.numbers.includes(result.outcome) ? spot.gross * bet.amount_minor : 0) : undefined);

@@ -14,8 +14,17 @@ export const PHASES = {
   result: "Result",
   settled: "Result",
   voiding: "Round cancelled",
+  drawing: "Cards are drawn",
+  reopening: "Cards are drawn",
+  decisions_open: "Hit or stand?",
+  no_more_decisions: "No more decisions",
   voided: "Round cancelled: stakes are returned",
 };
+
+// What the dealer does before the result, game by game.
+const DEALING = { roulette: "The wheel turns", money_wheel: "The wheel turns", baccarat: "Cards are dealt", blackjack: "The dealer plays" };
+
+export const phaseWords = (phase, game) => (phase === "dealing" ? (DEALING[game] ?? PHASES.dealing) : PHASES[phase]);
 
 export const OPEN = new Set(["bets_open", "closing_soon"]);
 

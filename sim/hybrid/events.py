@@ -4,7 +4,7 @@ Functions here are plain Python that :mod:`sim.kernels` compiles. Events at one 
 they were scheduled, as in SimPy.
 """
 
-import math
+import numpy as np
 
 from sim.hybrid.layout import (
     BUCKETS_PER_OCTAVE,
@@ -18,7 +18,11 @@ from sim.hybrid.layout import (
     Setup,
     World,
 )
-from sim.kernels import compiled, table_ns_of
+from sim.kernels import compiled, quantile_ns, uniform_under
+
+MANTISSA_BITS_DROPPED = 52 - (BUCKETS_PER_OCTAVE.bit_length() - 1)
+EXPONENT_OF_FIRST = 1023 + BUCKETS_PER_OCTAVE.bit_length() - 2
+"""The float exponent field of :data:`BUCKETS_PER_OCTAVE`, less the octave below, which is exact."""
 
 
 def _push(w: World, at_ns: int, kind: int, a: int, b: int) -> None:
@@ -121,14 +125,14 @@ def bucket_of(ns: int) -> int:
     """Return the histogram bucket of a time: exact below 128 ns, then 128 buckets an octave."""
     if ns < BUCKETS_PER_OCTAVE:
         return max(ns, 0)
-    mantissa, exponent = math.frexp(float(ns))
-    octave = exponent - 8
-    return min(BUCKETS_PER_OCTAVE * (octave + 1) + int((2.0 * mantissa - 1.0) * BUCKETS_PER_OCTAVE), HISTOGRAM - 1)
+    bits = np.float64(ns).view(np.int64) >> MANTISSA_BITS_DROPPED  # exponent, and the mantissa's first seven bits
+    return min(int(bits) - EXPONENT_OF_FIRST * BUCKETS_PER_OCTAVE, HISTOGRAM - 1)
 
 
 def _draw(w: World, s: Setup, row: int, stream: int, who: int, k: int) -> int:
     """Return a draw from one of the model's tables, in ns."""
-    return int(table_ns_of(s.seed, stream, who, k, w.levels, w.tables[row]))
+    u = uniform_under(s.keys[stream, 0], s.keys[stream, 1], who, k)
+    return int(quantile_ns(u, w.levels, w.tables[row]))
 
 
 push = compiled(_push)

@@ -7,7 +7,7 @@ import simpy
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.records import PushKind
-from sim.hybrid import people
+from sim.hybrid import planning, seats
 from sim.hybrid.layout import ROUNDS_KEPT, SEEN_PUSH
 from sim.hybrid.wallet import State
 from sim.kernels import Int64s
@@ -47,19 +47,27 @@ class CrowdGateways:
         """Return the names of those that live."""
         return frozenset(f"gateway-{number}" for number in np.flatnonzero(self._state.world.gateways["up"]).tolist())
 
-    def announce(self, news: TableNews) -> None:
-        """Broadcast a table event."""
+    def acknowledged(self, row: int) -> list[str]:
+        """Return who has acknowledged a round's cut-off since this was last asked."""
+        cuts = self._state.world.cuts["acknowledged"][:, row]
+        names = [f"gateway-{number}" for number in np.flatnonzero(cuts).tolist()]
+        cuts[:] = 0
+        return names
+
+    def announce(self, news: TableNews, awaited: int) -> None:
+        """Broadcast a table event of a round in which so many gateways' acknowledgements are awaited."""
         w, row = self._state.world, self._state.slot(news.round_id)
         self._news[news.table] = news
         if news.phase is Phase.BETS_OPEN:
             w.rounds[row]["opens_ns"], w.rounds[row]["closes_ns"] = news.opens_ns, news.closes_ns
+            w.rounds[row]["awaited"] = awaited
             before = row - row % ROUNDS_KEPT + (row - 1) % ROUNDS_KEPT
             if not w.books["count"][before].any():
-                people.retire(self._state.handle, before)
+                planning.retire(self._state.handle, before)
         frame = Frame(
             int(PushKind.TABLE), news.table, EPOCH, news.seq, news.round_id, int(news.phase), news.outcome
         )  # fmt: skip
-        people.announce(
+        planning.announce(
             self._state.handle,
             self._state.fixed,
             row,
@@ -72,7 +80,7 @@ class CrowdGateways:
     def pay(self, table: int, round_id: int, owners: Int64s, key: int) -> None:
         """Tell players that their bets were settled or voided."""
         frame = self._frame(Frame(int(PushKind.PAID), table, 0, 0, round_id, int(Phase.IDLE), -1))
-        people.tell_paid(
+        planning.tell_paid(
             self._state.world, self._state.fixed, table - 1, owners, key, frame, int(self._env.now)
         )  # fmt: skip
 
@@ -82,7 +90,7 @@ class CrowdGateways:
         seen = w.seen
         lost = (seen["kind"] == SEEN_PUSH) & (seen["b"] == number) & (seen["at_ns"] > now_ns)
         seen["kind"][lost] = 0
-        people.kill_gateway(self._state.handle, self._state.fixed, number, now_ns)
+        seats.kill_gateway(self._state.handle, self._state.fixed, number, now_ns)
 
     def restart(self, number: int) -> None:
         """Let a gateway serve again, told by the dealer where each table stands."""
@@ -91,7 +99,7 @@ class CrowdGateways:
         for news in self._news.values():
             if self._state.holds(news.round_id):
                 rounds[news.table - 1], phases[news.table - 1] = self._state.slot(news.round_id), int(news.phase)
-        people.restart_gateway(self._state.handle, number, rounds, phases)
+        seats.restart_gateway(self._state.handle, number, rounds, phases)
 
     def cut_offs(self) -> list[int]:
         """Return the cut-offs that the tables announced last."""

@@ -8,18 +8,20 @@ Rows of players who are followed (:attr:`World.players` ``followed``) are never 
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 from numba.experimental import structref
 
 from reference_impl.domain.bets import Status
+from sim.hybrid.handles import Borrowed, register
 from sim.kernels import Floats, Int64s
 from sim.parameters import LEVELS, Model, Stages, Table
 
 Records = npt.NDArray[Any]
+Row: TypeAlias = Any
+"""One record: its fields are attributes in kernels."""
 
 
 def constants(values: Iterable[int]) -> list[Any]:
@@ -28,20 +30,21 @@ def constants(values: Iterable[int]) -> list[Any]:
 
 
 # Every field is an int64: other widths would have the kernels compiled once more for each mixture.
+# What a bet's way touches stands first: a million rows are far away, and each line of 64 bytes is waited for.
 PLAYER = np.dtype(
     [
         ("table", "i8"), ("shard", "i8"), ("gateway", "i8"), ("connection", "i8"), ("opened_ns", "i8"),
-        ("up_ns", "i8"), ("down_ns", "i8"), ("heard_round", "i8"), ("balance", "i8"), ("version", "i8"),
-        ("operations", "i8"), ("bets", "i8"), ("before", "i8"), ("after", "i8"), ("place", "i8"),
-        ("way_ns", "i8"), ("tries", "i8"), ("op", "i8"), ("followed", "i8"),
+        ("up_ns", "i8"), ("down_ns", "i8"), ("bets", "i8"), ("followed", "i8"), ("balance", "i8"), ("version", "i8"),
+        ("place", "i8"), ("heard_round", "i8"), ("operations", "i8"), ("before", "i8"), ("after", "i8"),
+        ("way_ns", "i8"), ("tries", "i8"), ("op", "i8"),
     ],
     align=True,
 )  # fmt: skip
 BET = np.dtype(
     [
-        ("kind", "i8"), ("player", "i8"), ("number", "i8"), ("round", "i8"), ("due_ns", "i8"), ("invoke_ns", "i8"),
-        ("return_ns", "i8"), ("amount", "i8"), ("selection", "i8"), ("draw", "i8"), ("attempts", "i8"),
-        ("state", "i8"), ("outcome", "i8"), ("next", "i8"), ("next_accepted", "i8"), ("next_of_round", "i8"),
+        ("player", "i8"), ("state", "i8"), ("return_ns", "i8"), ("next", "i8"), ("next_of_round", "i8"),
+        ("next_accepted", "i8"), ("selection", "i8"), ("amount", "i8"), ("kind", "i8"), ("number", "i8"),
+        ("round", "i8"), ("due_ns", "i8"), ("invoke_ns", "i8"), ("draw", "i8"), ("attempts", "i8"), ("outcome", "i8"),
         ("last", "i8"), ("connection", "i8"), ("gateway", "i8"), ("placed", "i8"), ("balance", "i8"),
         ("version", "i8"), ("seq", "i8"), ("written_ns", "i8"),
     ],
@@ -83,7 +86,7 @@ SHARD = np.dtype(
 ROUND = np.dtype(
     [
         ("id", "i8"), ("table", "i8"), ("phase", "i8"), ("opens_ns", "i8"), ("closes_ns", "i8"), ("bets", "i8"),
-        ("accepted", "i8"), ("over", "i8"),
+        ("accepted", "i8"), ("over", "i8"), ("awaited", "i8"), ("acknowledged", "i8"),
     ],
     align=True,
 )  # fmt: skip
@@ -94,7 +97,9 @@ SEAT = np.dtype(
     ],
     align=True,
 )  # fmt: skip
-CUT = np.dtype([("unanswered", "i8"), ("awaits", "i8"), ("cut", "i8"), ("written_ns", "i8")], align=True)
+CUT = np.dtype(
+    [("unanswered", "i8"), ("awaits", "i8"), ("cut", "i8"), ("written_ns", "i8"), ("acknowledged", "i8")], align=True
+)
 BOOK = np.dtype(
     [
         ("until_ns", "i8"), ("known", "i8"), ("closed", "i8"), ("first", "i8"), ("last", "i8"), ("count", "i8"),
@@ -151,7 +156,7 @@ HISTOGRAMS = 4
 
 
 class Setup(NamedTuple):
-    """What does not change during a run."""
+    """What does not change during a run; `keys`, of shape (streams, 2), are those of both lanes of each stream."""
 
     seed: int
     load_start_ns: int
@@ -174,6 +179,7 @@ class Setup(NamedTuple):
     stake_minor_max: int
     n_selections: int
     cover: Int64s
+    keys: Int64s
 
 
 class World(NamedTuple):
@@ -249,21 +255,11 @@ def grown(records: Records, free: Int64s, n_free: int) -> tuple[Records, Int64s,
     return wider, stack, size + n_free
 
 
-class _StructType(types.StructRef):
-    """A structure that kernels get as one pointer: hundreds of arguments a call would cost more than the work."""
-
-    def preprocess_fields(self, fields: Any) -> Any:
-        unliteral: Any = types.unliteral
-        return tuple((name, unliteral(kind)) for name, kind in fields)
-
-
-@structref.register
-class _WorldType(_StructType):
+class _WorldType(Borrowed):
     pass
 
 
-@structref.register
-class _SetupType(_StructType):
+class _SetupType(Borrowed):
     pass
 
 
@@ -275,18 +271,5 @@ class SetupHandle(structref.StructRefProxy):
     """A setup as kernels take it."""
 
 
-_define: Any = structref.define_proxy
-_define(WorldHandle, _WorldType, list(World._fields))
-_define(SetupHandle, _SetupType, list(Setup._fields))
-
-
-def handle_of(world: World) -> Any:
-    """Return a world as kernels take it."""
-    make: Any = WorldHandle
-    return make(*world)
-
-
-def setup_handle_of(setup: Setup) -> Any:
-    """Return a setup as kernels take it."""
-    make: Any = SetupHandle
-    return make(*setup)
+register(_WorldType, WorldHandle, World._fields)
+register(_SetupType, SetupHandle, Setup._fields)

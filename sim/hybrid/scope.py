@@ -7,7 +7,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.roulette import ROULETTE
-from sim.scenario import Kind, Pace, Scenario, arrivals
+from sim.scenario import Kind, Pace, Scenario, bettors, size_of
 
 CROWD_KINDS = frozenset({Kind.BETTOR, Kind.VIEWER})
 
@@ -46,5 +46,5 @@ def _strangers(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
             yield f"crowds[{number}].betting", "its own", "the scenario's"
     if scenario.storms:
         yield "storms", f"{len(scenario.storms)} of them", "none"
-    if not arrivals(scenario):
+    if not size_of(bettors(scenario)):
         yield "players_per_table", "0 and no crowd bets", "players"

@@ -16,31 +16,29 @@ import numpy as np
 import pandas as pd
 import simpy
 
-from reference_impl.domain.game_round import timing_at
-from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import shard_of, table_of
 from reference_impl.domain.units import NS_PER_S
-from sim import random_streams
+from sim import kernels, random_streams
 from sim.arrivals import rule_arguments
 from sim.draws import Draws
 from sim.faults import Faults, Victim, streaming
 from sim.gateway import ANSWER_BYTES, EVENT_BYTES
-from sim.hybrid import layout, people
+from sim.hybrid import layout, loop
 from sim.hybrid.audience import Audience
 from sim.hybrid.exact import Exact, exact
 from sim.hybrid.gateways import CrowdGateways
 from sim.hybrid.layout import Setup, World
 from sim.hybrid.scope import refuse_what_no_crowd_has
+from sim.hybrid.seats import leave
 from sim.hybrid.tables import ops_frame, pushes_frame, sightings
 from sim.hybrid.wallet import CrowdShard, State, write_commits
 from sim.kernels import Int64s
-from sim.model import DRAIN_S_MAX, PROVISION_NS, FirstRound, Starts, load_start_ns
 from sim.observations import Observations
 from sim.parameters import LEVELS, Model
 from sim.random_streams import Stream
-from sim.scenario import Scenario, arrivals
+from sim.scenario import Scenario, bettors, size_of
 from sim.server import after
-from sim.table import Table
+from sim.wiring import Starts, begin_tables, load_start_ns, make_tables, over, victims
 
 
 class Crowd:
@@ -93,12 +91,9 @@ class Crowd:
         self.state = State(make_world(scenario, model, self.load_start_ns, share, trace), setup)
         self.shards = [CrowdShard(env, number, self.state) for number in range(scenario.shards)]
         self._gateways = CrowdGateways(env, self.state)
-        timing = timing_at(scenario.timing, scenario.timings, 1)
-        self._tables = [
-            Table(env, number, scenario.seed, game_at(scenario.games, number), timing, self._draws, self.shards, self,
-                  self._seen, self._load_end_ns)
-            for number in range(1, scenario.tables + 1)
-        ]  # fmt: skip
+        self._tables = make_tables(
+            env, scenario, self._draws, self.shards, self, self._seen, self._load_end_ns
+        )  # fmt: skip
         self.audience = Audience(env, scenario, self._draws, self.load_start_ns, share, trace)
         faults = Faults(env, self._draws, self._victims(), streaming(scenario), self._gateways.cut_offs, self._seen)
         faults.plan(scenario.faults, self.load_start_ns)
@@ -106,8 +101,7 @@ class Crowd:
     def run(self) -> None:
         """Simulate until every round is over and every bet is answered."""
         self._provide()
-        for table in self._tables:
-            self._env.process(self._begin(table))
+        begin_tables(self._env, self._tables, self._starts, self._model, self.load_start_ns)
         self._env.process(self._sample())
         self.audience.start()
         if self._warm_up_ns:
@@ -117,6 +111,10 @@ class Crowd:
         while self._advance():
             self._env.step()
             self._follow_host()
+
+    def call_at(self, at_s: float, then: Callable[[], None]) -> None:
+        """Let something be called so long after the load starts; to be asked for before :meth:`run`."""
+        after(self._env, self.load_start_ns + round(at_s * NS_PER_S), then)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables of the Run: those who are followed."""
@@ -143,13 +141,11 @@ class Crowd:
         return self._gateways.names_up()
 
     def announce(self, news: Any) -> None:
-        """Broadcast a table event, with room for all bets that players may plan on hearing it."""
+        """Broadcast a table event."""
         w = self.state.world
-        first, last = w.table_first[news.table - 1], w.table_first[news.table]
-        bets_each = bets_max(self.state.setup)
         followed = int(w.followed_first[news.table] - w.followed_first[news.table - 1])
-        self._make_room(bets=int(last - first) * bets_each, seen=followed)
-        self._gateways.announce(news)
+        self._make_room(seen=followed)
+        self._gateways.announce(news, self._tables[news.table - 1].awaited)
 
     def pay(self, table: int, round_id: int, owners: Int64s, key: int) -> None:
         """Tell players that their bets were settled or voided."""
@@ -160,16 +156,16 @@ class Crowd:
         """Let the kernels run up to SimPy's next event; return whether there is one."""
         while True:
             following = self._env.peek()
-            until_ns = people.FOREVER if following == simpy.core.Infinity else int(following)
-            why = people.advance(self.state.handle, self.state.fixed, until_ns)
+            until_ns = loop.FOREVER if following == simpy.core.Infinity else int(following)
+            why = loop.advance(self.state.handle, self.state.fixed, until_ns)
             write_commits(self.state, self.shards)
-            if why == people.FULL:
+            if why == loop.FULL:
                 self._make_room()
-            elif why == people.TOLD_SOMETHING:
+            elif why == loop.TOLD_SOMETHING:
                 self._schedule_told()
                 return True
             else:
-                return until_ns != people.FOREVER
+                return until_ns != loop.FOREVER
 
     def _schedule_told(self) -> None:
         w = self.state.world
@@ -179,7 +175,8 @@ class Crowd:
 
     def _hear(self, kind: int, a: int, b: int) -> None:
         if kind == layout.TELL_WATERMARK:
-            self._tables[table_of(b) - 1].watermark(f"gateway-{a}", b)
+            for gateway in self._gateways.acknowledged(a):
+                self._tables[table_of(b) - 1].watermark(gateway, b)
         elif kind == layout.TELL_CONTROL_WANTED:
             self.shards[a].begin_control(b)
         else:
@@ -200,21 +197,14 @@ class Crowd:
         self.state.world.histograms[:] = 0
         self.audience.forget()
 
-    def _begin(self, table: Table) -> Any:
-        first = self._starts.get(table.number, FirstRound())
-        opening_ns = self._model.open_ns[len(self._model.open_ns) // 2]
-        opens_ns = self.load_start_ns + round(first.opens_s * NS_PER_S)
-        yield self._env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
-        table.start(first.round_no)
-
     def _victims(self) -> dict[str, list[Victim]]:
-        shards = [Victim(shard.kill, shard.restart) for shard in self.shards]
-        gateways: dict[str, list[Victim]] = {}
-        for number in range(self._scenario.gateways):
-            kill: Callable[[], None] = partial(self._kill_gateway, number)
-            gateways[f"gateway-{number}"] = [Victim(kill, partial(self._gateways.restart, number))]
-        named = {shard.name: [victim] for shard, victim in zip(self.shards, shards, strict=True)}
-        return {"postgres": shards, **named, **gateways, **self.audience.victims()}
+        gateways = {
+            f"gateway-{number}": Victim(
+                partial(self._kill_gateway, number), partial(self._gateways.restart, number)
+            )
+            for number in range(self._scenario.gateways)
+        }  # fmt: skip
+        return victims(self.shards, gateways) | self.audience.victims()
 
     def _kill_gateway(self, number: int) -> None:
         lost = int(self.state.world.gateways["connections"][number])
@@ -241,48 +231,37 @@ class Crowd:
             yield self._env.timeout(NS_PER_S)
         self._note_nodes()
         self._make_room(seen=int(self.state.world.players["followed"].sum()))
-        people.leave(self.state.handle, int(self._env.now))
+        leave(self.state.handle, int(self._env.now))
 
     def _finished(self) -> bool:
         now_ns = int(self._env.now)
-        if now_ns < self._load_end_ns:
-            return False
-        busy = self.state.world.counts[layout.UNANSWERED_N] or any(table.playing for table in self._tables)
-        return not busy or now_ns > self._load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
+        unanswered = int(self.state.world.counts[layout.UNANSWERED_N])
+        return over(now_ns, self._load_end_ns, self._tables, unanswered=unanswered)
 
     def _note_nodes(self) -> None:
         w, now_ns = self.state.world, int(self._env.now)
+        note = partial(self._seen.node, now_ns)
         names = ("up", "connections", "waiting", "lag_ns_max", "work_ns", "free_ns", "bets", "egress_bytes")
         columns = [w.gateways[name].tolist() for name in names]
         for number, (_, connections, waiting, lag, work, free, bets, egress) in enumerate(zip(*columns, strict=True)):
             busy_ns = work - max(0, free - now_ns)
-            self._note(f"gateway-{number}", connections, waiting, lag, busy_ns, bets, egress)
+            note(f"gateway-{number}", connections, waiting, lag, busy_ns, bets, egress)
         w.gateways["lag_ns_max"] = 0
         for number, shard in enumerate(self.shards):
             row = w.shards[number]
             busy_ns = int(row["busy_ns"]) + (now_ns - int(row["started_ns"]) if row["working"] else 0)
-            self._note(shard.name, 0, int(row["queued"]), 0, busy_ns, int(row["placed"]), 0)
+            note(shard.name, 0, int(row["queued"]), 0, busy_ns, int(row["placed"]), 0)
         for number, row in enumerate(self.audience.edges):
             lag_ns, row["lag_ns_max"] = int(row["lag_ns_max"]), 0
-            self._note(f"edge-{number}", 2 * int(row["viewers"]), 0, lag_ns, int(row["busy_ns"]),
-                       int(row["requests"]), int(row["bytes"]))  # fmt: skip
-        self._note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
-        self._seen.generator.append(
-            {"t_ns": now_ns, "worker": 0, "users": int(w.counts[layout.CONNECTED]), "lag_ns_max": 0, "cpu_ns": 0,
-             "ops": int(w.counts[layout.OFFERED] + w.counts[layout.LOGINS] + w.counts[layout.CONNECTS]), "missed": 0}
-        )  # fmt: skip
-
-    def _note(
-        self, node: str, connections: int, queue: int, lag_ns_max: int, cpu_ns: int, ops: int, egress_bytes: int
-    ) -> None:
-        self._seen.nodes.append(
-            {"t_ns": int(self._env.now), "node": node, "pid": 0, "connections": connections, "queue": queue,
-             "lag_ns_max": lag_ns_max, "cpu_ns": cpu_ns, "run_delay_ns": 0, "ops": ops, "egress_bytes": egress_bytes}
-        )  # fmt: skip
+            note(f"edge-{number}", 2 * int(row["viewers"]), 0, lag_ns, int(row["busy_ns"]),
+                 int(row["requests"]), int(row["bytes"]))  # fmt: skip
+        note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
+        begun = w.counts[layout.OFFERED] + w.counts[layout.LOGINS] + w.counts[layout.CONNECTS]
+        self._seen.worker(now_ns, int(w.counts[layout.CONNECTED]), int(begun))
 
     def _make_room(self, bets: int = 0, seen: int = 0, events: int = 0) -> None:
         """Enlarge the pools until an event of this size cannot run out of rows."""
-        margin = 2 * (people.MARGIN + self.state.setup.batch_bets_max + 2 * len(self.state.world.gateways))
+        margin = 2 * (loop.MARGIN + self.state.setup.batch_bets_max + 2 * len(self.state.world.gateways))
         self.state.replace(with_room(self.state.world, margin, bets, seen, events))
 
 
@@ -313,9 +292,7 @@ def with_room(w: World, margin: int, bets: int, seen: int, events: int) -> World
 def sampled(seed: int, w: World, share: float) -> Any:
     """Tell which players the draw chose; shape (players + 1,)."""
     who = np.arange(len(w.players), dtype=np.int64)
-    draw: Any = random_streams.uniform  # it takes arrays, too
-    chosen = draw(seed, Stream.FOLLOW, who, 0)
-    return (chosen < share) & (who > 0)
+    return (kernels.uniforms(seed, int(Stream.FOLLOW), who, 0) < share) & (who > 0)
 
 
 def bets_max(setup: Setup) -> int:
@@ -330,17 +307,26 @@ def make_setup(scenario: Scenario, model: Model, start_ns: int) -> Setup:
         scenario.seed, start_ns, start_ns + round(scenario.load_s * NS_PER_S), round(scenario.answer_s_max * NS_PER_S),
         model.batch_bets_max, model.fanout_ns, model.accept_ns, int(push_ns[-1]), ANSWER_BYTES, EVENT_BYTES,
         scenario.betting.participation, scenario.betting.bets_per_round_mean, *rule_arguments(scenario),
+        stream_keys(scenario.seed),
     )  # fmt: skip
+
+
+def stream_keys(seed: int) -> Int64s:
+    """Return the keys of both lanes of every stream, by the stream's number; shape (streams, 2)."""
+    lanes = [random_streams.LANE_A, random_streams.LANE_B]
+    streams = range(max(Stream) + 1)
+    return np.array([[random_streams.stream_key(lane, seed, stream) for lane in lanes] for stream in streams])
 
 
 def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, trace: Collection[int]) -> World:
     """Return the world before anything happens."""
-    coming = arrivals(scenario)
-    count = len(coming)
-    at_ns = np.fromiter((round(a.at_s * NS_PER_S) for a in coming), dtype=np.int64, count=count) + start_ns
+    groups = bettors(scenario)
+    count = size_of(groups)
+    at_s = np.concatenate([group.at_s for group in groups])
+    at_ns = np.rint(at_s * NS_PER_S).astype(np.int64) + start_ns
     players = np.zeros(count + 1, dtype=layout.PLAYER)
     numbers = np.arange(1, count + 1, dtype=np.uint64)
-    players["table"][1:] = np.fromiter((a.table - 1 for a in coming), dtype=np.int64, count=count)
+    players["table"][1:] = np.repeat([group.table - 1 for group in groups], [len(group.at_s) for group in groups])
     rule: Any = shard_of  # it takes arrays, too
     players["shard"][1:] = rule(numbers, scenario.shards)
     for name in ("gateway", "bets", "before", "after", "op"):
@@ -376,8 +362,8 @@ def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, tr
         cuts=np.zeros((gateways, tables * layout.ROUNDS_KEPT), dtype=layout.CUT), books=books,
         table_first=np.concatenate([[0], np.cumsum(sizes)]), table_players=by_table,
         followed_first=np.zeros(tables + 1, dtype=np.int64), followed=np.zeros(0, dtype=np.int64),
-        schedule=np.zeros((tables, max(1, int(sizes.max()) * bets_each)), dtype=np.int64),
-        schedule_at=np.zeros((tables, 2), dtype=np.int64), arrivals=order + 1, arrivals_ns=at_ns[order],
+        schedule=np.zeros((tables, max(1, int(sizes.max()) * bets_each), 3), dtype=np.int64),
+        schedule_at=np.zeros((tables, 3), dtype=np.int64), arrivals=order + 1, arrivals_ns=at_ns[order],
         heap=np.zeros((1 << 14, 5), dtype=np.int64), timers=np.zeros((1 << 14, 4), dtype=np.int64),
         told=np.zeros((4096, 4), dtype=np.int64), commits=np.zeros((1 << 12, 3), dtype=np.int64),
         seen=np.zeros(1 << 14, dtype=layout.SEEN),

@@ -1,6 +1,6 @@
 """Wallet shards of a crowd: control requests in SimPy, bets in the kernels, followed players in the real ledger.
 
-Everybody's balance is kept by the compiled path. Whatever happens to players who are followed is also written to
+Everybody's balance is kept by the compiled kernels. Whatever happens to players who are followed is also written to
 :class:`reference_impl.domain.ledger.Ledger`, and the two must agree to the letter.
 """
 
@@ -13,8 +13,10 @@ from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import round_no_of, table_of
 from reference_impl.domain.ledger import Bet, Ledger
-from sim.hybrid import path, people
-from sim.hybrid.layout import COMMITS, ROUNDS_KEPT, Setup, World, handle_of, setup_handle_of
+from sim.hybrid import planning
+from sim.hybrid import shards as kernels
+from sim.hybrid.handles import made
+from sim.hybrid.layout import COMMITS, ROUNDS_KEPT, Setup, SetupHandle, World, WorldHandle
 from sim.kernels import Int64s
 from sim.operations import WINDOW, operation_ref
 from sim.wallet import Control
@@ -26,22 +28,23 @@ class State:
     def __init__(self, world: World, setup: Setup) -> None:
         self.world = world
         self.setup = setup
-        self.handle = handle_of(world)
-        self.fixed = setup_handle_of(setup)
+        self.handle = made(WorldHandle, world)
+        self.fixed = made(SetupHandle, setup)
 
     def replace(self, world: World) -> None:
         """Take a world whose pools have grown."""
         if world is not self.world:
-            self.world, self.handle = world, handle_of(world)
+            self.world, self.handle = world, made(WorldHandle, world)
 
     def slot(self, known: int) -> int:
         """Return a round's row; what was there four rounds ago gives way."""
         w = self.world
         row = (table_of(known) - 1) * ROUNDS_KEPT + round_no_of(known) % ROUNDS_KEPT
         if w.rounds[row]["id"] < known:
-            people.retire(self.handle, row)
-            w.rounds[row] = (known, table_of(known) - 1, 0, 0, 0, -1, 0, 0)
+            planning.retire(self.handle, row)
+            w.rounds[row] = (known, table_of(known) - 1, 0, 0, 0, -1, 0, 0, 0, 0)
             w.books[row] = (0, 0, 0, -1, -1, 0)
+            w.cuts["acknowledged"][:, row] = 0
         return row
 
     def holds(self, known: int) -> bool:
@@ -83,14 +86,14 @@ class CrowdShard:
         self._controls.append(control)
         w = self._state.world
         w.shards[self.number]["controls"] += 1
-        path.work(self._state.handle, self._state.fixed, self.number, int(self._env.now))
+        kernels.work(self._state.handle, self._state.fixed, self.number, int(self._env.now))
 
     def begin_control(self, life: int) -> None:
         """Let the next control step take its time."""
         w = self._state.world
         if w.shards[self.number]["life"] == life:
             self._current = self._controls.popleft()
-            path.control_started(self._state.handle, self.number, self._current.cost_ns(), int(self._env.now))
+            kernels.control_started(self._state.handle, self.number, self._current.cost_ns(), int(self._env.now))
 
     def end_control(self, life: int) -> None:
         """Carry a control step out."""
@@ -100,11 +103,11 @@ class CrowdShard:
         if not control.apply():
             self._controls.append(control)
             self._state.world.shards[self.number]["controls"] += 1
-        path.finish_call(self._state.handle, self._state.fixed, self.number, 0, int(self._env.now))
+        kernels.finish_call(self._state.handle, self._state.fixed, self.number, 0, int(self._env.now))
 
     def kill(self) -> None:
         """Stop; the call under way has no effect and is repeated after :meth:`restart`."""
-        if path.kill_shard(self._state.handle, self.number, int(self._env.now)) and self._current is not None:
+        if kernels.kill_shard(self._state.handle, self.number, int(self._env.now)) and self._current is not None:
             self._controls.appendleft(self._current)
             self._current = None
 
@@ -112,7 +115,7 @@ class CrowdShard:
         """Serve again, once everything that the shard needs is back."""
         w = self._state.world
         w.shards[self.number]["down"] -= 1
-        path.work(self._state.handle, self._state.fixed, self.number, int(self._env.now))
+        kernels.work(self._state.handle, self._state.fixed, self.number, int(self._env.now))
 
     def open_window(self, known: int, until_ns: int) -> None:
         """Open a round's window."""
@@ -139,12 +142,12 @@ class CrowdShard:
     def settle(self, known: int, game: Game, outcome: int, limit: int) -> Int64s:
         """Settle a round's first unsettled bets; return whose they were."""
         w, row = self._state.world, self._state.slot(known)
-        rows = path.accepted(self._state.handle, row, self.number, limit)
+        rows = kernels.accepted(self._state.handle, row, self.number, limit)
         selections, stakes = w.bets["selection"][rows].astype(np.int64), w.bets["amount"][rows].astype(np.int64)
         amounts = game.payouts_minor(selections, stakes, outcome)
         followed = self._followed(rows)
         paid = [(self._ref(bet), int(w.bets["player"][bet]), int(amounts[i])) for i, bet in followed]
-        path.pay_out(self._state.handle, row, self.number, rows, amounts)
+        kernels.pay_out(self._state.handle, row, self.number, rows, amounts)
         w.shards[self.number]["seq"] += 1 if len(rows) else 0
         if paid:
             self.ledger.settle(known, paid)
@@ -156,8 +159,8 @@ class CrowdShard:
         book = w.books[row, self.number]
         if book["known"]:
             self.close_window(known)
-        rows = path.accepted(self._state.handle, row, self.number, int(book["count"]))
-        path.pay_out(self._state.handle, row, self.number, rows, w.bets["amount"][rows])
+        rows = kernels.accepted(self._state.handle, row, self.number, int(book["count"]))
+        kernels.pay_out(self._state.handle, row, self.number, rows, w.bets["amount"][rows])
         self.ledger.void(known)
         return np.unique(w.bets["player"][rows]).astype(np.int64)
 

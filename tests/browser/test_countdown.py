@@ -20,7 +20,7 @@ async def test_the_answer_that_came_back_fastest_says_what_time_it_is(screens, s
     await page.goto(stack.api_url)
     offset_ms = await page.evaluate(
         """async () => {
-            const { ServerClock, hereMs } = await import("/clock.js");
+            const { ServerClock, hereMs } = await import("/static/clock.js");
             const clock = new ServerClock();
             const nowMs = hereMs();
             clock.learn(nowMs - 40, nowMs, nowMs - 20 + 5000); // 40 ms there and back, the server is 5 s ahead

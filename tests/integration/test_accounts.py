@@ -12,7 +12,7 @@ from picows import WSError, WSListener, ws_connect
 from table_client import HttpError, Player, call, connect, open_players
 
 from reference_impl.accounts.passwords import FAILURES_MAX, PasswordCost
-from reference_impl.bets.gateway import FRAMES_BURST
+from reference_impl.bets.player import FRAMES_BURST
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.protocol import CloseCode

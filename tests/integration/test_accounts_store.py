@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 
 import asyncpg
+import pytest
 from shards import create_template, new_shard
 
-from reference_impl.accounts.passwords import PasswordCost, Passwords
+from reference_impl.accounts import verifying
+from reference_impl.accounts.passwords import FAILURES_MAX, PasswordCost, Passwords
 from reference_impl.accounts.players import NewPlayer, Players
 from reference_impl.accounts.sessions import Sessions
 from reference_impl.accounts.store import Store
+from reference_impl.domain.errors import RetryableError
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end
 
@@ -70,4 +73,22 @@ async def test_sessions_and_attempts_do_not_wait_for_the_disk_and_leave_connecti
     await asyncio.gather(*(sessions.end(n, "operator") for n in range(1, 101)))
     settings = await asyncio.gather(*(store.pool.fetchval("SHOW synchronous_commit") for _ in range(8)))
     assert set(settings) == {"off"}
+    await store.close()
+
+
+async def test_who_is_turned_away_because_too_many_wait_has_not_failed_to_log_in(
+    shard_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, players, _ = await open_accounts(shard_dsn)
+    await players.register([NewPlayer(1, "ann", "secret", 978)])
+    busy = Passwords(store, PasswordCost(iterations=20))
+    monkeypatch.setattr(verifying, "WAIT_S_MAX", 0.0)
+    first = asyncio.create_task(busy.are_right("somebody", None, "?"))
+    while not busy.waiting:  # noqa: ASYNC110 - nothing tells when the pool took it
+        await asyncio.sleep(0)
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(RetryableError, match="1 log-ins wait already"):
+            await busy.are_right("ann", None, "?")
+    assert not await first
+    assert await players.recognise("ann", "secret") == 1
     await store.close()

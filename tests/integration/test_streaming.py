@@ -246,6 +246,7 @@ async def test_shield_before_the_edges_makes_it_one_request_for_all_of_them():
         ("nonsense", 403),
         ("", 403),
     ],
+    ids=["no stream yet", "another table", "expired", "forged", "nonsense", "none"],
 )
 async def test_edge_serves_only_holders_of_a_token_for_the_table(ticket, status):
     origin = new_origin()
@@ -323,6 +324,7 @@ async def test_late_joiner_of_the_interactive_tier_starts_at_an_independent_fram
 @pytest.mark.parametrize(
     ("path", "status"),
     [(f"/{token(table=2)}/live/1/hi", 403), (f"/{token()}/live/1/8k", 404), ("/ingest", 403), ("/", 404)],
+    ids=["another table", "no such rendition", "ingest", "root"],
 )
 async def test_sockets_are_refused_without_the_right_key(path, status):
     origin = new_origin()

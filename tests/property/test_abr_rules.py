@@ -39,25 +39,28 @@ def test_without_a_sample_the_rendition_stays(current, buffer_s):
     assert abr.choose(LADDER, current, 0.0, buffer_s) == current
 
 
-@given(st.floats(min_value=1e3, max_value=1e9), st.lists(st.floats(min_value=0.01, max_value=5), min_size=1))
+@given(st.floats(min_value=1e6, max_value=1e9), st.lists(st.floats(min_value=0.01, max_value=5), min_size=1))
 def test_constant_throughput_is_estimated_exactly_from_the_first_sample(rate, weights):
-    fast = slow = total = 0.0
+    link = (0.0, 0.0, 0.0)
     for weight in weights:
-        fast = abr.ewma_step(fast, rate, weight, abr.FAST_HALF_LIFE_S)
-        slow = abr.ewma_step(slow, rate, weight, abr.SLOW_HALF_LIFE_S)
-        total += weight
-        assert abr.throughput_bps(fast, slow, total) == pytest.approx(rate, rel=1e-6)
+        link = abr.learn(*link, rate * weight / 8, weight)
+        assert abr.throughput_bps(*link) == pytest.approx(rate, rel=1e-6)
+
+
+@given(st.floats(min_value=1e-6, max_value=1e3))
+def test_means_forget_by_their_half_lives(weight_s):
+    fast, slow = abr.kept_shares(weight_s)
+    assert fast == pytest.approx(2 ** (-weight_s / abr.FAST_HALF_LIFE_S), rel=1e-12)
+    assert slow == pytest.approx(2 ** (-weight_s / abr.SLOW_HALF_LIFE_S), rel=1e-12)
 
 
 def test_a_drop_is_believed_sooner_than_a_rise():
     def after_change(before, then):
-        fast = slow = total = 0.0
+        link = (0.0, 0.0, 0.0)
         for rate, seconds in ((before, 60), (then, 3)):
             for _ in range(seconds):
-                fast = abr.ewma_step(fast, rate, 1.0, abr.FAST_HALF_LIFE_S)
-                slow = abr.ewma_step(slow, rate, 1.0, abr.SLOW_HALF_LIFE_S)
-                total += 1.0
-        return abr.throughput_bps(fast, slow, total)
+                link = abr.learn(*link, rate / 8, 1.0)
+        return abr.throughput_bps(*link)
 
     assert after_change(4e6, 1e6) == pytest.approx(2.5e6, rel=1e-3)
     assert after_change(1e6, 4e6) < 1.7e6
@@ -65,10 +68,10 @@ def test_a_drop_is_believed_sooner_than_a_rise():
 
 def test_compiled_rules_equal_the_plain_ones():
     choose = numba.njit(abr.choose)
-    step = numba.njit(abr.ewma_step)
+    shares = numba.njit(abr.kept_shares)
     for estimate in (0.0, 3e5, 1.3e6, 1.9e6, 9e6):
         for current in range(3):
             for buffer_s in (0.1, 3.0):
                 plain = abr.choose(LADDER, current, estimate, buffer_s)
                 assert choose(LADDER, current, estimate, buffer_s) == plain
-    assert step(1e6, 2e6, 0.7, 3.0) == pytest.approx(abr.ewma_step(1e6, 2e6, 0.7, 3.0))
+    assert shares(0.7) == pytest.approx(abr.kept_shares(0.7))

@@ -9,14 +9,16 @@ from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind
 from reports.columns import TABLES
+from sim import twin
 from sim.hybrid.events import bucket, bucket_of
 from sim.hybrid.exact import middle_of, quantiles_ms
 from sim.hybrid.layout import BUCKETS_PER_OCTAVE, HISTOGRAM
 from sim.hybrid.system import Crowd
-from sim.model import FirstRound, simulate
+from sim.model import simulate
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
-from sim.scenario import Betting, Fault, Scenario, Surge
+from sim.scenario import Betting, Campaign, Fault, Scenario, Surge
 from sim.scenario import Crowd as People
+from sim.wiring import FirstRound
 
 SMALL = Scenario(
     players_per_table=40,
@@ -111,6 +113,17 @@ def test_equal_crowds_give_equal_tables_and_other_seeds_others():
     for name in TABLES:
         pd.testing.assert_frame_equal(first[name], again[name], obj=name)
     assert not first["ops"].equals(other["ops"])
+
+
+def test_equal_seeds_write_equal_bytes_at_the_size_of_a_crowd(tmp_path):
+    scenario = structs.replace(SMALL, tables=10, players_per_table=1_000, viewers_per_table=500, edges=5, gateways=8)
+    campaign = Campaign(name="equal", scenario=structs.replace(scenario, load_s=6.0, deposit_minor=2_000))
+    folders = [twin.crowd_run(campaign, tmp_path / name, MOODY, followed=300).path for name in ("one", "again")]
+    files = sorted(file.name for file in folders[0].glob("*.parquet"))
+    assert {"ops.parquet", "ledger.parquet", "video.parquet", "nodes.parquet"} <= set(files)
+    for name in files:
+        first, again = ((folder / name).read_bytes() for folder in folders)
+        assert first == again, name
 
 
 def test_whom_one_follows_changes_nothing_but_who_is_seen():

@@ -14,13 +14,15 @@ from reference_impl.domain.placement import two_choices
 from reports.checks import run_checks
 from sim import twin
 from sim.experiment import Job, figures
-from sim.hybrid import viewing
+from sim.hybrid import landing
 from sim.hybrid.events import submit
 from sim.hybrid.gateways import CrowdGateways
+from sim.hybrid.handles import made
+from sim.hybrid.screens import VIEWER, HallHandle, empty_hall, steps
 from sim.hybrid.system import Crowd
 from sim.kernels import compiled
 from sim.model import simulate
-from sim.parameters import LEVELS, Model
+from sim.parameters import Model
 from sim.random_streams import uniform
 from sim.scenario import Betting, Campaign, Scenario
 from sim.statistics import interval, mser5, prediction_limit, t_quantile
@@ -79,18 +81,19 @@ def test_a_kept_playlist_is_asked_for_as_often_as_coalescing_with_a_lifetime_say
     keep_s, rate, n = 1.0, 5.0, 60_000
     rates = []
     for seed in range(REPLICATIONS):
-        viewers = np.zeros(n, dtype=viewing.VIEWER)
+        viewers = np.zeros(n, dtype=VIEWER)
+        hall = empty_hall(structs.replace(SMALL, edges=1, tables=1), Model().video)
+        instant = steps((0,))
+        handle = made(HallHandle, hall._replace(trips=instant))
         at_s = np.cumsum(exponential(seed, 1, n, 1 / rate))
         viewers["asked_ns"] = (at_s * 1e9).astype(np.int64)
         untils = set()
         listed = np.zeros((1, 1, 2), dtype=np.int64)
-        fixed = np.ones(viewing.FIXED, dtype=np.int64)
         asked = viewers["asked_ns"].copy()
         for i in range(0, n, 1):
             if asked[i] >= listed[0, 0, 0]:
-                viewing.join(
-                    viewers[i : i + 1], 0, np.zeros(1, np.int64), 0, listed, round(keep_s * 1e9), 0, np.array(LEVELS),
-                    np.zeros((3, len(LEVELS))), fixed, np.zeros(1, dtype=viewing.EDGE), 1,
+                landing.join(
+                    handle, viewers[i : i + 1], 0, np.zeros(1, np.int64), 0, listed, round(keep_s * 1e9), 0
                 )  # fmt: skip
                 untils.add(int(listed[0, 0, 0]))
         rates.append(len(untils) / at_s[-1])
@@ -169,12 +172,13 @@ def pays_double(ledger, known, payouts, original=Ledger.settle):
     return original(ledger, known, [(ref, account, 2 * payout) for ref, account, payout in payouts])
 
 
-def closes_late(gateways, news, original=CrowdGateways.announce):
-    original(gateways, news._replace(closes_ns=news.closes_ns + 400_000_000))
+def closes_late(gateways, news, awaited, original=CrowdGateways.announce):
+    original(gateways, news._replace(closes_ns=news.closes_ns + 400_000_000), awaited)
 
 
-def tells_another_outcome(gateways, news, original=CrowdGateways.announce):
-    original(gateways, news._replace(outcome=(news.outcome + 1) % 37) if news.phase is Phase.RESULT else news)
+def tells_another_outcome(gateways, news, awaited, original=CrowdGateways.announce):
+    told = news._replace(outcome=(news.outcome + 1) % 37) if news.phase is Phase.RESULT else news
+    original(gateways, told, awaited)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from reference_impl.domain.games.roulette import GROSS
 from reference_impl.domain.records import OpKind, Outcome
 from reports.checks import run_checks
 from sim.faults import not_modelled
-from sim.model import load_start_ns, simulate
+from sim.model import simulate
 from sim.parameters import Model
 from sim.people import late_s
 from sim.processes import Poisson
 from sim.scenario import Betting, Campaign, Clients, Crowd, Kind, Pace, Scenario, Storm, StormKind, arrivals
 from sim.twin import sim_run
+from sim.wiring import load_start_ns
 
 TIMING = Timing(window_ms=3000, closing_soon_ms=1000, dealing_ms=500, pause_ms=300)
 SCENARIO = Scenario(players_per_table=20, ramp_s=1.0, load_s=12.0, timing=TIMING, deposit_minor=100_000_000)

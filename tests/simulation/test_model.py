@@ -13,10 +13,11 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.checks import allowed_skips, run_checks
 from reports.columns import TABLES
 from reports.run import open_run
-from sim.model import FirstRound, load_start_ns, simulate
+from sim.model import simulate
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
 from sim.scenario import Betting, Campaign, Fault, Scenario, Surge
 from sim.twin import sim_run
+from sim.wiring import FirstRound, load_start_ns
 
 TIMING = Timing(window_ms=3000, closing_soon_ms=1000, dealing_ms=500, pause_ms=300)
 SMALL = Scenario(

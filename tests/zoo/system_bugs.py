@@ -43,7 +43,7 @@ SYSTEM_BUGS = (
     Bug(
         "lost id: a gateway gives each bet an id of its own",
         _GATEWAY,
-        (("bytes.fromhex(bet.id), account", "bytes.fromhex(bet.id)[::-1], account"),),
+        (("bytes.fromhex(said.id), account", "bytes.fromhex(said.id)[::-1], account"),),
         "acknowledged_is_durable",
     ),
     Bug(

@@ -21,8 +21,9 @@ import numpy as np
 
 from reference_impl.domain.games import blackjack as bj
 from reference_impl.domain.games import blackjack_slips as slips
+from reference_impl.domain.games.blackjack_strategy import advice as basic
 from reference_impl.domain.games.cards import CARDS_A_RANK, SHOE_CARDS, Shoe, rank_of
-from reference_impl.domain.games.game import Game, Int64s, OnTable, Spot, Stages, StandingBet
+from reference_impl.domain.games.game import Advice, Game, Int64s, OnTable, Spot, Stages, StandingBet
 from reference_impl.domain.games.outcome import Draws
 
 SPOTS = (Spot("seat"), Spot("behind"))
@@ -184,6 +185,12 @@ def verdict(hand: Sequence[int], drew: int, stood: int) -> bytes:
     return DREW if drew > stood else STOOD
 
 
+def advice(hand: Sequence[int], dealer: Sequence[int]) -> Advice:
+    """Return what basic strategy decides on these cards, 0 to 51."""
+    decision = basic(_points(hand), _points(dealer)[0])
+    return Advice(int(decision), decision is bj.Decision.DOUBLE, decision is bj.Decision.HIT)
+
+
 @lru_cache(OUTCOMES_KEPT_MAX)
 def odds(code: int) -> Int64s:
     """Return the gross odds of an absent player's seat and of a bet behind, in halves of the stake."""
@@ -282,6 +289,6 @@ BLACKJACK = Game(
     "blackjack", SPOTS, bj.PER, draw, odds, describe, chances,
     Stages(
         tuple(decision.name.lower() for decision in bj.Decision), bj.DECISION_WINDOWS, on_table, shown,
-        slips.votes, verdict, payouts,
+        slips.votes, verdict, advice, payouts,
     ),
 )  # fmt: skip

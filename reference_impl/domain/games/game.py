@@ -64,6 +64,14 @@ class OnTable(NamedTuple):
     goes_on: bool
 
 
+class Advice(NamedTuple):
+    """A good decision: its code, whether it costs a second stake, and whether there may be another after it."""
+
+    decision: int
+    costs_a_stake: bool
+    stays_in: bool
+
+
 def is_verdict(head: bytes) -> bool:
     """Tell whether what stands among a decision's heads is what bets behind did, and no shard's journal head."""
     return len(head) == 1
@@ -87,6 +95,8 @@ class Stages:
         ``votes(bets, hand, window)``: how many players drew and how many stood in a window.
     verdict : callable
         ``verdict(hand, drew, stood)``: the head, of one byte, that says so and stands before the window's own.
+    advice : callable
+        ``advice(hand, dealer)``: what a good player decides on these cards.
     payouts : callable
         ``payouts(bets, outcome)``: the gross payouts, in minor units, of all bets of the players in question.
     """
@@ -97,6 +107,7 @@ class Stages:
     shown: Callable[[bytes, Sequence[bytes]], OnTable]
     votes: Callable[[Sequence[StandingBet], Sequence[int], int], tuple[int, int]]
     verdict: Callable[[Sequence[int], int, int], bytes]
+    advice: Callable[[Sequence[int], Sequence[int]], Advice]
     payouts: Callable[[Sequence[StandingBet], int], list[int]]
 
 

@@ -100,6 +100,13 @@ async def test_a_larger_lobby_comes_in_several_frames() -> None:
     assert [(news.whole, len(news.tables)) for news in screen.news()] == [(True, 60), (False, 60), (False, 1)]
 
 
+async def test_who_asks_again_and_again_is_shown_it_once() -> None:
+    feed, screen = lobby_of(60), Screen()
+    for _ in range(100):
+        feed.watch(screen)
+    assert len(screen.frames) == 1
+
+
 async def test_who_looks_away_is_told_nothing_more_and_nobody_costs_nothing(monkeypatch) -> None:
     monkeypatch.setattr(lobby_feed, "DELTA_S", 0.002)
     feed, screen = lobby_of(2), Screen()

@@ -10,10 +10,11 @@ import pytest
 from picows import ws_create_server
 
 from loadtest.users.websocket import FrameDecoder, Opcode
-from reference_impl.bets import gateway as module
+from reference_impl.bets import player as module
 from reference_impl.bets.bet_metrics import BetMetrics
 from reference_impl.bets.frames import frame_of
-from reference_impl.bets.gateway import WRITE_BYTES_MAX, Gateway, GatewayConfig, Player
+from reference_impl.bets.gateway import Gateway, GatewayConfig
+from reference_impl.bets.player import WRITE_BYTES_MAX, Player
 from reference_impl.domain.protocol import CloseCode, Problem
 from reference_impl.domain.units import KIB
 

@@ -52,18 +52,20 @@ def test_many_who_ask_for_one_object_cost_one_request_upstream(env, edge, origin
         ask(edge, 0, got)
     env.run(until=100 * MS)
     ask(edge, 0, got)
+    env.run(until=101 * MS)
     assert origin.requests == 1
     assert [served.cache for served in got] == [CacheState.MISS, *[CacheState.COALESCED] * 49, CacheState.HIT]
 
 
-def test_answers_leave_one_after_the_other(env, edge):
+def test_answers_share_the_link(env, edge):
     got: list = []
     for _ in range(3):
-        ask(edge, 0, got)
+        edge.ask(Wish(1, 1, FetchKind.PART, 0), lambda served: got.append((served.first_ns, env.now)))
     env.run(until=100 * MS)
     there_ns = 2 * MS
-    assert [served.first_ns for served in got] == [there_ns + 100, there_ns + 200, there_ns + 300]
-    assert [served.last_ns for served in got] == [there_ns + 400, there_ns + 700, there_ns + 1000]  # 300 ns on the link
+    assert [first_ns - there_ns for first_ns, _ in got] == [100, 200, 300]
+    # 300 ns each: alone for 100 ns, two for 100 ns, three until the first has all, and so on
+    assert [last_ns - there_ns for _, last_ns in got] == [750, 950, 1000]
 
 
 def test_a_part_that_is_missing_is_not_remembered_as_missing(env, edge, origin):

@@ -7,10 +7,10 @@ from msgspec import structs
 from reference_impl.domain.errors import ConfigError
 from reports.run import empty_table, manifest_base, open_run, write_run
 from sim.calibrate import SAMPLES_MIN, cycle_of, fit, table_of
-from sim.model import FirstRound
 from sim.parameters import LEVELS, Cycle, Host, Model, Stages, load_model
 from sim.scenario import Campaign, Scenario
 from sim.twin import MODEL_FILE, first_rounds, make_twin, sim_run
+from sim.wiring import FirstRound
 
 CAMPAIGN = Campaign(name="small", scenario=Scenario(players_per_table=60, ramp_s=2.0, load_s=40.0))
 

@@ -87,6 +87,13 @@ async def test_old_segment_number_gets_the_whole_current_playlist(stream):
     assert parse_media_playlist(response.body.decode()).newest == (102, 1)
 
 
+@pytest.mark.parametrize(
+    ("query", "kept_s"), [("_HLS_msn=102&_HLS_part=0", "6"), ("_HLS_msn=101", "6"), ("_HLS_msn=100", "")]
+)
+async def test_current_playlist_for_an_old_number_is_not_kept_as_if_it_had_been_waited_for(stream, query, kept_s):
+    assert age_s(get(stream, query=query)) == kept_s
+
+
 async def test_wait_beyond_three_target_durations_is_503(stream, monkeypatch):
     monkeypatch.setattr(MediaTiming, "blocked_s_max", 0.05)
     assert (await wait(get(stream, query="_HLS_msn=103"))).status == 503

@@ -1,0 +1,104 @@
+"""What both models of a system are wired with: when tables begin, what can be broken, when it is over.
+
+:mod:`sim.model` simulates single players, :mod:`sim.hybrid.system` a crowd; tables, shards, faults and the clock are
+the same for both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import simpy
+
+from reference_impl.domain.game_round import timing_at
+from reference_impl.domain.games.catalogue import game_at
+from reference_impl.domain.units import NS_PER_S
+from sim.draws import Draws
+from sim.faults import Victim
+from sim.observations import Observations
+from sim.parameters import Model
+from sim.scenario import Scenario
+from sim.table import Gateways, Shard, Table
+
+PROVISION_NS = NS_PER_S
+"""The first round begins so long after the simulation, at least: accounts are opened before."""
+
+DRAIN_S_MAX = 120.0
+"""What is unfinished so long after the load stays so."""
+
+
+class FirstRound(NamedTuple):
+    """A table's first simulated round: its number, and when its bets open, in seconds after the load starts."""
+
+    round_no: int = 1
+    opens_s: float = 0.0
+
+
+Starts = Mapping[int, FirstRound]
+"""First rounds by table; a table that is not named begins with :class:`FirstRound`'s defaults."""
+
+
+class Mortal(Protocol):
+    """A process that can be killed and comes back."""
+
+    name: str
+
+    def kill(self) -> None:
+        """Die."""
+
+    def restart(self) -> None:
+        """Serve again."""
+
+
+def load_start_ns(starts: Starts) -> int:
+    """Return the simulated instant at which the load starts."""
+    earliest_s = min((first.opens_s for first in starts.values()), default=0.0)
+    return 2 * PROVISION_NS + max(0, -round(earliest_s * NS_PER_S))
+
+
+def make_tables(
+    env: simpy.Environment,
+    scenario: Scenario,
+    draws: Draws,
+    shards: Sequence[Shard],
+    gateways: Gateways,
+    seen: Observations,
+    load_end_ns: int,
+) -> list[Table]:
+    """Return a scenario's tables; no round of theirs starts after the load's end."""
+    return [
+        Table(
+            env, number, scenario.seed, game_at(scenario.games, number),
+            timing_at(scenario.timing, scenario.timings, number), draws, shards, gateways, seen, load_end_ns,
+        )
+        for number in range(1, scenario.tables + 1)
+    ]  # fmt: skip
+
+
+def begin_tables(
+    env: simpy.Environment, tables: Iterable[Table], starts: Starts, model: Model, start_ns: int
+) -> None:  # fmt: skip
+    """Let every table start its first round in time to open its bets when it should."""
+    for table in tables:
+        env.process(_begin(env, table, starts.get(table.number, FirstRound()), model, start_ns))
+
+
+def _begin(env: simpy.Environment, table: Table, first: FirstRound, model: Model, start_ns: int) -> Any:
+    opening_ns = model.open_ns[len(model.open_ns) // 2]
+    opens_ns = start_ns + round(first.opens_s * NS_PER_S)
+    yield env.timeout(max(PROVISION_NS, opens_ns - opening_ns))
+    table.start(first.round_no)
+
+
+def over(now_ns: int, load_end_ns: int, tables: Iterable[Table], *, unanswered: int) -> bool:
+    """Tell whether every round is over and every bet answered, or it has taken too long."""
+    if now_ns < load_end_ns:
+        return False
+    busy = unanswered or any(table.playing for table in tables)
+    return not busy or now_ns > load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
+
+
+def victims(shards: Sequence[Mortal], gateways: Mapping[str, Victim]) -> dict[str, list[Victim]]:
+    """Return what can be broken: every shard, all of them with the database, and gateways by name."""
+    mortal = {shard.name: [Victim(shard.kill, shard.restart)] for shard in shards}
+    database = [victim for each in mortal.values() for victim in each]
+    return {"postgres": database, **mortal, **{name: [victim] for name, victim in gateways.items()}}

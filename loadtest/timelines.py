@@ -21,7 +21,7 @@ from reports.convert import Records, record_dtype
 
 BLOCK_NS: Final = 10 * NS_PER_S
 
-_INSTANTS: Final[dict[Layout, tuple[str, ...]]] = {
+INSTANTS: Final[dict[Layout, tuple[str, ...]]] = {
     OPS: ("due_ns", "invoke_ns", "return_ns", "kernel_ns"),
     PUSHES: ("kernel_ns", "app_ns"),
     SESSIONS: ("opened_ns", "closed_ns"),
@@ -81,7 +81,7 @@ def _unified(record_dir: Path, worker: int) -> dict[str, Any]:
     if not len(samples):
         return {**said, "ahead_ns": None, "error_ns": None}
     line = timeline(samples)
-    for layout, names in _INSTANTS.items():
+    for layout, names in INSTANTS.items():
         rows = _read(record_dir, layout, worker)
         for name in names:
             rows[name] = line.to_master(rows[name].astype(np.int64))

@@ -187,6 +187,7 @@ class Observations:
             "accounts": _accounts(ledgers),
             "orders": first_deposits(self.depositors, self.deposit_minor),
             "audit": empty_table("audit"),
+            "limits": empty_table("limits"),
             "nodes": _rows("nodes", self.nodes),
             "sessions": _rows("sessions", [seen._asdict() for seen in self.sessions]),
             "generator": _rows("generator", self.generator),

@@ -58,7 +58,7 @@ class Reactor:
     """Serves guests, a turn at a time.
 
     Whoever drives it calls :meth:`turn` when ``epoll`` is readable or the time that the last turn named has passed;
-    :meth:`run` does so where there is no event loop.
+    :meth:`run` does so where there is no event loop. Whether the last turn found nothing to read, ``idle`` tells.
 
     Parameters
     ----------
@@ -75,6 +75,7 @@ class Reactor:
         self._agenda: list[tuple[int, int, _Place]] = []
         self._entries = 0
         self._closed = False
+        self.idle = True
 
     def attend(self, guest: Guest) -> None:
         """Have a guest served; return when it says that it is over, or raise what it raised."""
@@ -85,10 +86,18 @@ class Reactor:
         if place.error is not None:
             raise place.error
 
-    def turn(self) -> float:
-        """Do what is due, then read a few sockets, then do again what is due; return the seconds to the next due."""
+    def turn(self, wait_s: float = 0.0) -> float:
+        """Do what is due, then read a few sockets, then do again what is due; return the seconds to the next due.
+
+        Parameters
+        ----------
+        wait_s : float
+            How long to wait for something to arrive. The kernel counts whole milliseconds.
+        """
         self._serve_due()
-        for fd, _ in self._epoll.poll(0, READS_A_TURN):
+        readable = self._epoll.poll(wait_s, READS_A_TURN)
+        self.idle = not readable
+        for fd, _ in readable:
             if (place := self._places.get(fd)) is not None:
                 self._serve(place, readable=True)
             elif fd == self._doorbell:
@@ -103,8 +112,7 @@ class Reactor:
         """Serve until closed, in a thread of its own."""
         wait_s = 0.0
         while not self._closed:
-            self._epoll.poll(wait_s, 1)
-            wait_s = self.turn()
+            wait_s = self.turn(wait_s)
         self._epoll.close()
         os.close(self._doorbell)
 

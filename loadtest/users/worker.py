@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import msgspec
@@ -46,6 +46,15 @@ QUICK_S = 0.02
 """How often the master is asked for the time, during the load and before it."""
 
 
+class _Desk(NamedTuple):
+    """Where a worker writes, once it has a plan."""
+
+    plan: LoadPlan
+    folder: Path
+    outbox: Outbox
+    clocks: RecordFile
+
+
 class Worker:
     """What a worker asks of its master, and how its records get there.
 
@@ -63,7 +72,7 @@ class Worker:
         self._runner = runner
         self._folder = folder
         self._adapter = adapter
-        self._plan: LoadPlan | None = None
+        self._desk: _Desk | None = None
         self._ahead_ns = 0
         self._trips_ns: list[int] = []
         self._begun = Event()
@@ -93,14 +102,16 @@ class Worker:
             self._over.set()
             if self._crowd is not None:
                 self._crowd.close()
+            if self._desk is not None:
+                self._desk.clocks.close()
 
     def _introduce(self) -> None:
-        while self._plan is None:
+        while self._desk is None:
             self._runner.send_message(HELLO)
             gevent.sleep(PING_S)
 
     def _take_plan(self, msg: Message, **_: Any) -> None:
-        if self._plan is not None:
+        if self._desk is not None:
             return
         plan = msgspec.json.decode(msg.data["plan"], type=LoadPlan)
         if plan.adapter != self._adapter:
@@ -109,11 +120,10 @@ class Worker:
             self._runner.quit()
             return
         worker = msg.data["worker"]
-        self._own = own_folder(self._folder, worker)
-        self._own.mkdir()
-        self._plan = msgspec.structs.replace(plan, record_dir=str(self._own))
-        self._outbox = Outbox(self._own)
-        self._clocks = RecordFile(self._own / f"{CLOCKS.name}-w{worker}.bin", CLOCKS, unbuffered=True)
+        own = own_folder(self._folder, worker)
+        own.mkdir()
+        clocks = RecordFile(own / f"{CLOCKS.name}-w{worker}.bin", CLOCKS, unbuffered=True)
+        self._desk = _Desk(msgspec.structs.replace(plan, record_dir=str(own)), own, Outbox(own), clocks)
         gevent.spawn(self._follow_clock)
 
     def _follow_clock(self) -> None:
@@ -124,9 +134,9 @@ class Worker:
     def _pong(self, msg: Message, **_: Any) -> None:
         now_ns, asked_ns = time.monotonic_ns(), msg.data["asked_ns"]
         trip_ns, ahead_ns = now_ns - asked_ns, msg.data["master_ns"] - (asked_ns + now_ns) // 2
-        if self._over.is_set():
+        if self._over.is_set() or self._desk is None:
             return
-        self._clocks.append(now_ns, ahead_ns, trip_ns)
+        self._desk.clocks.append(now_ns, ahead_ns, trip_ns)
         if len(self._trips_ns) >= CLOCK_PINGS:
             return
         self._trips_ns.append(trip_ns)
@@ -136,13 +146,13 @@ class Worker:
             self._runner.send_message(READY)
 
     def _start(self, msg: Message, **_: Any) -> None:
-        if self._plan is None or self._begun.is_set():
+        if self._desk is None or self._begun.is_set():
             return
-        self._plan.announce_start(msg.data["start_ns"] - self._ahead_ns)
+        self._desk.plan.announce_start(msg.data["start_ns"] - self._ahead_ns)
         kinds = wanted_kinds(self._runner.environment)
-        self._crowd = Crowd(self._plan, self._runner.worker_index, HubReactor(), kinds, self._claim)
+        self._crowd = Crowd(self._desk.plan, self._runner.worker_index, HubReactor(), kinds, self._claim)
         gevent.spawn(self._crowd.watch)
-        gevent.spawn(self._send_records)
+        gevent.spawn(self._send_records, self._desk)
         self._begun.set()
 
     def _claim(self) -> int:
@@ -163,26 +173,27 @@ class Worker:
         self._asked = 0
         self._ask()
 
-    def _send_records(self) -> None:
+    def _send_records(self, desk: _Desk) -> None:
         """Send what grows until the load is over, then the rest, and last how much there was; then forget it here."""
         while not self._over.is_set():
-            self._send_some()
+            self._send_some(desk.outbox)
             self._over.wait(ROUND_S)
-        while not self._outbox.is_empty():
-            self._send_some()
-        self._outbox.seal(self._runner.worker_index)
-        self._send_some()
-        shutil.rmtree(self._own)
+        while not desk.outbox.is_empty():
+            self._send_some(desk.outbox)
+        desk.outbox.seal(self._runner.worker_index)
+        self._send_some(desk.outbox)
+        shutil.rmtree(desk.folder)
 
-    def _send_some(self) -> None:
-        for piece in self._outbox.pieces():
+    def _send_some(self, outbox: Outbox) -> None:
+        for piece in outbox.pieces():
             self._acknowledged.clear()
             self._runner.send_message(RECORDS, piece._asdict())
             while not self._acknowledged.wait(PIECE_S_MAX):
                 self._runner.send_message(RECORDS, piece._asdict())
 
     def _received(self, msg: Message, **_: Any) -> None:
-        self._outbox.received(**msg.data)
+        if self._desk is not None:
+            self._desk.outbox.received(**msg.data)
         self._acknowledged.set()
 
     def _finish(self, **_: Any) -> None:

@@ -15,7 +15,7 @@ from argon2.exceptions import VerificationError
 
 from reference_impl.accounts.store import Store
 from reference_impl.accounts.verifying import VerificationQueue
-from reference_impl.domain.errors import OperationalError, RetryableError
+from reference_impl.domain.errors import OperationalError
 
 FAILURES_MAX = 3
 LOCK_S = 30 * 60
@@ -76,14 +76,12 @@ class Passwords:
         LockedError
             If the name is locked; the password is not looked at then.
         RetryableError
-            If so many log-ins wait that the client would give up before this one's turn came; it is no attempt then.
+            If so many log-ins wait that the client would give up before this one's turn came. That is no failure of
+            the name's: nothing is put on record.
         """
-        attempt = await self._attempt(name)
-        try:
+        with self._queue.place():
+            attempt = await self._attempt(name)
             right = await self._verify(hashed or self._nobodys_hash, password)
-        except RetryableError:
-            await self._store.pool.execute(_TAKE_BACK, attempt)
-            raise
         if hashed is None or not right:
             return False
         await self._store.pool.execute(_TAKE_BACK, attempt)
@@ -92,11 +90,6 @@ class Passwords:
     async def forget_old_attempts(self) -> None:
         """Remove attempts that no longer count."""
         await self._store.pool.execute(_FORGET_OLD, LOCK_S)
-
-    @property
-    def waiting(self) -> int:
-        """Log-ins whose password is being looked at, or waits for it."""
-        return self._queue.waiting
 
     async def _attempt(self, name: str) -> int:
         """Put an attempt on record; while the name is locked it does not count, and so does not lengthen the lock."""

@@ -10,8 +10,9 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final
 
 from reference_impl.domain.errors import RetryableError
@@ -32,42 +33,42 @@ class VerificationQueue:
         What one verification takes, as far as is known before the first.
     threads : int
         How many run at a time.
-
-    Attributes
-    ----------
-    waiting : int
-        Verifications that run or wait.
     """
 
     def __init__(self, seconds: float, threads: int = os.cpu_count() or 1) -> None:
         self._seconds = seconds
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "verify")
-        self.waiting = 0
+        self._waiting = 0
 
     @property
     def wait_s(self) -> float:
         """How long whoever comes now would wait, its own verification included."""
-        return (self.waiting + 1) * self._seconds / self._threads
+        return (self._waiting + 1) * self._seconds / self._threads
 
-    async def run(self, verify: Callable[[], bool]) -> bool:
-        """Return what a verification says, when its turn has come.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the queue, for one verification and what belongs to it.
 
         Raises
         ------
         RetryableError
-            If that would take longer than :data:`WAIT_S_MAX`: at once, with when to try again.
+            If its turn would come later than :data:`WAIT_S_MAX`: at once, with when to try again.
         """
-        if (wait_s := self.wait_s) > WAIT_S_MAX and self.waiting:
+        if (wait_s := self.wait_s) > WAIT_S_MAX and self._waiting:
             raise RetryableError(
-                f"{self.waiting} log-ins wait already, the next would take {wait_s:.1f} s, limit {WAIT_S_MAX:g} s; "
+                f"{self._waiting} log-ins wait already, the next would take {wait_s:.1f} s, limit {WAIT_S_MAX:g} s; "
                 f"try again in {math.ceil(wait_s - WAIT_S_MAX)} s"
             )
-        self.waiting += 1
+        self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, verify)
+            yield
         finally:
-            self.waiting -= 1
+            self._waiting -= 1
+
+    async def run(self, verify: Callable[[], bool]) -> bool:
+        """Return what a verification says, when its turn has come; its place is held."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, verify)
 
     def _timed(self, verify: Callable[[], bool]) -> bool:
         start_s = time.perf_counter()

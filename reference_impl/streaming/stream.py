@@ -125,7 +125,10 @@ class Stream:
             reason = f"segment {wish.msn} part {wish.part} is too far ahead of {self.timeline.newest}"
             return refuse(400, reason)  # kept by a cache, it would meet those who ask in time
         if verdict is Verdict.READY:
-            return self._render(rendition, wish)
+            newest = self.timeline.newest
+            # who asks for what is long there gets the current playlist, which grows old like any plain one
+            lasting = wish.blocking and newest is not None and wish.msn >= newest[0] - 1
+            return self._render(rendition, wish, lasting=lasting)
         return self._wait((rendition, wish), lambda: self._playlist_if_ready(rendition, wish))
 
     def _verdict(self, wish: Directives) -> Verdict:
@@ -138,12 +141,10 @@ class Stream:
         return blocking_verdict(*newest, wish.msn, wish.part, timing.parts_per_segment, timing.part_s)
 
     def _playlist_if_ready(self, rendition: int, wish: Directives) -> Response | None:
-        return self._render(rendition, wish) if self._verdict(wish) is Verdict.READY else None
+        ready = self._verdict(wish) is Verdict.READY
+        return self._render(rendition, wish, lasting=wish.blocking) if ready else None
 
-    def _render(self, rendition: int, wish: Directives) -> Response:
-        # who asks for what is long there gets the current playlist, which grows old like any plain one
-        newest = self.timeline.newest
-        lasting = wish.blocking and newest is not None and wish.msn >= newest[0] - 1
+    def _render(self, rendition: int, wish: Directives, *, lasting: bool) -> Response:
         key = (rendition, wish.skip, lasting)
         if key not in self._rendered:
             sound = self.info.renditions[rendition].kind == "sound"

@@ -38,7 +38,8 @@ function plainCell(selection, count) {
   const down = Math.ceil(count / across);
   return {
     u: ((selection % across) * COLUMNS) / across,
-    v: (Math.floor(selection / across) * ROWS) / down,
+    // The style sheet turns the grid: the last row is on the left, where people begin to read.
+    v: ((down - 1 - Math.floor(selection / across)) * ROWS) / down,
     w: COLUMNS / across,
     h: ROWS / down,
   };

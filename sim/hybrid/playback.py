@@ -62,13 +62,12 @@ def _take_part(h: Hall, viewer: Row, now_ns: int) -> int:
     """Add the wanted part to a viewer's buffer; return the length of the stall that it ends, or 0."""
     end_ns = viewer.wanted * h.part_ns
     rate = h.hurry if viewer.hurried else 1.0
-    if viewer.started and viewer.dry_ns == 0:
-        viewer.playhead_ns, viewer.dry_ns = advance_playback(viewer.playhead_ns, end_ns, viewer.now_ns, now_ns, rate)
+    dry_ns = stall_ns = 0
+    if viewer.started:
+        viewer.playhead_ns, dry_ns = advance_playback(viewer.playhead_ns, end_ns, viewer.now_ns, now_ns, rate)
     viewer.now_ns = max(viewer.now_ns, now_ns)
-    stall_ns = 0
-    if viewer.dry_ns:
-        stall_ns = viewer.now_ns - viewer.dry_ns
-        viewer.dry_ns = 0
+    if dry_ns:
+        stall_ns = viewer.now_ns - dry_ns
     elif not viewer.started and end_ns + h.part_ns - viewer.playhead_ns >= h.hold_ns:
         viewer.started = 1
     viewer.wanted += 1

@@ -20,7 +20,7 @@ from sim.scenario import Scenario
 VIEWER = np.dtype(
     [
         ("number", "i4"), ("table", "i4"), ("edge", "i4"), ("wanted", "i4"), ("asked_ns", "i8"),
-        ("playhead_ns", "i8"), ("now_ns", "i8"), ("dry_ns", "i8"), ("key_a", "u4"), ("key_b", "u4"),
+        ("playhead_ns", "i8"), ("now_ns", "i8"), ("key_a", "u4"), ("key_b", "u4"),
         ("fast", "f4"), ("slow", "f4"), ("weight", "f4"), ("rendition", "i2"), ("started", "i1"), ("hurried", "i1"),
         ("followed", "i1"), ("switched", "i1"), ("state", "i2"), ("rank", "i2"), ("trips", "i4"),
     ],

@@ -115,12 +115,15 @@ def test_equal_crowds_give_equal_tables_and_other_seeds_others():
     assert not first["ops"].equals(other["ops"])
 
 
-def test_equal_seeds_write_equal_bytes_at_the_size_of_a_crowd(tmp_path):
-    scenario = structs.replace(SMALL, tables=10, players_per_table=1_000, viewers_per_table=500, edges=5, gateways=8)
+@pytest.mark.parametrize("watching", [0, pytest.param(500, marks=pytest.mark.soak)])  # compiles the viewers
+def test_equal_seeds_write_equal_bytes_at_the_size_of_a_crowd(watching, tmp_path):
+    wide = structs.replace(SMALL, tables=10, players_per_table=1_000, gateways=8)
+    scenario = structs.replace(wide, viewers_per_table=watching, edges=5 if watching else 0)
     campaign = Campaign(name="equal", scenario=structs.replace(scenario, load_s=6.0, deposit_minor=2_000))
     folders = [twin.crowd_run(campaign, tmp_path / name, MOODY, followed=300).path for name in ("one", "again")]
     files = sorted(file.name for file in folders[0].glob("*.parquet"))
     assert {"ops.parquet", "ledger.parquet", "video.parquet", "nodes.parquet"} <= set(files)
+    assert (len(pd.read_parquet(folders[0] / "video.parquet")) > 0) == (watching > 0)
     for name in files:
         first, again = ((folder / name).read_bytes() for folder in folders)
         assert first == again, name

@@ -123,7 +123,7 @@ SYSTEM_BUGS = (
     Bug(
         "wrong shard: half of the players' bets arrive where nobody knows them",
         _GATEWAY,
-        (("_senders[player.shard].add(PendingBet(player, bet.id", "_senders[0].add(PendingBet(player, bet.id"),),
+        (("self._senders[player.shard].add(", "self._senders[0].add("),),
         "acknowledged_is_durable",
     ),
     Bug(

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -11,9 +12,14 @@ from reference_impl.domain.errors import RetryableError
 SECOND = 1.0
 
 
+async def verified(queue: VerificationQueue, verify: Callable[[], bool]) -> bool:
+    with queue.place():
+        return await queue.run(verify)
+
+
 async def waiting_in(queue: VerificationQueue, count: int, gate: threading.Event) -> list[asyncio.Task[bool]]:
     """Put verifications in the queue that end when the gate opens."""
-    tasks = [asyncio.create_task(queue.run(lambda: gate.wait(30))) for _ in range(count)]
+    tasks = [asyncio.create_task(verified(queue, lambda: gate.wait(30))) for _ in range(count)]
     await asyncio.sleep(0)
     return tasks
 
@@ -23,16 +29,16 @@ async def test_as_many_wait_as_can_be_served_in_time_and_the_next_is_told_when_t
     room = int(WAIT_S_MAX * 2 / SECOND)
     tasks = await waiting_in(queue, room, gate)
     with pytest.raises(RetryableError, match=rf"{room} log-ins wait already, .* limit 4 s; try again in 1 s"):
-        await queue.run(lambda: True)
+        await verified(queue, lambda: True)
     gate.set()
     assert await asyncio.gather(*tasks) == [True] * room
-    assert await queue.run(lambda: True), "there is room again"
+    assert await verified(queue, lambda: True), "there is room again"
 
 
 async def test_the_bound_follows_the_measured_time_of_a_verification() -> None:
     queue = VerificationQueue(WAIT_S_MAX * 100, threads=1)
     for _ in range(200):
-        assert await queue.run(lambda: True), "whoever comes alone is served, however slow it may be"
+        assert await verified(queue, lambda: True), "whoever comes alone is served, however slow it may be"
     assert queue.wait_s < WAIT_S_MAX / 100
 
 
@@ -44,5 +50,5 @@ async def test_a_verification_that_fails_leaves_the_queue() -> None:
 
     for _ in range(50):
         with pytest.raises(ValueError, match="wrong"):
-            await queue.run(fail)
+            await verified(queue, fail)
     assert queue.wait_s < SECOND, "nobody waits, and failures are quick"

@@ -1,10 +1,10 @@
 import hashlib
 
 from loadtest.adapters.base import Arrived, ShownResult
-from loadtest.pushed import pushes_of, shown_in
+from loadtest.pushed import NEWS_MAX, NewsRows, pushes_of, shown_in
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, TableNews, Welcome
-from reference_impl.domain.records import PushKind, print_of
+from reference_impl.domain.records import PUSHES, PushKind, print_of
 
 SEED = b"s" * 32
 PROMISE = hashlib.sha256(SEED)
@@ -62,3 +62,13 @@ def test_a_welcome_keeps_balance_version_and_what_it_tells_of_the_table() -> Non
 
 def test_an_answer_was_asked_for_and_is_no_push() -> None:
     assert rows(BetAnswer("0a" * 16, 1, 0, 0, 0, 1)) == []
+
+
+def test_rows_packed_once_for_a_table_are_those_of_each_of_its_listeners() -> None:
+    packed = NewsRows()
+    others = [TableNews(TableEnvelope(2, 3, 10 + n, EVENT)) for n in range(2 * NEWS_MAX)]
+    for news in (TableNews(STATE), *others, TableNews(STATE)):
+        for session, connection, kernel_ns, app_ns in ((4, 1, 7, 9), (5, 2, 0, 11)):
+            arrived = Arrived(news, kernel_ns, app_ns)
+            (row,) = pushes_of(arrived, session, connection, 2)
+            assert packed.row(news, session, connection, arrived) == PUSHES.packer.pack(*row)

@@ -90,6 +90,25 @@ def test_guest_is_woken_when_it_asked_to_be(reactor: Reactor, guest_of) -> None:
     assert max(guest.woken_late_ns) < 200 * NS_PER_MS
 
 
+def test_guest_that_puts_off_or_brings_forward_its_waking_is_woken_once_when_it_said_last(guest_of) -> None:
+    reactor = Reactor(select.epoll())
+    guest = guest_of([200, 260])
+    threading.Thread(target=reactor.attend, args=[guest], daemon=True).start()
+    while not guest.steps:
+        reactor.turn()
+    for agenda_ms in ([400], [50], [80]):  # later, earlier, later than the last
+        guest.agenda = [guest.start_ns + ms * NS_PER_MS for ms in agenda_ms]
+        guest.yours.send(b"news")
+        while b"news" not in guest.heard:
+            reactor.turn()
+        guest.heard.clear()
+    steps = guest.steps
+    while not guest.woken_late_ns:
+        reactor.turn(0.005)
+    assert guest.steps == steps + 1, "nothing but its waking"
+    assert time.monotonic_ns() >= guest.start_ns + 80 * NS_PER_MS
+
+
 def test_what_a_guest_raises_reaches_whoever_attends_it_and_nobody_else(reactor: Reactor, guest_of) -> None:
     steady, failing = guest_of(), guest_of()
     failing.yours.send(b"fail")

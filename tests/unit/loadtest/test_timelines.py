@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from loadtest.machines import Outbox
-from loadtest.timelines import BLOCK_NS, timeline, unify
+from loadtest.timelines import BLOCK_NS, INSTANTS, timeline, unify
 from reference_impl.domain.records import CLOCKS, GENERATOR
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.stack.recording import RecordFile
 from reports.convert import read_records, record_dtype
 
 HOUR_NS = 3600 * NS_PER_S
+DURATIONS = {"lag_ns_max", "cpu_ns", "start_lag_ns_max", "clock_offset_ns", "clock_error_ns"}
+DURATIONS |= {"media_unix_ns"}  # of no worker's clock
 
 
 def samples(*rows: tuple[int, int, int]) -> np.ndarray:
@@ -45,6 +47,12 @@ def test_however_lopsided_a_round_trip_the_stated_error_covers_it(delay_ns: int)
     ahead_ns = asked_ns + truth_ns - (asked_ns + back_ns) // 2
     line = timeline(samples((back_ns, ahead_ns, delay_ns)))
     assert abs(line.to_master(np.array([asked_ns]))[0] - (asked_ns + truth_ns)) <= line.error_ns
+
+
+def test_every_time_in_a_workers_records_is_known_for_an_instant_or_a_duration() -> None:
+    for layout, instants in INSTANTS.items():
+        times = {name for name, _ in layout.fields if name.endswith("_ns")}
+        assert times - DURATIONS == set(instants), layout.name
 
 
 def test_instants_move_and_durations_stay(tmp_path: Path) -> None:

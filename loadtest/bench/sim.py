@@ -37,13 +37,13 @@ NAIVE_PLAYERS = 1_000
 NAIVE_LOADS_S = (8.0, 16.0)
 SIZES = (10_000, 100_000, 1_000_000, 4_000_000)
 ROUND = Timing(window_ms=15_000, closing_soon_ms=5_000, dealing_ms=20_000, pause_ms=9_000)
+PARTS = structs.replace(Video(), shields=32, origin_request_ns=12_000)
+"""100 tables at 640 edges are 400,000 requests a second: [assumed] each needs a tenth of what it takes our origin."""
 SEGMENTS = structs.replace(
-    Video(),
+    PARTS,
     timing=MediaTiming(part_frames=50, parts_per_segment=1, gop_frames=50),
     part_bytes=(lognormal_table(70_000, 110_000), lognormal_table(230_000, 370_000)),
-    shields=16,
 )
-PARTS = structs.replace(Video(), shields=16)
 
 
 def scenario(players: int, load_s: float, video: Video) -> Scenario:
@@ -119,7 +119,8 @@ async def measure(n: int, progress: Progress) -> Result:
 
 
 def _measure(n: int, progress: Progress) -> Result:
-    once(1_000, SEGMENTS, 2.0)
+    once(1_000, SEGMENTS, 2.0)  # compiles what ours needs
+    simulate(scenario(100, 2.0, SEGMENTS), structs.replace(Model(), video=structs.replace(SEGMENTS, shields=0)), {})
     ours: list[float] = []
     peers: list[float] = []
     legs: list[dict[str, float]] = []

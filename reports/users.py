@@ -72,7 +72,8 @@ def user_figures(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
 def adversary_gain(run: Run) -> AdversaryGain | None:
     """Return what late-betting adversaries gained; None if there were none."""
     bets = _of_users(run, of_kind(run.ops, OpKind.BET), ADVERSARY)
-    bets = bets[bets["outcome"] != int(Outcome.REFUSED)]
+    # Decisions come when stakes are long closed: they are no late bets.
+    bets = bets[(bets["outcome"] != int(Outcome.REFUSED)) & (bets["window"] == 0)]
     if bets.empty:
         return None
     history = History.of(run)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from conftest import DEPOSIT_MINOR, PASSWORD
 from playwright.async_api import Browser, Page, expect
 
 from reference_impl.accounts.passwords import PasswordCost
@@ -20,6 +19,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180
 
 TIMING = Timing(window_ms=4000, decision_ms=4000, closing_soon_ms=1000, dealing_ms=600, pause_ms=500)
 SETTLE_MS = 40_000
+PASSWORD = "open sesame"
+DEPOSIT_MINOR = 100_000
 SPOTS = {"roulette": "red", "baccarat": "player", "money_wheel": "", "blackjack": "seat"}
 """What is bet on; the first place, where nothing is said."""
 
@@ -53,7 +54,7 @@ async def bet(page: Page, spot: str) -> None:
     await expect(page.locator("#bets li[data-state=accepted]").first).to_be_visible()
 
 
-@pytest.mark.parametrize(("table", "game"), enumerate(GAMES, start=1), ids=GAMES)
+@pytest.mark.parametrize(("table", "game"), list(enumerate(GAMES, start=1)), ids=list(GAMES))
 async def test_a_bet_by_mouse_settles_on_every_games_board(
     browser: Browser, tables: Stack, table: int, game: str
 ) -> None:

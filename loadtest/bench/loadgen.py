@@ -45,7 +45,7 @@ END_S_MAX = 5.0
 ROUND_S = sum(lasts_s for _, lasts_s in PHASES)
 _HERE = Path(__file__).parent
 _OURS = _HERE.parent / "users" / "locustfile.py"
-_PEER = _HERE / "plain_locustfile.py"
+_PEER = _HERE / "plain" / "locustfile.py"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 

@@ -205,22 +205,4 @@ VIDEO = Layout(
 )  # fmt: skip
 """A viewer's fetch, and how its playback was after it."""
 
-CLIPS = Layout(
-    "clips",
-    (
-        ("viewer", "i"), ("table", "i"), ("rendition", "h"), ("msn", "q"), ("part", "i"), ("arrived_ns", "q"),
-        ("shown_ns", "q"),
-    ),
-)  # fmt: skip
-"""A part that a viewer kept in a file of its own: its picture says when it was filmed."""
-
-PLACEMENTS = Layout(
-    "placements",
-    (
-        ("t_ns", "q"), ("session", "q"), ("table", "i"), ("what", "8s"), ("chosen", "24s"), ("number", "h"),
-        ("load", "d"), ("alternatives", "h"),
-    ),
-)  # fmt: skip
-"""A player was sent somewhere, written by the placer."""
-
 LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)

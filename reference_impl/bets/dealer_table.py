@@ -192,7 +192,7 @@ class Table:
         while True:
             if isinstance(message, FencedError):
                 raise message
-            state, effects = gr.step(state, message, time.time_ns())
+            state, effects = gr.step(state.joined_by(self.gateways()), message, time.time_ns())
             self.state = state
             for effect in effects:
                 self._carry_out(effect, state)

@@ -255,7 +255,8 @@ class RoundState:
     shards : frozenset of int
         Shards that take part; those that could not be opened leave it.
     gateways : frozenset of str
-        Gateways whose watermark is awaited at the cut-off. If none is known, `flush_ms_max` is waited.
+        Gateways whose watermark is awaited at the cut-off: all that reported since the round started. If none is
+        known, `flush_ms_max` is waited.
     early : frozenset of str
         Gateways that acknowledged before our own clock reached the cut-off: they take no more bets of the window.
     timing : Timing
@@ -294,6 +295,10 @@ class RoundState:
     heads: tuple[tuple[int, bytes], ...] = ()
     outcome: int | None = None
     void: bool = False
+
+    def joined_by(self, gateways: frozenset[str]) -> "RoundState":
+        """Return the state when these gateways report: whoever comes while bets are open takes some, and is awaited."""
+        return self if gateways <= self.gateways else replace(self, gateways=self.gateways | gateways)
 
     @property
     def last_close_ns(self) -> int:

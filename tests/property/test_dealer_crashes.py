@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from enum import Enum
 
 import asyncpg
@@ -21,6 +22,7 @@ from shards import connect_as_writer, new_shard
 
 from reference_impl.bets.dealer_outcomes import SeededSource
 from reference_impl.bets.dealer_table import Table
+from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Phase, Timing
@@ -313,3 +315,39 @@ async def test_a_dealer_that_dies_at_every_single_effect_leaves_rounds_that_end_
     house: House, death: Death
 ) -> None:
     await crash_everywhere(house, [(die_at, death) for die_at in range(REQUESTS)])
+
+
+async def test_a_gateway_that_is_heard_of_first_while_bets_are_open_is_waited_for(house: House) -> None:
+    heard = {"gateway-0"}
+    timing, source = replace(TIMING, flush_ms_max=2000), SeededSource(house.game)
+    table = Table(
+        TABLE,
+        SHARDS,
+        timing,
+        house.game,
+        source,
+        Bus(house, "patient"),
+        lambda: frozenset(heard),
+        lambda *_fields: None,
+    )
+
+    async def reaches(phase: Phase) -> gr.RoundState:
+        async with asyncio.timeout(5):
+            while table.state is None or table.state.phase is not phase:  # noqa: ASYNC110 - phases are not told to us
+                await asyncio.sleep(0.001)
+        return table.state
+
+    running = asyncio.create_task(table.run())
+    known = (await reaches(Phase.BETS_OPEN)).round_id
+    heard.add("gateway-1")
+    await reaches(Phase.NO_MORE_BETS)
+    table.watermark(m.Watermark("gateway-0", known, 0))
+    await asyncio.sleep(0.1)
+    assert table.state is not None
+    assert table.state.phase is Phase.NO_MORE_BETS
+    table.watermark(m.Watermark("gateway-1", known, 0))
+    async with asyncio.timeout(1):
+        while table.state.phase is Phase.NO_MORE_BETS:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.wait([running])

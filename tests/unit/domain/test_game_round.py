@@ -93,6 +93,13 @@ def test_gateways_that_flushed_before_our_clock_said_so_are_not_waited_for() -> 
     assert effects.index(Announce(Phase.NO_MORE_BETS)) < effects.index(CloseShards(frozenset({0, 1})))
 
 
+def test_a_gateway_that_reports_first_while_bets_are_open_is_waited_for() -> None:
+    opened, _ = drive(FRESH, *OPENED)
+    state, _ = drive(opened.joined_by(frozenset({"gateway-2"})), (TICK, 4002), (TICK, 7002))
+    assert state.pending == {"gateway-0", "gateway-1", "gateway-2"}
+    assert at_cut_off().joined_by(frozenset({"gateway-2"})).pending == {"gateway-0", "gateway-1"}
+
+
 def test_an_unclosable_shard_voids_the_round() -> None:
     state, _ = drive(at_cut_off(), (TICK, 7600), (Message(On.SHARD_CLOSED, 0, b"h"), 7700))
     state, effects = drive(state, (TICK, 7600 + Timing().close_wait_ms_max))

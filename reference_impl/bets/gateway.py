@@ -69,11 +69,17 @@ _pack = msgspec.msgpack.Encoder().encode
 _ACCEPTED = Status.ACCEPTED
 
 
-MEASURED = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
-"""Round trips are measured at these phases, where the close policy looks at them."""
+TAKING = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
+"""Phases of an open window. Round trips are measured at them, where the close policy looks at those."""
 
-OPENED = frozenset({Phase.BETS_OPEN, Phase.DECISIONS_OPEN})
-"""Phases with which a window is announced."""
+
+def opens_a_window(known: TableEnvelope | None, fresh: TableEnvelope) -> bool:
+    """Tell whether an event is the first of its window here; who comes in mid-window may hear of its end first."""
+    if fresh.event.phase not in TAKING:
+        return False
+    if known is None or known.event.phase not in TAKING:
+        return True
+    return (known.event.round, known.event.window) != (fresh.event.round, fresh.event.window)
 
 
 class PendingBet(NamedTuple):
@@ -317,10 +323,10 @@ class Gateway:
         self._states[envelope.table] = envelope
         self.lobby.enter(envelope)
         self._egress_bytes += self.fanout.announce(envelope)
-        if envelope.event.grace_ns and envelope.event.phase in MEASURED:
+        if envelope.event.grace_ns and envelope.event.phase in TAKING:
             for player in self.fanout.at(envelope.table):
                 player.measure()
-        if envelope.event.phase in OPENED:
+        if opens_a_window(known, envelope):
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 

@@ -1,0 +1,28 @@
+"""When a gateway first hears of a window: its cut-off is acknowledged then, and only then."""
+
+from reference_impl.bets.gateway import opens_a_window
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.messages import TableEnvelope, TableEvent
+
+
+def told(phase: Phase, seq: int, round_id: int = 7, window: int = 0) -> TableEnvelope:
+    return TableEnvelope(1, 1, seq, TableEvent(1, round_id, window, phase, 0))
+
+
+def test_a_window_is_heard_of_once() -> None:
+    opened, soon = told(Phase.BETS_OPEN, 1), told(Phase.CLOSING_SOON, 2)
+    assert opens_a_window(None, opened)
+    assert not opens_a_window(opened, soon)
+    assert not opens_a_window(soon, told(Phase.NO_MORE_BETS, 3))
+
+
+def test_who_comes_in_mid_window_hears_of_it_when_it_is_about_to_end() -> None:
+    assert opens_a_window(None, told(Phase.CLOSING_SOON, 2))
+    assert opens_a_window(told(Phase.SETTLED, 1, round_id=6), told(Phase.CLOSING_SOON, 2))
+    assert opens_a_window(told(Phase.CLOSING_SOON, 1, round_id=6), told(Phase.CLOSING_SOON, 9))
+
+
+def test_each_window_of_decisions_is_one_of_its_own() -> None:
+    first, second = told(Phase.DECISIONS_OPEN, 5, window=1), told(Phase.DECISIONS_OPEN, 8, window=2)
+    assert opens_a_window(told(Phase.NO_MORE_BETS, 3), first)
+    assert opens_a_window(first, second)

@@ -97,12 +97,14 @@ def decide(player: Player, event: dict[str, Any], decision: Decision, amount_min
 
 
 async def until_decisions(*players: Player) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Take seats until a round comes in which there is something to decide; return its seats and its cards."""
+    """Take seats until all are in time and there is something to decide; return the round's seats and its cards."""
     while True:
         opened = await players[0].next_open()
         seats = [player.bet(opened, BLACKJACK.spot("seat"), 1000) for player in players]
-        for player, seat in zip(players, seats, strict=True):
-            assert (await player.answer(seat))["status"] == Status.ACCEPTED
+        answers = {(await player.answer(seat))["status"] for player, seat in zip(players, seats, strict=True)}
+        assert answers <= {Status.ACCEPTED, Status.WINDOW_CLOSED}
+        if Status.WINDOW_CLOSED in answers:
+            continue
 
         def goes_on(message: dict[str, Any], this_round: int = opened["round"]) -> bool:
             event = message["state"]["event"] if message["t"] == "table" else {"round": 0}

@@ -23,15 +23,26 @@ const probe = {
 };
 globalThis.probe = probe;
 
-const down = () => (probe.downs += 1);
+const AGAIN_MS = 500;
 const Hls = tier === "live" ? undefined : await hlsJs();
-if (tier === "live") new LiveTier(video, url, down);
-else if (!Hls) probe.missing = "hls.js is not installed";
-else if (tier === "hls") new HlsTier(Hls, video, url, down);
-else if (tier === "defaults") {
+if (tier !== "live" && !Hls) probe.missing = "hls.js is not installed";
+else if (tier !== "defaults") play();
+else {
   const hls = new Hls();
   hls.loadSource(url);
   hls.attachMedia(video);
+}
+
+// A tier that is down is made anew, as the pages do: the probe may be there before the stream is.
+function play() {
+  const player = tier === "live" ? new LiveTier(video, url, down) : new HlsTier(Hls, video, url, down);
+  function down() {
+    probe.downs += 1;
+    setTimeout(() => {
+      player.close();
+      play();
+    }, AGAIN_MS);
+  }
 }
 
 video.addEventListener("waiting", () => (probe.stalls += 1));

@@ -1,4 +1,4 @@
-"""How services talk: one NATS connection each, and questions to the wallet."""
+"""How services talk: one NATS connection each, questions to the wallet, and reading the event stream from a place."""
 
 import asyncio
 import logging
@@ -8,6 +8,9 @@ import msgspec
 import nats
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.client import JetStreamContext
 
 from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
 from reference_impl.domain.messages import ControlReply, ControlRequest, Refused
@@ -15,6 +18,11 @@ from reference_impl.domain.units import KIB
 
 PENDING_BYTES_MAX = 16 * 1024 * KIB
 RETRY_S = 0.1
+STREAM = "EVENTS"
+"""The stream of everything that happened: the journals' batches and the tables' events."""
+FETCH_BATCHES_MAX = 200
+FETCH_S = 1.0
+CONSUMER_IDLE_S_MAX = 30.0
 
 log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode
@@ -36,6 +44,36 @@ async def connect(url: str, name: str) -> Client:
         pending_size=PENDING_BYTES_MAX,
         error_cb=lost,
     )
+
+
+async def read_after(bus: Client, place: int) -> JetStreamContext.PullSubscription:
+    """Read the event stream from the place after this one on; the reader, not the server, knows what it has read."""
+    start = ConsumerConfig(
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=place + 1,
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=CONSUMER_IDLE_S_MAX,
+    )
+    return await bus.jetstream().pull_subscribe("", stream=STREAM, config=start)
+
+
+async def fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
+    """Return what came next, at most :data:`FETCH_BATCHES_MAX` messages; nothing if none came for a while.
+
+    Raises
+    ------
+    nats.js.errors.NotFoundError
+        If the server forgot the consumer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # A cancellation that meets an arriving answer is lost in Python 3.11's wait_for, which nats-py uses.
+        raise asyncio.CancelledError
+    try:
+        return await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
+    except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
+        await consumer.consumer_info()
+        return []
 
 
 async def ask_wallet(

@@ -1,7 +1,9 @@
 """Two shards with their wallets on a real bus, without gateways, for tests that kill what lies between them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
@@ -13,6 +15,8 @@ from reference_impl import bus
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import AccountKind
+from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
+from reference_impl.stack.processes import end
 from reference_impl.stack.verification import verify
 from reference_impl.wallet.database import prepare_shard
 from reference_impl.wallet.service import Wallet
@@ -134,3 +138,20 @@ async def until(holds: Callable[[], Awaitable[Any]], limit_s: float = 10.0) -> N
     async with asyncio.timeout(limit_s):
         while not await holds():  # noqa: ASYNC110 - a database tells nobody
             await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def two_wallets(postgres: EmbeddedPostgres, folder: Path, called: str) -> AsyncIterator[Wallets]:
+    """Two shards of their own on a server, with their wallets on a NATS server of their own."""
+    nats = EmbeddedNats(folder)
+    nats.start()
+    names = [f"{called}_{folder.name}_{shard}".lower() for shard in range(2)]
+    connection = await asyncpg.connect(postgres.dsn("postgres"))
+    for name in names:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.close()
+    try:
+        async with Wallets([postgres.dsn(name) for name in names], nats.url) as two:
+            yield two
+    finally:
+        end([(nats.process, nats.stop_signal)], 5)

@@ -21,22 +21,18 @@ import nats.errors
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from reference_impl.accounts.store import DATABASE_LOST, Store
+from reference_impl.bus import STREAM, fetch, read_after
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import ACCOUNT_MAX, account_number
 from reference_impl.domain.limits import LimitKind
 from reference_impl.domain.play import MOVES
 
-STREAM = "EVENTS"
-FETCH_BATCHES_MAX = 200
-FETCH_S = 1.0
 LAG_S = 1.0
 """So long after its commit a batch is counted at the earliest."""
-CONSUMER_IDLE_S_MAX = 30.0
 WAIT_S = 0.5
 WAGERS = frozenset({"bets", "cancels"})
 """Kinds of journal batches that a player's own doing causes."""
@@ -205,16 +201,9 @@ class Follower:
     async def _follow(self) -> None:
         """Read on from the place on record until something is missing, which is then read again from there."""
         await self.resume()
-        stream = self._bus.jetstream()
-        if (await stream.stream_info(STREAM)).state.last_seq < self._place:
+        if (await self._bus.jetstream().stream_info(STREAM)).state.last_seq < self._place:
             self._place = 0  # the bus has lost its stream and began another; what was counted is known by its number
-        start = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self._place + 1,
-            ack_policy=AckPolicy.NONE,
-            inactive_threshold=CONSUMER_IDLE_S_MAX,
-        )
-        consumer = await stream.pull_subscribe("", stream=STREAM, config=start)
+        consumer = await read_after(self._bus, self._place)
         try:
             await self._read_on(consumer)
         finally:
@@ -223,7 +212,7 @@ class Follower:
     async def _read_on(self, consumer: JetStreamContext.PullSubscription) -> None:
         is_first = True
         while True:
-            fetched = await _fetch(consumer)
+            fetched = await fetch(consumer)
             if not fetched:
                 if await self._is_elsewhere():
                     return
@@ -255,18 +244,6 @@ def _batch_of(msg: Msg) -> Batch | None:
     shard, number = (int(part) for part in headers["Nats-Msg-Id"].split("-"))
     columns = msgspec.json.decode(msg.data, type=Columns)
     return Batch(shard, number, msg.metadata.sequence.stream, int(headers["Committed-Us"]), columns)
-
-
-async def _fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        # A cancellation that meets an arriving answer is lost in Python 3.11's wait_for, which nats-py uses.
-        raise asyncio.CancelledError
-    try:
-        return await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
-    except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
-        await consumer.consumer_info()  # raises if the server forgot the consumer
-        return []
 
 
 def _columns(rows: Sequence[tuple[int, ...]], n: int) -> list[list[int]]:

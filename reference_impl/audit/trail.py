@@ -18,17 +18,12 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
+from reference_impl.bus import fetch, read_after
 from reference_impl.domain.errors import ConfigError
 
-STREAM = "EVENTS"
-FETCH_BATCHES_MAX = 200
-FETCH_S = 1.0
 ANCHOR_S = 10.0
-CONSUMER_IDLE_S_MAX = 30.0
 STREAM_WAIT_S = 0.2
 
 log = logging.getLogger(__name__)
@@ -116,34 +111,16 @@ class Audit:
             group.create_task(self._anchor())
 
     async def _consume(self) -> None:
-        stream = self._bus.jetstream()
         while True:
-            start = ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=min(head.place for head in self._heads.values()) + 1,
-                ack_policy=AckPolicy.NONE,
-                inactive_threshold=CONSUMER_IDLE_S_MAX,
-            )
+            place = min(head.place for head in self._heads.values())
             try:
-                consumer = await stream.pull_subscribe("", stream=STREAM, config=start)
-                while self._write(await self._fetch(consumer)):
+                consumer = await read_after(self._bus, place)
+                while self._write(await fetch(consumer)):
                     pass
                 await consumer.unsubscribe()
             except (nats.errors.Error, NotFoundError) as error:
                 log.info("audit waits for the event stream: %s", error)
                 await asyncio.sleep(STREAM_WAIT_S)
-
-    @staticmethod
-    async def _fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # A cancellation that meets an arriving answer is lost in Python 3.11's wait_for, which nats-py uses.
-            raise asyncio.CancelledError
-        try:
-            return await consumer.fetch(FETCH_BATCHES_MAX, timeout=FETCH_S)
-        except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
-            await consumer.consumer_info()  # raises if the server forgot the consumer
-            return []
 
     def _write(self, batch: list[Msg]) -> bool:
         """Write what continues the trails; False if something is missing before it, which must be read again."""

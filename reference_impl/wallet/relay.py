@@ -16,11 +16,11 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.api import StorageType, StreamConfig
 
+from reference_impl.bus import STREAM
 from reference_impl.domain.units import KIB
 from reference_impl.wallet.database import connect
 from reference_impl.wallet.writer import SEND_AGAIN
 
-STREAM = "EVENTS"
 SUBJECTS = ["table.*", "ledger.*", "paid.*"]
 STREAM_BYTES_MAX = 1024 * 1024 * KIB
 READ_BATCHES_MAX = 100

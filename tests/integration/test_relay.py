@@ -9,9 +9,10 @@ import pytest
 from shards import connect_as_writer
 
 from reference_impl import bus
+from reference_impl.bus import STREAM
 from reference_impl.stack.embedded import EmbeddedNats
 from reference_impl.stack.processes import end
-from reference_impl.wallet.relay import STREAM, Relay, ensure_stream
+from reference_impl.wallet.relay import Relay, ensure_stream
 
 BATCHES = 1500
 

@@ -15,6 +15,7 @@ import msgspec
 import nats
 import pytest
 from picows import WSInvalidStatusError, WSListener, WSMsgType, ws_connect
+from synthetic_stream import running
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.hls import MediaTiming
@@ -36,24 +37,6 @@ VIDEO = VideoConfig(
     timing=MediaTiming(fps=25, part_frames=4, parts_per_segment=3, gop_frames=12),
 )
 TABLE = 1
-
-
-@contextlib.asynccontextmanager
-async def running(*roles):
-    """Run roles until the block ends; each is ready before the next one starts."""
-    tasks = []
-    try:
-        for role in roles:
-            ready = asyncio.Event()
-            tasks.append(asyncio.create_task(role.run(ready.set)))
-            await ready.wait()
-        yield
-    finally:
-        for task in reversed(tasks):
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 def new_origin(**changes):

@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import numpy as np
 import pytest
-from wallets import HaltingBus, Wallets, until
+from wallets import HaltingBus, Wallets, two_wallets, until
 
 from reference_impl.bets.dealer import Dealer, DealerConfig
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import ROULETTE
-from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
-from reference_impl.stack.processes import end
+from reference_impl.stack.embedded import EmbeddedPostgres
 
 TIMING = Timing(
     window_ms=250, closing_soon_ms=100, dealing_ms=50, pause_ms=50, flush_ms_max=50, close_wait_ms_max=3000,
@@ -27,20 +25,10 @@ EFFECTS = 9
 
 @pytest.fixture
 async def wallets(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Wallets]:
-    nats = EmbeddedNats(tmp_path)
-    nats.start()
-    names = [f"killed_{tmp_path.name}_{shard}".lower() for shard in range(2)]
-    connection = await asyncpg.connect(postgres.dsn("postgres"))
-    for name in names:
-        await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()
-    try:
-        async with Wallets([postgres.dsn(name) for name in names], nats.url) as two:
-            for shard in range(2):
-                await two.open_accounts(shard, ACCOUNTS, 10_000)
-            yield two
-    finally:
-        end([(nats.process, nats.stop_signal)], 5)
+    async with two_wallets(postgres, tmp_path, "killed") as two:
+        for shard in range(2):
+            await two.open_accounts(shard, ACCOUNTS, 10_000)
+        yield two
 
 
 async def play_and_die(wallets: Wallets, allowed: int) -> list[str]:

@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
-from wallets import Wallets
+from wallets import Wallets, two_wallets
 
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import shard_of
-from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
-from reference_impl.stack.processes import end
+from reference_impl.stack.embedded import EmbeddedPostgres
 
 HERE = [n for n in range(1, 200) if shard_of(n, 2) == 0]
 THERE = [n for n in range(1, 200) if shard_of(n, 2) == 1]
@@ -21,18 +19,8 @@ POUNDS_HERE, POUNDS_THERE = (1 << 48 | players[0] for players in (HERE, THERE))
 
 @pytest.fixture
 async def wallets(postgres: EmbeddedPostgres, tmp_path: Path) -> AsyncIterator[Wallets]:
-    nats = EmbeddedNats(tmp_path)
-    nats.start()
-    names = [f"transfers_{tmp_path.name}_{shard}".lower() for shard in range(2)]
-    connection = await asyncpg.connect(postgres.dsn("postgres"))
-    for name in names:
-        await connection.execute(f'CREATE DATABASE "{name}"')
-    await connection.close()
-    try:
-        async with Wallets([postgres.dsn(name) for name in names], nats.url) as two:
-            yield two
-    finally:
-        end([(nats.process, nats.stop_signal)], 5)
+    async with two_wallets(postgres, tmp_path, "transfers") as two:
+        yield two
 
 
 async def ended(wallets: Wallets, ref: bytes, account: int) -> m.Transfer:

@@ -23,7 +23,7 @@ def cli() -> None:
 
     \b
     Example:
-      livetable campaign run loadtest/campaigns/demo.toml
+      livetable campaign run demo
     """
 
 

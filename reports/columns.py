@@ -244,6 +244,14 @@ GLASS = {
     "shown_ns": Column("int64", "ns", "when the playhead reached that frame"),
 }
 
+DROPS = {
+    "t_ns": Column("int64", "ns", "when the studio found that it was late"),
+    "table": Column("int32", "", "table"),
+    "frames": Column("int32", "", "how many frames were not filmed"),
+    "slot": Column("int64", "", "the first of them, in frames since the Unix epoch"),
+    "cut": Column("int8", "", "1: the film was cut there and went on with the next segment"),
+}
+
 PLACEMENTS = {
     "t_ns": Column("int64", "ns", "when"),
     "session": Column("int64", "", "player"),
@@ -270,6 +278,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "faults": FAULTS,
     "video": VIDEO,
     "glass": GLASS,
+    "drops": DROPS,
     "placements": PLACEMENTS,
 }
 """Tables by the base name of their parquet file."""

@@ -224,7 +224,7 @@ VIDEO = {
     "start_ns": Column("int64", "ns", "request sent"),
     "first_byte_ns": Column("int64", "ns", "first byte of the answer, 0 if there was none"),
     "end_ns": Column("int64", "ns", "last byte of the answer, or when it was given up"),
-    "status": Column("int16", "HTTP", "status code; 0 if the connection failed"),
+    "status": Column("int16", "HTTP", "status code; 0 if the connection failed, 499 if the answer was given up"),
     "cache": Column("int8", "CacheState", "how the edge came by it"),
     "media_ns": Column("int64", "ns", "when the newest frame in it was captured, 0 if it has none"),
     "buffer_ms": Column("int32", "ms", "media ahead of the playhead afterwards"),

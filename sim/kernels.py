@@ -23,14 +23,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bet_verdict, bets, cutoff, pacing, placement
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, mixing, pacing, placement
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, mixing, pacing, placement, arrivals, random_streams)
 _HYBRID = (
     "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
@@ -196,7 +196,7 @@ def _batch_server(
     return started_ns, done_ns, batch
 
 
-mix32 = compiled(random_streams.mix32)
+mix32 = compiled(mixing.mix32)
 stream_key = compiled(random_streams.stream_key)
 who_key = compiled(random_streams.who_key)
 lane_key = compiled(random_streams.lane_key)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from sim.random_streams import Stream, mix32, uniform
+from reference_impl.domain.mixing import mix32
+from sim.random_streams import Stream, uniform
 
 PLAYERS = np.arange(1, 100_001)
 

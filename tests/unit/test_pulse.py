@@ -12,7 +12,7 @@ async def test_a_loop_that_was_held_up_shows_in_the_next_beat_and_not_in_the_one
     await asyncio.sleep(0.02)
     time.sleep(0.25)  # noqa: ASYNC251 - this is the hold-up
     await asyncio.sleep(0.02)
-    assert 100 < pulse.beat().lag_ms
+    assert pulse.beat().lag_ms > 100
     await asyncio.sleep(0.15)
     assert pulse.beat().lag_ms < 100
     watching.cancel()

@@ -101,7 +101,7 @@ def life_of(run: Run, op: int | None) -> pd.Series:
         rows = answered(told)
         if rows.empty:
             raise ConfigError(f"{run.path}: no bet was answered in this run")
-        return rows.loc[(rows["return_ns"] - rows["due_ns"]).idxmax()]
+        return rows.iloc[int((rows["return_ns"] - rows["due_ns"]).to_numpy().argmax())]
     rows = told[told["op"] == op]
     if rows.empty:
         known = f"; its bets are {told['op'].min()} to {told['op'].max()}" if len(told) else "; it has none"
@@ -155,9 +155,8 @@ def notable(told: pd.DataFrame) -> dict[str, int]:
         found["an answer as usual"] = int(told["op"][took.index[len(took) // 2]])
     accepted = rows[(rows["outcome"] == int(Outcome.OK)) & (rows["closes_ns"] > 0) & (rows["received_ns"] > 0)]
     if len(accepted):
-        found["the last moment before a cut-off"] = int(
-            told["op"][(accepted["closes_ns"] - accepted["received_ns"]).abs().idxmin()]
-        )
+        apart = (accepted["closes_ns"] - accepted["received_ns"]).abs().to_numpy()
+        found["the last moment before a cut-off"] = int(accepted["op"].iloc[int(apart.argmin())])
     late = told[told["status"] == int(Status.WINDOW_CLOSED)]
     if len(late):
         found["too late"] = int(late["op"].iloc[0])

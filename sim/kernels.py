@@ -23,7 +23,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bet_verdict, bets, cutoff, pacing, placement
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, mixing, pacing, placement
+from reference_impl.domain.mixing import WORD
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
 from sim.random_streams import GOLDEN, LANE_A, LANE_B, SHIFT_32
@@ -31,15 +32,15 @@ from sim.random_streams import GOLDEN, LANE_A, LANE_B, SHIFT_32
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, mixing, pacing, placement, arrivals, random_streams)
 _HYBRID = (
     "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
 )  # fmt: skip
 """Modules that compile more on top of this one."""
 
-LOW_32 = np.uint64(random_streams.WORD)
-TO_UNIT = 1.0 / (random_streams.WORD + 1)
+LOW_32 = np.uint64(WORD)
+TO_UNIT = 1.0 / (WORD + 1)
 
 PERCENT = 100
 """An empirical table's levels are percents, but for its last ones."""
@@ -209,7 +210,7 @@ def _batch_server(
     return started_ns, done_ns, batch
 
 
-mix32 = compiled(random_streams.mix32)
+mix32 = compiled(mixing.mix32)
 stream_key = compiled(random_streams.stream_key)
 who_key = compiled(random_streams.who_key)
 lane_key = compiled(random_streams.lane_key)

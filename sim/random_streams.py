@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-WORD = 0xFFFFFFFF
+from reference_impl.domain.mixing import WORD, mix32
+
 LANE_A = 0x9E3779B9
 LANE_B = 0x6A09E667
 MIX_1, MIX_2, GOLDEN = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], dtype=np.uint64)
@@ -76,18 +77,6 @@ class Stream(IntEnum):
     THINK = 64
     VISIT = 65
     FOLLOW = 66
-
-
-def mix32(x: int) -> int:
-    """Return 32 well-mixed bits of a 32-bit word, one to one.
-
-    References
-    ----------
-    Wellons: "Prospecting for hash functions" (2018); the constants of its ``prospector32``.
-    """
-    x = ((x ^ (x >> 15)) * 0x2C1B3C6D) & WORD
-    x = ((x ^ (x >> 12)) * 0x297A2D39) & WORD
-    return x ^ (x >> 15)
 
 
 def stream_key(start: int, seed: int, stream: int) -> int:

@@ -305,6 +305,13 @@ class RoundState:
         """Return the state when these gateways report: whoever comes while bets are open takes some, and is awaited."""
         return self if gateways <= self.gateways else replace(self, gateways=self.gateways | gateways)
 
+    def left_by(self, gateway: str) -> "RoundState":
+        """Return the state when a gateway has left for good, with every bet that it took answered.
+
+        If another process comes back under its name, that one is awaited like any comer.
+        """
+        return replace(self, gateways=self.gateways - {gateway}, early=self.early - {gateway})
+
     @property
     def last_close_ns(self) -> int:
         """The instant from which no gateway takes a bet of the window."""
@@ -418,6 +425,13 @@ def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
     if cutoff.may_close(len(new.pending), now_ns, state.last_close_ns, flush_ns):
         return _close_shards(new, now_ns)
     return new, ()
+
+
+def leave(state: RoundState, gateway: str, now_ns: int) -> Step:
+    """Take a gateway's leave: it owes nothing, and acknowledges nothing any more."""
+    if state.phase in _FLUSHING and gateway in state.pending:
+        return step(state, Message(On.WATERMARK, gateway), now_ns)
+    return state.left_by(gateway), ()
 
 
 def _void_ordered(state: RoundState, _message: Message, now_ns: int) -> Step:

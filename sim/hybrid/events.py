@@ -21,7 +21,7 @@ from sim.hybrid.layout import (
 from sim.kernels import compiled, quantile_ns, uniform_under
 
 AT, RANK, A, B = range(4)
-"""Columns of the heap: when, then the order in which it was scheduled with its kind in the low bits, then a row each."""
+"""Columns of the heap: when; the order in which it was scheduled, with its kind in the low bits; two rows."""
 COLUMNS = 4
 KIND_BITS = 5
 KIND_MASK = (1 << KIND_BITS) - 1

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from reference_impl.domain.mixing import mix32
 from sim import kernels
-from sim.random_streams import GOLDEN, Stream, mix32, mix64, uniform
+from sim.random_streams import GOLDEN, Stream, mix64, uniform
 
 PLAYERS = np.arange(1, 100_001)
 

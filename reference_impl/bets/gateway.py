@@ -58,6 +58,7 @@ from reference_impl.domain.messages import (
 )
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+from reference_impl.domain.windows import TAKING, Told, opens_a_window
 from reference_impl.metrics import Family, Sample, one
 
 REPORT_S = 1.0
@@ -71,19 +72,6 @@ STRANGERS_MAX = 5_000
 log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _ACCEPTED = Status.ACCEPTED
-
-
-TAKING = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
-"""Phases of an open window. Round trips are measured at them, where the close policy looks at those."""
-
-
-def opens_a_window(known: TableEnvelope | None, fresh: TableEnvelope) -> bool:
-    """Tell whether an event is the first of its window here; who comes in mid-window may hear of its end first."""
-    if fresh.event.phase not in TAKING:
-        return False
-    if known is None or known.event.phase not in TAKING:
-        return True
-    return (known.event.round, known.event.window) != (fresh.event.round, fresh.event.window)
 
 
 class PendingBet(NamedTuple):
@@ -350,7 +338,7 @@ class Gateway:
         if envelope.event.grace_ns and envelope.event.phase in TAKING:
             for player in self.fanout.at(envelope.table):
                 player.measure()
-        if opens_a_window(known, envelope):
+        if opens_a_window(_told(known) if known else None, _told(envelope)):
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
@@ -440,6 +428,11 @@ def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
     stages = game_named(state.event.game).stages
     known = stages is not None and decide.decision < len(stages.decisions)
     return Status.ACCEPTED if known else Status.BAD_SELECTION
+
+
+def _told(envelope: TableEnvelope) -> Told:
+    """Return what an event says about its window."""
+    return Told(Phase(envelope.event.phase), envelope.event.round, envelope.event.window)
 
 
 def _last_close_ns(envelope: TableEnvelope) -> int:

@@ -236,12 +236,17 @@ Effect: TypeAlias = OpenShards | Announce | CloseShards | Draw | Decide | Settle
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What happened. ``who`` is a shard or a gateway, ``head`` a shard's journal head at close."""
+    """What happened. ``who`` is a shard, a gateway or several, ``head`` a shard's journal head at close."""
 
     on: On
-    who: int | str = -1
+    who: int | str | frozenset[str] = -1
     head: bytes = b""
     outcome: int | None = None
+
+    @property
+    def whom(self) -> frozenset[int | str]:
+        """All who said so at once."""
+        return frozenset(self.who) if isinstance(self.who, frozenset) else frozenset({self.who})
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +394,7 @@ def _open_for_decisions(state: RoundState, now_ns: int) -> Step:
 
 
 def _shard_opened(state: RoundState, message: Message, now_ns: int) -> Step:
-    new = replace(state, pending=state.pending - {message.who})
+    new = replace(state, pending=state.pending - message.whom)
     if new.pending:
         return new, ()
     return _open_for_bets(new, now_ns) if state.phase is Phase.OPENING else _open_for_decisions(new, now_ns)
@@ -414,8 +419,8 @@ def _cut_off(state: RoundState, now_ns: int) -> Step:
 
 def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
     if state.phase not in _FLUSHING:
-        return replace(state, early=state.early | {message.who}), ()
-    new = replace(state, pending=state.pending - {message.who})
+        return replace(state, early=state.early | message.whom), ()
+    new = replace(state, pending=state.pending - message.whom)
     flush_ns = state.timing.flush_ms_max * NS_PER_MS
     if cutoff.may_close(len(new.pending), now_ns, state.last_close_ns, flush_ns):
         return _close_shards(new, now_ns)
@@ -492,7 +497,7 @@ def _finish(state: RoundState) -> Step:
 
 
 def _shard_done(state: RoundState, message: Message, _now_ns: int) -> Step:
-    new = replace(state, pending=state.pending - {message.who})
+    new = replace(state, pending=state.pending - message.whom)
     return (new, ()) if new.pending else _finish(new)
 
 

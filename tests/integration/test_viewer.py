@@ -135,10 +135,10 @@ def video_of(folder):
     return convert(folder, folder, 1, clock_pair())["video"]
 
 
-def is_whole(parts, studio, part_ms=PART_MS):
+def is_whole(parts, studio):
     """Whether each part follows the one before it; a studio without time to film says so itself."""
     steps = parts["media_ns"].diff().dropna()
-    return (steps == part_ms * 1_000_000).all() or (studio.cuts and (steps > 0).all())
+    return (steps == PART_MS * 1_000_000).all() or (studio.cuts and (steps > 0).all())
 
 
 async def test_viewer_stays_at_its_hold_back_without_stalls_and_climbs_to_the_best_rendition(tmp_path: Path) -> None:
@@ -262,8 +262,8 @@ async def test_starved_link_falls_within_three_seconds_by_every_rule_and_slows_n
         assert (fell_ns - starved_ns) / NS_PER_S <= FALL_S_MAX, rule
         assert parts["rendition"].iloc[-1] == 0, rule
     rows = video_of(tmp_path / "free")
-    parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200) & (rows["end_ns"] > starved_ns)]
+    parts = rows[(rows["kind"] == FetchKind.PART) & (rows["end_ns"] > starved_ns)]
     assert len(parts) >= 7
-    assert is_whole(parts, studio, 320) or studio.cuts
-    assert rows["stalled_ms"].sum() == 0 or studio.cuts
-    assert (parts["rendition"] == 1).all()
+    assert set(parts["status"]) == {200}
+    assert set(parts["rendition"]) == {1}
+    assert ((parts["end_ns"] - parts["first_byte_ns"]) / 1e6).median() < 50

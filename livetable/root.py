@@ -9,7 +9,7 @@ from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
 from livetable.doctor import doctor
 from livetable.measuring import bench, zoo
-from livetable.runs import check, compare, report, trend
+from livetable.runs import bet, check, compare, report, trend
 from livetable.simulate import sim
 from livetable.stream import stream
 from livetable.up import up
@@ -28,7 +28,7 @@ def cli() -> None:
     """
 
 
-for _verb in (up, campaign, check, report, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
+for _verb in (up, campaign, check, report, bet, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
     cli.add_command(_verb)
 
 

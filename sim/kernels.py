@@ -245,4 +245,10 @@ mix64 = compiled(random_streams.mix64)
 pair_keys = compiled(_pair_keys)
 pair = compiled(_pair)
 plan_round = compiled(_plan_round)
+for _rule in (
+    placement.two_choices, choosing.random_one, choosing.least_loaded, choosing.weighted_one, choosing.two_costs,
+    choosing.peak_ewma, choosing.bounded_ring, choosing.full_from, choosing.replica_choice,
+):  # fmt: skip
+    compiled(_rule)
+choose_place = compiled(choosing.choose)
 batch_server = compiled(_batch_server)

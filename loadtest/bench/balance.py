@@ -8,20 +8,23 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from loadtest.bench.result import Result
 from loadtest.progress import Progress
+from reports.balancing import figure, kinds_table, table
 from sim.balancing.outcome import Outcome, outcome_of
 from sim.balancing.play import BALANCINGS, carried_out
 from sim.balancing.setting import Setting
 from sim.balancing.surges import Kind, Surge, surge_of
 
 SURGES = 200
-STEADY = 4
+STEADY = 2
 """Surges begin from so many steady systems in turn: to fill one takes longer than a surge."""
 
 OURS, PEER, ORACLE = "forecast", "two-choices", "oracle"
@@ -93,7 +96,7 @@ def summary(rows: Sequence[Outcome], oracle: Sequence[Outcome]) -> dict[str, flo
     }  # fmt: skip
 
 
-def _median(values: Any) -> float:
+def _median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
@@ -121,6 +124,15 @@ def report(rows: Rows, surges: Sequence[Surge]) -> dict[str, Any]:
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures.items()}
+
+
+def publish(result: Result, folder: Path) -> None:
+    """Write policies side by side: a figure, tables, and all figures as JSON."""
+    found = result.detail["simulated"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policies.svg").write_text(figure(found), encoding="utf-8")
+    (folder / "tables.md").write_text(table(found) + "\n" + kinds_table(found), encoding="utf-8")
+    (folder / "balance.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
 
 
 async def measure(n: int, progress: Progress) -> Result:

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from reference_impl.domain.balancing import choosing, heat, moves, signals
 from reference_impl.domain.mixing import WORD
-from reference_impl.domain.placement import two_choices
-from sim.kernels import Floats, Int64s, compiled, mix32
+from sim.kernels import Floats, Int64s, choose_place, compiled, mix32
 
 Int32s = npt.NDArray[np.int32]
 
@@ -110,7 +109,8 @@ def copied(rows: Any) -> Any:
 def _drawn(p: People, seed: int) -> float:
     """Return the next of 2**32 equidistant draws."""
     p.counts[DRAWS] += 1
-    return (mix32(mix32(p.counts[DRAWS] & WORD) ^ mix32(seed & WORD)) + 0.5) / (WORD + 1.0)
+    u: float = (mix32(mix32(p.counts[DRAWS] & WORD) ^ mix32(seed & WORD)) + 0.5) / (WORD + 1.0)
+    return u
 
 
 def _enter(p: People, f: Places, kind: int, i: int, place: int) -> None:
@@ -150,9 +150,12 @@ def _chosen(f: Places, policy: int, key: int, copies: int, first: float, second:
     n = f.size[0]
     load, weight = f.now_load[:n], f.now_weight[:n]
     if policy == CHEAPEST:
-        return f.open[cheapest(load, weight)]
-    row = f.now_order[key % len(f.now_order), :n]
-    return f.open[choose(policy, load, weight, f.now_latency[:n], row, copies, first, second)]
+        at = cheapest(load, weight)
+    else:
+        row = f.now_order[key % len(f.now_order), :n]
+        at = choose_place(policy, load, weight, f.now_latency[:n], row, copies, first, second)
+    place: int = f.open[at]
+    return place
 
 
 def _count_placed(f: Places, place: int, policy: int) -> None:
@@ -168,7 +171,8 @@ def _replicas(f: Places, policy: int, audience: float, people: int) -> int:
     if policy != choosing.RENDEZVOUS:
         return 1
     fit = f.now_weight[: f.size[0]].sum()
-    return copies_of(audience, people / max(fit, 1e-9), f.size[0])
+    copies: int = copies_of(audience, people / max(fit, 1e-9), f.size[0])
+    return copies
 
 
 def _sit(p: People, f: Places, kind: int, i: int, policy: int, audience: Floats, seed: int) -> None:
@@ -181,7 +185,14 @@ def _sit(p: People, f: Places, kind: int, i: int, policy: int, audience: Floats,
 
 
 def _table_of(likings: Floats, u: float) -> int:
-    return min(len(likings) - 1, np.searchsorted(likings, u, side="right"))
+    low, high = 0, len(likings) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if likings[middle] <= u:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _come(
@@ -246,12 +257,6 @@ def _drop(p: People, g: Places, place: int, policy: int, audience: Floats, seed:
         i = following
 
 
-for _rule in (
-    two_choices, choosing.random_one, choosing.least_loaded, choosing.weighted_one, choosing.two_costs,
-    choosing.peak_ewma, choosing.bounded_ring, choosing.full_from, choosing.replica_choice,
-):  # fmt: skip
-    compiled(_rule)
-choose = compiled(choosing.choose)
 copies_of = compiled(choosing.copies_of)
 mean_heat = compiled(heat.mean_heat)
 coming_heat = compiled(heat.coming_heat)

@@ -38,7 +38,8 @@ TRIES = 8
 
 
 def _between(r: Rounds, t: int, now: int) -> bool:
-    return r.between[t, (now + r.offset[t]) % r.cycle[t]] == 1
+    said: bool = r.between[t, (now + r.offset[t]) % r.cycle[t]] == 1
+    return said
 
 
 def _move(p: People, f: Places, kind: int, i: int, place: int, now: int, policy: int) -> None:

@@ -1,7 +1,7 @@
 """A surge under a policy, and what came of it."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -25,7 +25,7 @@ from sim.balancing.surges import (
 )
 from sim.kernels import Floats, Int64s
 
-WARM_S = 90
+WARM_S = 70
 FILL_STEPS = 40
 FORESIGHT_S = 20
 RESTING_S = 20
@@ -216,15 +216,17 @@ def _second(play: Play, now: int, speeds: tuple[Floats, Floats], coming: tuple[F
 def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed: int) -> Trace:
     """Return what is seen when a steady system meets a surge."""
     begun, rounds = steady(setting, balancing, base_seed)
-    state = State(*(crowd.copied(part) if isinstance(part, tuple) else part.copy() for part in begun))
+    state = State(
+        *(crowd.copied(part) for part in (begun.people, begun.gateways, begun.edges)),
+        begun.audience.copy(), begun.profiles.copy(), begun.heats.copy(),
+    )  # fmt: skip
     play = Play(setting, balancing, state, surge.seed + 1_000, rounds)
     state.people.counts[1:] = 0
     state.people.counts[crowd.DRAWS] = 0
     speeds = speeds_of(surge, setting)
     coming = tuple(lowest_ahead(each, FORESIGHT_S) for each in speeds)
-    sizes = setting.gateways, setting.edges
-    used, response, counted = (tuple(np.zeros((ENDS_S, size)) for size in sizes) for _ in range(3))
-    given = tuple(np.zeros((ENDS_S, size), np.int64) for size in sizes)
+    used, response, counted = (_by_second(setting, np.float64) for _ in range(3))
+    given = _by_second(setting, np.int64)
     sessions, copies = np.zeros((ENDS_S, setting.gateways), np.int64), np.zeros(ENDS_S)
     moved = np.zeros((ENDS_S, 2), np.int64)
     if surge.liar >= 0:
@@ -254,6 +256,11 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
         copies[now] = np.count_nonzero(state.edges.seats) / setting.tables
         moved[now] = state.people.counts[crowd.MOVED : crowd.MOVED + 2]
     return Trace(used, response, counted, given, sessions, copies, moved, play.histograms, state.people.counts)
+
+
+def _by_second(setting: Setting, dtype: Any) -> tuple[Any, Any]:
+    """Return room for what is seen of gateways and of edges."""
+    return np.zeros((ENDS_S, setting.gateways), dtype), np.zeros((ENDS_S, setting.edges), dtype)
 
 
 def _deploy(play: Play, surge: Surge, now: int) -> None:

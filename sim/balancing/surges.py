@@ -9,10 +9,10 @@ from msgspec import Struct
 from sim.balancing.setting import Setting
 from sim.kernels import Floats, Int64s
 
-BEGINS_S = 30
+BEGINS_S = 20
 """When a surge begins; before, everything is as always."""
 
-ENDS_S = 135
+ENDS_S = 115
 
 
 class Kind(StrEnum):
@@ -63,7 +63,7 @@ class Surge(Struct, frozen=True, kw_only=True):
 SILENT_S = 20
 DEPLOY_HOSTS = 3
 DEPLOY_EVERY_S = 15
-DRAIN_S_MAX = 66
+DRAIN_S_MAX = 62
 """A gateway that drains ends after this, a round of the slowest table and some; who is still there then is dropped."""
 
 RESTART_S = 5

@@ -67,9 +67,9 @@ def move_rank(plays: bool, bets_last_round: int) -> int:  # noqa: FBT001 - a sta
 
 def excess(load: float, weight: float, sessions: int, level: float) -> int:
     """Return how many sessions a place has too many, if its cost shall be `level`; a closing one (weight 0) has all."""
-    if weight <= 0.0 or load <= 0.0:
-        return sessions if weight <= 0.0 else 0
-    return max(0, int(sessions * (1.0 - level * weight / load)))
+    if weight <= 0.0:
+        return sessions
+    return 0 if load <= level * weight else int(sessions * (1.0 - level * weight / load))
 
 
 def level_of(load: Sequence[float], weight: Sequence[float]) -> float:

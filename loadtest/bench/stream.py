@@ -34,7 +34,6 @@ START_S_MAX = 20.0
 LOG_IN_S_MAX = 10.0
 
 
-
 class Tier(NamedTuple):
     """A player: what the probe page calls it, and how far behind the newest part it stays, 0 for as close as it can."""
 
@@ -129,7 +128,9 @@ async def _watch(browser: Any, api_url: str, tier: Tier, url: str) -> Watched:
     finally:
         await page.close()
     if not probe["agesMs"]:
-        raise OperationalError(f"{tier.player}: no readable frame within {WATCH_S} s, {probe['unreadable']} unreadable ones")
+        raise OperationalError(
+            f"{tier.player}: no readable frame within {WATCH_S} s, {probe['unreadable']} unreadable ones"
+        )
     return Watched(probe["agesMs"], probe["stalls"])
 
 

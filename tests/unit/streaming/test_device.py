@@ -51,5 +51,5 @@ def test_what_is_no_device_is_refused_with_its_name(source, problem):
 
 
 def test_film_and_device_exclude_each_other():
-    with pytest.raises(ConfigError, match="film 'a.mp4' and device 'lavfi:b' are both asked for"):
+    with pytest.raises(ConfigError, match=r"film 'a\.mp4' and device 'lavfi:b' are both asked for"):
         VideoConfig(film="a.mp4", device="lavfi:b")

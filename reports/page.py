@@ -13,6 +13,7 @@ from reports.compare import compare, repeat_floor
 from reports.figures import pictures
 from reports.judgement import Judgement
 from reports.latency import PERCENTILES, operation_figures
+from reports.lives_page import page_of_lives
 from reports.run import Run
 from reports.sentences import log_ratio_percent
 from reports.users import adversary_gain, user_figures
@@ -85,6 +86,7 @@ def _content(run: Run, judgement: Judgement) -> dict[str, Any]:
         "operations": [("all", operation_figures(run.ops)), *user_figures(run).items()],
         "remarks": _remarks(run, twin),
         "pictures": pictures(run, twin),
+        "lives": page_of_lives(run),
         "number": _number,
     }
 

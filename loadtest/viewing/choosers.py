@@ -50,8 +50,8 @@ class ByThroughput:
     @property
     def estimate_bps(self) -> float:
         """What the link is thought to carry; 0 before the first answer."""
-        known = self._throughput
-        return abr.throughput_bps(known.fast_mean_bps, known.slow_mean_bps, known.weight_s)
+        seen = self._throughput
+        return abr.throughput_bps(seen.fast_mean_bps, seen.slow_mean_bps, seen.known)
 
 
 class ByBola(ByThroughput):

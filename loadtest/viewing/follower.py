@@ -170,17 +170,17 @@ class Throughput:
 
     fast_mean_bps: float = 0.0
     slow_mean_bps: float = 0.0
-    weight_s: float = 0.0
+    known: float = 0.0
 
     def saw(self, size_bytes: int, took_s: float) -> None:
         """Learn from an answer's body."""
-        self.fast_mean_bps, self.slow_mean_bps, self.weight_s = abr.learn(
-            self.fast_mean_bps, self.slow_mean_bps, self.weight_s, size_bytes, took_s
+        self.fast_mean_bps, self.slow_mean_bps, self.known = abr.learn(
+            self.fast_mean_bps, self.slow_mean_bps, self.known, size_bytes, took_s
         )
 
     def choose(self, bitrates_bps: Sequence[float], current: int, buffer_s: float) -> int:
         """Return the index of the rendition to load next."""
-        estimate_bps = abr.throughput_bps(self.fast_mean_bps, self.slow_mean_bps, self.weight_s)
+        estimate_bps = abr.throughput_bps(self.fast_mean_bps, self.slow_mean_bps, self.known)
         return abr.choose(bitrates_bps, current, estimate_bps, buffer_s)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from reference_impl.domain.messages import EdgeReport, GatewayReport
+from reference_impl.domain.balance import EdgeReport, GatewayReport, Stand
 from reference_impl.domain.placement import two_choices
 
 REPORT_S_MAX = 3.0
@@ -33,6 +33,10 @@ class Report(Protocol):
     @property
     def connections(self) -> int:
         """Open connections."""
+
+    @property
+    def stand(self) -> int:
+        """How it stands to new players, a :class:`Stand`."""
 
 
 R = TypeVar("R", bound=Report)
@@ -60,7 +64,10 @@ class Candidates(Generic[R]):
         self._placed_since: dict[str, int] = {}
 
     def hear(self, name: str, report: R, now_s: float) -> None:
-        """Take a report."""
+        """Take a report; who takes nobody is forgotten."""
+        if report.stand != Stand.SERVING:
+            self._heard.pop(name, None)
+            return
         self._heard[name] = (now_s, report)
         self._placed_since[name] = 0
 

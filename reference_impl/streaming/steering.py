@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from reference_impl.domain.balance import EdgeReport
 from reference_impl.domain.hls_steering import Pathway, manifest
-from reference_impl.domain.messages import EdgeReport
 
 STEERING_MANIFEST = "steering.json"
 SILENT_S_MAX = 3.0

@@ -1,7 +1,7 @@
 """Placement: who is alive, who is chosen, who is avoided."""
 
 from reference_impl.balancer.placer import REPORT_S_MAX, Candidates
-from reference_impl.domain.messages import EdgeReport
+from reference_impl.domain.balance import EdgeReport
 
 
 def report(name: str, connections: int = 0) -> EdgeReport:

@@ -154,6 +154,13 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         load_campaign(tmp_path / "none.toml")
 
 
+def test_a_shipped_campaign_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_campaign("smoke") == load_campaign(CAMPAIGNS / "smoke.toml")
+    with pytest.raises(ConfigError, match=r"^smoek: there is no such campaign file; shipped are .*, smoke, "):
+        load_campaign("smoek")
+
+
 def test_error_in_a_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(NAMED + "workers = 0")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
 TICK_S = 0.1
+LAGS_MAX = 1_000
 
 
 class Cost(NamedTuple):
@@ -46,9 +47,10 @@ def cost_of(*pids: int) -> Cost:
 
 
 class Beat(NamedTuple):
-    """The time since the beat before: the largest lag, shares of it, and the growth of totals a second."""
+    """The time since the beat before: the largest and the mean lag, shares of it, and the growth of totals a second."""
 
     lag_ms: float
+    lag_ms_mean: float
     cpu_share: float
     run_delay_share: float
     per_s: tuple[float, ...]
@@ -58,7 +60,7 @@ class Pulse:
     """One process's pulse."""
 
     def __init__(self) -> None:
-        self._lag_ns_max = 0
+        self._lags_ns: list[int] = []
         self._at_ns = time.monotonic_ns()
         self._cost = cost_of(os.getpid())
         self._totals: tuple[int, ...] = ()
@@ -68,7 +70,8 @@ class Pulse:
         while True:
             before_ns = time.monotonic_ns()
             await asyncio.sleep(TICK_S)
-            self._lag_ns_max = max(self._lag_ns_max, time.monotonic_ns() - before_ns - round(TICK_S * NS_PER_S))
+            if len(self._lags_ns) < LAGS_MAX:
+                self._lags_ns.append(max(0, time.monotonic_ns() - before_ns - round(TICK_S * NS_PER_S)))
 
     def beat(self, *totals: int) -> Beat:
         """Return what happened since the beat before; `totals` are counters that only grow."""
@@ -76,10 +79,11 @@ class Pulse:
         before = self._totals or totals
         past_ns = max(1, now_ns - self._at_ns)
         beat = Beat(
-            self._lag_ns_max / NS_PER_MS,
+            max(self._lags_ns, default=0) / NS_PER_MS,
+            sum(self._lags_ns) / max(1, len(self._lags_ns)) / NS_PER_MS,
             (cost.cpu_ns - self._cost.cpu_ns) / past_ns,
             (cost.run_delay_ns - self._cost.run_delay_ns) / past_ns,
             tuple((now - then) * NS_PER_S / past_ns for now, then in zip(totals, before, strict=True)),
         )
-        self._at_ns, self._cost, self._totals, self._lag_ns_max = now_ns, cost, totals, 0
+        self._at_ns, self._cost, self._totals, self._lags_ns = now_ns, cost, totals, []
         return beat

@@ -214,10 +214,9 @@ class Gateway:
         """Return a ticket that opens a socket here; it is used up by that."""
         return self._door.admit(text, time.time())
 
-    def between_rounds(self, table: int) -> bool:
-        """Tell whether no window is open at a table."""
-        state = self._states.get(table)
-        return state is None or state.event.phase not in TAKING
+    def state_of(self, table: int) -> TableEnvelope | None:
+        """Return where a table stands, if that is known."""
+        return self._states.get(table)
 
     async def answered(self, shard: int) -> None:
         """Wait until whatever was asked of a shard so far is answered."""
@@ -264,6 +263,8 @@ class Gateway:
         state: TableEnvelope | None, received_ns: int,
     ) -> None:  # fmt: skip
         self._bets += 1
+        player.bet_round = said.round
+        self.reporter.table_bets[said.table] += 1
         if status is _ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(said.id), account, said.round, said.window, choice, said.amount_minor,
@@ -338,6 +339,7 @@ class Gateway:
         if envelope.event.grace_ns and envelope.event.phase in TAKING:
             for player in self.fanout.at(envelope.table):
                 player.measure()
+        self.moving.table_changed(envelope)
         if opens_a_window(_told(known) if known else None, _told(envelope)):
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)

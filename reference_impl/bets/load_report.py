@@ -1,5 +1,6 @@
 """What a gateway tells the balancer of itself, once a second."""
 
+from collections import Counter
 from typing import Protocol
 
 from reference_impl.bets.bet_metrics import BetMetrics
@@ -46,6 +47,8 @@ class LoadReporter:
         """Players who were let in."""
         self.stalls = 0
         """How often pictures stood still at players of this gateway."""
+        self.table_bets: Counter[int] = Counter()
+        """Bets by table since the last report."""
         self._told = told
         self._fanout = fanout
         self._metrics = metrics
@@ -55,9 +58,12 @@ class LoadReporter:
         """Return the report of now; `bets` and `egress_bytes` are totals."""
         beat, spans = self.pulse.beat(bets, self.accepted, egress_bytes), self._metrics.spans()
         bets_per_s, accepts_per_s, egress_bytes_per_s = beat.per_s
+        tables = self._fanout.watchers(TABLES_TOLD_MAX)
+        bets_here = {table: self.table_bets[table] for table in tables}
+        self.table_bets.clear()
         return GatewayReport(
             self._told.name, self._told.number, self._told.url, len(self._fanout), beat.lag_ms,
             int(self._moving.stand), beat.cpu_share, beat.run_delay_share, spans.own_p99_ms, spans.p99_ms,
             spans.p50_ms, bets_per_s, accepts_per_s, egress_bytes_per_s, waiting,
-            self._fanout.watchers(TABLES_TOLD_MAX), self._moving.moved, self.stalls,
+            tables, self._moving.moved, self.stalls, beat.lag_ms_mean, bets_here,
         )  # fmt: skip

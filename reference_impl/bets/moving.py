@@ -5,9 +5,9 @@ other gateway says that the player is there (``joined``, with that ticket's nonc
 still answered here, and then the socket is closed. Who comes with any other ticket is another terminal, and closes the
 old socket at once.
 
-Players are told between rounds, a few a second, so that those who are left notice nothing and those who take them are
-not overrun. A gateway that drains takes nobody new, moves everybody, acknowledges nothing any more (the dealer forgets
-it: every bet that it took has its answer), and ends.
+Players are told between rounds (:mod:`reference_impl.domain.balancing.moves`), a few a second, so that those who are
+left notice nothing and those who take them are not overrun. A gateway that drains takes nobody new, moves everybody,
+acknowledges nothing any more (the dealer forgets it: every bet that it took has its answer), and ends.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.frames import frame_of
 from reference_impl.bets.player import Player
 from reference_impl.domain.balance import Drain, Fence, GatewayOrder, GatewayReport, MoveAway, Stand, SteerVideo, Taken
-from reference_impl.domain.messages import Joined
+from reference_impl.domain.balancing.moves import MOVE_SHARE_MAX, may_move, move_rank
+from reference_impl.domain.game_round import Phase
+from reference_impl.domain.messages import Joined, TableEnvelope
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.protocol import CloseCode, EdgeNamed, GoAway, Steer
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
@@ -30,9 +32,10 @@ from reference_impl.domain.units import NS_PER_S
 
 TURN_S = 0.25
 """Players are told in turns; who is told in one is given a moment of it, so that nobody arrives with all the others."""
-MOVES_SHARE_PER_S_MAX = 0.02
 MOVES_PER_S_MIN = 20.0
-"""At most so many of a gateway's players are told in a second (of the larger): no move is a herd."""
+"""A gateway tells so many of its players in a second, or the share of :data:`.MOVE_SHARE_MAX`: no move is a herd."""
+TAKING = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.DECISIONS_OPEN})
+OVER = frozenset({Phase.IDLE, Phase.SETTLED, Phase.VOIDED})
 WANTED_MAX = 100_000
 WANTED_S_MAX = 20.0
 """An order that found no moment between rounds for so long has lapsed."""
@@ -58,8 +61,8 @@ class Host(Protocol):
 
     fanout: Fanout
 
-    def between_rounds(self, table: int) -> bool:
-        """Tell whether no window is open at a table."""
+    def state_of(self, table: int) -> TableEnvelope | None:
+        """Return where a table stands, if that is known."""
 
     async def answered(self, shard: int) -> None:
         """Wait until whatever was asked of a shard so far is answered."""
@@ -101,6 +104,7 @@ class Moving:
         self._doors: dict[str, Door] = {}
         self._told: dict[Player, tuple[str, float]] = {}
         self._credit = 0.0
+        self._turned_s = 0.0
         self._turning = False
 
     @property
@@ -169,6 +173,11 @@ class Moving:
             self._turning = True
             self._spawn(self._turns())
 
+    def table_changed(self, envelope: TableEnvelope) -> None:
+        """Take a table's event: a round that is over is the moment to tell players of it."""
+        if self._turning and envelope.event.phase in OVER:
+            self.turn(time.monotonic())
+
     async def _turns(self) -> None:
         while ((now_s := time.monotonic()) < self._wanted_until_s and self._wanted) or self.stand is Stand.DRAINING:
             self.turn(now_s)
@@ -178,10 +187,12 @@ class Moving:
 
     def turn(self, now_s: float) -> None:
         """Tell as many players as one turn may, of tables that are between rounds."""
-        per_s = max(MOVES_PER_S_MIN, MOVES_SHARE_PER_S_MAX * len(self._host.fanout))
-        self._credit = min(per_s, self._credit + per_s * TURN_S)
+        per_s = max(MOVES_PER_S_MIN, MOVE_SHARE_MAX * len(self._host.fanout))
+        self._credit = min(per_s, self._credit + per_s * (now_s - self._turned_s))
+        self._turned_s = now_s
         ready = [player for player in self._here() if self._may_go(player, now_s)]
         random.shuffle(ready)
+        ready.sort(key=self._rank)
         for player in ready:
             if self._credit < 1 or not self._send_off(player, now_s):
                 return
@@ -192,7 +203,22 @@ class Moving:
     def _may_go(self, player: Player, now_s: float) -> bool:
         ticket = player.ticket
         told_s = self._told.get(player, ("", -GO_S_MAX))[1]
-        return ticket is not None and told_s <= now_s - GO_S_MAX and self._host.between_rounds(ticket.table)
+        if ticket is None or told_s > now_s - GO_S_MAX:
+            return False
+        state = self._host.state_of(ticket.table)
+        over = state is None or state.event.phase in OVER
+        taking = state is not None and state.event.phase in TAKING
+        unsettled = int(state is not None and not over and player.bet_round == state.event.round)
+        moved_s = now_s - (time.time_ns() - ticket.issued_unix_ns) / NS_PER_S if ticket.moved else -math.inf
+        if self.stand is Stand.DRAINING:  # everybody has to leave
+            moved_s = -math.inf
+        return may_move(now_s, moved_s, not taking, unsettled)
+
+    def _rank(self, player: Player) -> int:
+        """Return who goes first: who never bet here, then who did not in the last round, then bettors."""
+        state = self._host.state_of(player.ticket.table) if player.ticket is not None else None
+        lately = state is not None and player.bet_round >= state.event.round - 1
+        return move_rank(player.bet_round > 0, int(lately))
 
     def _send_off(self, player: Player, now_s: float) -> bool:
         """Tell a player to go, if there is somewhere; return whether others may be told too."""
@@ -227,7 +253,14 @@ class Moving:
         nonce = secrets.token_hex(8)
         sealed = seal(
             Ticket(
-                ticket.player, ticket.table, door.name, ticket.session, now_ns, now_ns // NS_PER_S + TICKET_S_MAX, nonce
+                ticket.player,
+                ticket.table,
+                door.name,
+                ticket.session,
+                now_ns,
+                now_ns // NS_PER_S + TICKET_S_MAX,
+                nonce,
+                moved=True,
             ),
             self._secret,
         )

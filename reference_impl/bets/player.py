@@ -84,6 +84,7 @@ class Player(WSListener):
         "_timer",
         "_transport",
         "_write",
+        "bet_round",
         "round_trip",
         "shard",
         "stalls",
@@ -100,6 +101,8 @@ class Player(WSListener):
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
         self.shard = 0
+        self.bet_round = 0
+        """The last round that the player bet in."""
         self.stalls = 0
         self.round_trip = RoundTrip()
 

@@ -36,9 +36,10 @@ class Stand(IntEnum):
 class GatewayReport(Struct, array_like=True, frozen=True):
     """A gateway's load, once a second; rates and shares are of the time since the last report.
 
-    ``p99_ms`` is its own work at a bet (without what it waits for the wallet), ``bet_p99_ms`` the whole way from
-    reading it to its durable answer; ``tables`` are watchers by table, the most watched ones. ``stalls`` is how often
-    pictures stood still at its players, as their pages say.
+    ``lag_ms`` is the most that a timer was late, ``lag_ms_mean`` what it was late on average. ``p99_ms`` is its own
+    work at a bet (without what it waits for the wallet), ``bet_p99_ms`` the whole way from reading it to its durable
+    answer; ``tables`` are watchers by table, the most watched ones, and ``table_bets`` their bets. ``stalls`` is how
+    often pictures stood still at its players, as their pages say.
     """
 
     gateway: str
@@ -59,6 +60,8 @@ class GatewayReport(Struct, array_like=True, frozen=True):
     tables: dict[int, int] = {}
     moved: int = 0
     stalls: int = 0
+    lag_ms_mean: float = 0.0
+    table_bets: dict[int, int] = {}
 
 
 class EdgeReport(Struct, array_like=True, frozen=True):
@@ -76,6 +79,7 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     run_delay_share: float = 0.0
     requests_per_s: float = 0.0
     egress_bytes_per_s: float = 0.0
+    lag_ms_mean: float = 0.0
 
 
 class MoveAway(Struct, tag=True, frozen=True):
@@ -119,7 +123,7 @@ class Taken(Struct, array_like=True, frozen=True):
     refused: str = ""
 
 
-class Move(Struct, array_like=True, frozen=True):
+class Moved(Struct, array_like=True, frozen=True):
     """Something the balancer ordered, for people: when, what from where to where, how many, and why."""
 
     at_unix_ns: int
@@ -130,23 +134,29 @@ class Move(Struct, array_like=True, frozen=True):
     reason: str
 
 
-class BalanceMap(Struct, array_like=True, frozen=True):
-    """Where players are to go, as of a moment. Who has it can place players without the balancer.
+class PlaceSeen(Struct, array_like=True, frozen=True):
+    """What the balancer thinks of a place: what it is fit for, and its cost over the mean."""
 
-    ``avoid`` are gateways that take nobody new now (draining, or about to run hot), ``weights`` what a gateway's load
-    counts by (above 1: it may take less than others), ``edges`` each table's edges, best first, where the balancer has
-    an opinion; ``admit_per_s`` is how many players may be placed in a second.
+    weight: float
+    cost: float
+    hot: bool
+
+
+class BalanceMap(Struct, array_like=True, frozen=True):
+    """How things stand, as of a moment. Who has it can place players without the balancer.
+
+    ``gateways`` and ``edges`` go by name, ``copies`` is how many edges a table's viewers are spread over, ``moves``
+    what was ordered lately, newest first.
     """
 
     epoch: int
     seq: int
     leader: str
     at_unix_ns: int
-    avoid: list[str] = []
-    weights: dict[str, float] = {}
-    edges: dict[int, list[str]] = {}
-    admit_per_s: float = 0.0
-    moves: list[Move] = []
+    gateways: dict[str, PlaceSeen] = {}
+    edges: dict[str, PlaceSeen] = {}
+    copies: dict[int, int] = {}
+    moves: list[Moved] = []
 
 
 class Fence:

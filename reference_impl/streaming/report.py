@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from nats.aio.client import Client
 
-from reference_impl.domain.balance import EdgeReport, Stand
+from reference_impl.domain.balance import BalanceMap, EdgeReport, Stand
 from reference_impl.pulse import Pulse
 from reference_impl.streaming.edge import Edge
 
@@ -46,6 +46,7 @@ class EdgeReporter:
         while not self._edge.port:  # noqa: ASYNC110 - before that there is no address to report
             await asyncio.sleep(LISTENS_S)
         await self._bus.subscribe("report.edge", cb=self._hear)
+        await self._bus.subscribe("balance.map", cb=self._weigh)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pulse.run())
             while True:
@@ -54,6 +55,9 @@ class EdgeReporter:
 
     async def _hear(self, message: Any) -> None:
         self._edge.pathways.hear(self._decoder.decode(message.data), time.monotonic())
+
+    async def _weigh(self, message: Any) -> None:
+        self._edge.pathways.weigh(msgspec.msgpack.decode(message.data, type=BalanceMap))
 
     def report(self) -> EdgeReport:
         """Return the report of now; shares and rates count from the report before."""
@@ -64,8 +68,10 @@ class EdgeReporter:
         hits_before, answered_before = self._answered
         self._answered = (hits, answered)
         share = (hits - hits_before) / max(1, answered - answered_before)
+        requests_per_s, egress_bytes_per_s = beat.per_s
         url = f"http://{edge.config.host}:{edge.port}"
         return EdgeReport(
             edge.config.name, self._number, url, len(edge.http.connections), edge.http.egress_bytes, share,
-            beat.lag_ms, Stand.SERVING, beat.cpu_share, beat.run_delay_share, *beat.per_s,
+            beat.lag_ms, Stand.SERVING, beat.cpu_share, beat.run_delay_share, requests_per_s,
+            egress_bytes_per_s, beat.lag_ms_mean,
         )  # fmt: skip

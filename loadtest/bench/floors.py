@@ -11,7 +11,6 @@ import asyncpg
 from loadtest.bench.bets import DEPOSIT_MINOR, PLAYERS, Crowd
 from reference_impl.domain.messages import BetBatch
 from reference_impl.stack.ledgers import Ledgers
-from reference_impl.wallet.database import SETTINGS, prepare_shard
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -32,9 +31,7 @@ class Floors:
     async def open(self) -> None:
         """Create them."""
         for number in range(self._ledgers.shards):
-            dsn = await self._ledgers.create_database(f"floor_{number}")
-            await prepare_shard(dsn, number)
-            connection = await asyncpg.connect(dsn, server_settings=SETTINGS)
+            connection = await asyncpg.connect(await self._ledgers.create_shard(f"floor_{number}", number))
             await connection.execute(files("loadtest.bench").joinpath("floor.sql").read_text())
             for table, columns in (("account", "id, balance, currency"), ("bare_account", "id, balance")):
                 values = "g, $1::bigint, 978" if "currency" in columns else "g, $1::bigint"

@@ -6,6 +6,7 @@ which they were told, so nobody is paid for a result that is still on its way to
 """
 
 import asyncio
+import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -82,6 +83,11 @@ class Fanout:
     def at(self, table: int) -> tuple[Subscriber, ...]:
         """Return who watches a table now."""
         return tuple(self._by_table[table])
+
+    def watchers(self, most: int) -> dict[int, int]:
+        """Return how many watch each table, of the `most` watched ones that somebody watches."""
+        counts = [(len(here), table) for table, here in self._by_table.items() if here]
+        return {table: count for count, table in heapq.nlargest(most, counts)}
 
     async def announce(self, envelope: TableEnvelope) -> int:
         """Send a table event to everyone who is at the table when it comes; return the bytes sent."""

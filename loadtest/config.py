@@ -23,7 +23,7 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
 from reports.expectations import RarePath
 from reports.limits import parse_slos
-from sim.scenario import Campaign, Scenario, viewer_arrivals
+from sim.scenario import Campaign, Choosing, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -149,6 +149,9 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from _event_problems(campaign.scenario)
     yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
+    rule = campaign.scenario.viewing.rule
+    if campaign.simulate and rule is not Choosing.THROUGHPUT and viewer_arrivals(campaign.scenario):
+        yield f"scenario.viewing.rule = '{rule}': simulated viewers know only 'throughput'; set simulate = false"
 
 
 def _limit_problems(campaign: Campaign) -> Iterator[str]:

@@ -129,7 +129,8 @@ _VIDEO_ROWS: Final = {
     "viewers": "viewers", "latency_p50_ms": "behind the table, p50, ms", "latency_p95_ms": "behind the table, p95, ms",
     "glass_p50_ms": "from the camera to the screen, p50, ms", "stalls": "stalls", "stall_s": "seconds of stalls",
     "stalled_viewers": "viewers who saw a stall", "fetches": "requests", "failed": "failed requests",
-    "edge_switches": "changes of the edge",
+    "edge_switches": "changes of the edge", "frames_dropped": "frames that studios were too late for",
+    "cuts": "cuts of the film",
 }  # fmt: skip
 
 

@@ -45,10 +45,13 @@ class Follower:
         The newest whole playlist; empty at first.
     wanted : (int, int) or None
         Segment and part to play next; None until :meth:`begin` chose one.
+    passes_on : bool
+        Whether the wanted part is only of use if it starts with an independent frame: those before one are passed over.
     """
 
     playlist: MediaPlaylist = field(default_factory=MediaPlaylist)
     wanted: tuple[int, int] | None = None
+    passes_on: bool = False
 
     def load(self, text: bytes) -> None:
         """Take a playlist or a delta update.
@@ -117,10 +120,20 @@ class Follower:
             return None
         while self.wanted is not None and self.wanted < self.hinted:
             found = self._find(*self.wanted)
-            if found is not None:
+            if found is None:
+                self._pass_gap()
+            elif self.passes_on and not found.independent:
+                self.took(found)
+            else:
+                self.passes_on = False
                 return found
-            self._pass_gap()
-        return self._hint() if self.wanted == self.hinted else None
+        hint = self._hint() if self.wanted == self.hinted else None
+        return None if hint is not None and self.passes_on and not hint.independent else hint
+
+    def give_up(self, spot: Spot) -> None:
+        """Want the next part after this one that starts with an independent frame."""
+        self.took(spot)
+        self.passes_on = True
 
     def took(self, spot: Spot) -> None:
         """Want the part after this one."""

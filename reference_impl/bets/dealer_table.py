@@ -325,8 +325,10 @@ class Table:
         self._to_announce.put_nowait(event)
 
     def _note(self, event: m.TableEvent) -> None:
+        """Announce an event and record the very instant that it bears: a dealer may lose its core in between."""
+        at_ns = time.monotonic_ns() - (time.time_ns() - event.at_unix_ns)
         self.record_phase(
-            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
+            at_ns, event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
             event.opens_at_unix_ns, event.closes_at_unix_ns,
             *self._window_ends(event), event.window,
         )  # fmt: skip

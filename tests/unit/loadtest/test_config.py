@@ -93,6 +93,10 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
             "scenario.faults[0].at_s = 99: must be less than load_s = 60",
         ),
         (NAMED + "[scenario]\nplayers_per_table = 0", "scenario.players_per_table = 0: without crowds nobody comes"),
+        (
+            NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nviewing={rule="LoL+"}',
+            "scenario.viewing.rule = 'LoL+': simulated viewers know only 'throughput'; set simulate = false",
+        ),
         (CROWD + 'kind="bettr"', "scenario.crowds[0].kind = 'bettr': there is no such choice, did you mean 'bettor'?"),
         (CROWD + "tabel=1", "unknown key 'scenario.crowds[0].tabel', did you mean 'table'?"),
         (CROWD + "table=3", "scenario.crowds[0].table = 3: there are only tables 1 to 2, and 0 for all of them"),

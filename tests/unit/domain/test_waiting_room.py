@@ -50,5 +50,7 @@ def test_a_storm_is_let_in_at_the_rate_and_each_waits_as_long_as_told() -> None:
             placed.append(player)
         else:
             asks[player] = now_s + waits.ask_s
-    assert max(abs(player - place) for place, player in enumerate(placed)) <= 10, "first come, first served, to a tenth of a second"
+    assert max(abs(player - place) for place, player in enumerate(placed)) <= 10, (
+        "first come, first served, to a tenth of a second"
+    )
     assert 3.4 <= now_s <= 4.5, "350 at 100 a second"

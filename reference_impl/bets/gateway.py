@@ -425,7 +425,8 @@ class Gateway:
             self._hears_others = True
             await self._bus.subscribe("report.gateway", cb=self._on_report)
         await msg.respond(_pack(self.moving.order(order)))
-        await self._tell_load()
+        if isinstance(order, Drain):  # nobody is to be sent here in the coming second
+            await self._tell_load()
 
     async def _on_report(self, msg: Msg) -> None:
         self.moving.hear(msgspec.msgpack.decode(msg.data, type=GatewayReport), time.monotonic())

@@ -19,8 +19,8 @@ from reference_impl.domain.errors import ConfigError
 def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Measure ours against a peer, alternating.
 
-    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen`,
-    `sim` or `balance`.
+    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
+    `loadgen`, `sim` or `balance`.
 
     \b
     Example:

@@ -1,5 +1,6 @@
 """What players may ask: log-in, lobby, rules, placement."""
 
+import math
 import secrets
 import time
 from typing import Any
@@ -77,7 +78,7 @@ class PublicController(Controller):
         game, limits = game_at(config.games, table), config.limits[table]
         return Rules(
             game.name,
-            [SpotRules(spot.name, list(spot.numbers), spot.gross) for spot in game.spots],
+            [SpotRules(spot.name, list(spot.numbers), spot.gross, spot.pays) for spot in game.spots],
             sorted(RED),
             {phase.name.lower(): int(phase) for phase in Phase},
             {status.name.lower(): int(status) for status in Status},
@@ -93,20 +94,28 @@ class PublicController(Controller):
 
     @post("/placement")
     async def place(self, request: Request[Any, Any, State], data: PlacementRequest, state: State) -> Placement:
-        """Return a gateway with a single-use ticket for it, and where the table's video is."""
+        """Return a gateway with a single-use ticket for it, and where the table's video is, if a table is named."""
         known = services(state)
         player, session = await signed_in(request, known)
-        _require_table(data.table, known.config.tables)
+        if data.table:
+            _require_table(data.table, known.config.tables)
+        now_s = time.monotonic()
+        waits = known.waiting.ask(player, known.kind_of(player, now_s), now_s)
+        if waits is not None:
+            detail = f"{waits.before} are before you; ask again in {waits.ask_s:.1f} s"
+            extra = {"before": waits.before, "ask_ms": round(waits.ask_s * 1000)}
+            headers = {"Retry-After": str(math.ceil(waits.ask_s))}
+            raise HTTPException(detail, status_code=503, extra=extra, headers=headers)
         gateway = known.placer.gateway(player, data.table, data.avoid)
         if gateway is None:
             raise HTTPException("no gateway is ready; try again", status_code=503)
         now_ns = time.time_ns()
-        now_s = now_ns // NS_PER_S
+        unix_s = now_ns // NS_PER_S
         ticket = Ticket(
-            player, data.table, gateway.gateway, session, now_ns, now_s + TICKET_S_MAX, secrets.token_hex(8)
+            player, data.table, gateway.gateway, session, now_ns, unix_s + TICKET_S_MAX, secrets.token_hex(8)
         )
         sealed = seal(ticket, known.config.ticket_secret)
-        video = _video(known, player, data, now_s)
+        video = _video(known, player, data, unix_s)
         return Placement(gateway.gateway, gateway.number, gateway.url, sealed, video)
 
 
@@ -117,7 +126,7 @@ def _require_table(table: int, tables: int) -> None:
 
 def _video(known: Services, player: int, data: PlacementRequest, now_s: int) -> VideoPlace | None:
     config = known.config
-    if not config.live_url:
+    if not config.live_url or not data.table:
         return None
     token = seal_playback(Playback(player, data.table, now_s + PLAYBACK_S_MAX), config.playback_secret)
     edges = known.placer.edges_for(player, data.table, data.avoid_edge)

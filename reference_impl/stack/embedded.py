@@ -19,7 +19,8 @@ from typing import Any
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.processes import free_port, script, spawn, wheel_file
 
-START_S_MAX = 20.0
+START_S_MAX = 120.0
+"""A server that was killed first replays its WAL: half a minute for each gigabyte since the last checkpoint."""
 STATUS_LINE = 8
 CONNECTIONS_MAX = 64
 
@@ -104,6 +105,11 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Create the cluster if it is new, start the server and wait for it."""
+        self.launch()
+        await_ready(self, self._log)
+
+    def launch(self) -> None:
+        """Start the server, on a new cluster if there is none, without waiting for it."""
         if not self._data.exists():
             self._create()
         settings = [f"-c{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
@@ -112,15 +118,18 @@ class EmbeddedPostgres:
         self.process = spawn(
             [*command, "-D", str(self._data), "-p", str(self.port), *settings], self._log, **self._identity.arguments()
         )
-        await_ready(self, self._log)
 
     def ready(self) -> bool:
-        """Tell whether the server says so, on the status line (the eighth) of its ``postmaster.pid``."""
+        """Tell whether the server says so, on the status line (the eighth) of its ``postmaster.pid``.
+
+        The first line names the process: what a killed server said stays there until the next one has begun.
+        """
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
+        began = self.process is not None and lines[:1] == [str(self.process.pid)]
+        return began and len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
 
     def dsn(self, database: str) -> str:
         """Return the address of a database of this server."""
@@ -186,6 +195,11 @@ class EmbeddedNats:
 
     def start(self) -> None:
         """Start the server and wait for it."""
+        self.launch()
+        await_ready(self, self._log)
+
+    def launch(self) -> None:
+        """Start the server without waiting for it."""
         config = self._folder / "nats.conf"
         config.touch(mode=0o600)
         config.write_text(
@@ -196,4 +210,3 @@ class EmbeddedNats:
             "max_payload: 4MB\n"
         )
         self.process = spawn([script("nats-server"), "-c", str(config)], self._log)
-        await_ready(self, self._log)

@@ -17,6 +17,7 @@ READY_S_MAX = 30.0
 STOP_S_MAX = 2.0
 BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
+SERVER_POLL_S = 0.05
 STABLE_S = 5.0
 """A process that ran for so long starts again at once; one that dies sooner waits ever longer."""
 
@@ -41,6 +42,16 @@ class Unit(Protocol):
 
     def start(self) -> None:
         """Start it."""
+
+
+class Server(Unit, Protocol):
+    """An embedded server: its :meth:`start` waits until it serves."""
+
+    def launch(self) -> None:
+        """Start it without waiting."""
+
+    def ready(self) -> bool:
+        """Tell whether it serves."""
 
 
 class Child:
@@ -111,7 +122,7 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.events: list[Event] = []
         self._say = say
-        self._units: dict[str, Unit] = {}
+        self._units: dict[str, Child | Server] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -137,7 +148,7 @@ class Supervisor:
             raise OperationalError(f"{name} does not run; known are {', '.join(self._units)}")
         return process.pid
 
-    async def start(self, *units: Unit) -> None:
+    async def start(self, *units: Child | Server) -> None:
         """Start units together and wait until all of them serve.
 
         Raises
@@ -147,7 +158,8 @@ class Supervisor:
         """
         for unit in units:
             self._units[unit.name] = unit
-            self._start(unit)
+            unit.start()
+            self._note(unit.name, "started")
         try:
             async with asyncio.timeout(READY_S_MAX):
                 for unit in units:
@@ -168,14 +180,10 @@ class Supervisor:
             group = [unit for unit in self._units.values() if isinstance(unit, Child) is ours]
             end([(unit.process, unit.stop_signal) for unit in group if unit.process is not None], STOP_S_MAX)
 
-    def _start(self, unit: Unit) -> None:
-        unit.start()
-        self._note(unit.name, "started")
-
     def _note(self, name: str, what: str) -> None:
         self.events.append(Event(time.monotonic_ns(), name, what))
 
-    async def _watch(self, unit: Unit) -> None:
+    async def _watch(self, unit: Child | Server) -> None:
         backoff_s = BACKOFF_S_MIN
         while True:
             started_s = time.monotonic()
@@ -187,16 +195,26 @@ class Supervisor:
             await asyncio.sleep(backoff_s)
             await self._start_again(unit)
 
-    async def _start_again(self, unit: Unit) -> None:
+    async def _start_again(self, unit: Child | Server) -> None:
         try:
-            self._start(unit)
+            unit.start() if isinstance(unit, Child) else unit.launch()
         except OperationalError as error:
             self._say(str(error))
             return
-        if isinstance(unit, Child) and not await unit.ready():
+        self._note(unit.name, "started")
+        if not await (unit.ready() if isinstance(unit, Child) else _serves(unit)):
             return
         self._note(unit.name, "ready")
         self._say(f"{unit.name} is back")
+
+
+async def _serves(server: Server) -> bool:
+    """Wait until a server has recovered, however long that takes; False if it ended before."""
+    while not server.ready():
+        if server.process is None or server.process.poll() is not None:
+            return False
+        await asyncio.sleep(SERVER_POLL_S)
+    return True
 
 
 async def _ended(unit: Unit) -> int:

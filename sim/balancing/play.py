@@ -217,8 +217,8 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
     """Return what is seen when a steady system meets a surge."""
     begun, rounds = steady(setting, balancing, base_seed)
     state = State(
-        *(crowd.copied(part) for part in (begun.people, begun.gateways, begun.edges)),
-        begun.audience.copy(), begun.profiles.copy(), begun.heats.copy(),
+        crowd.copied(begun.people), crowd.copied(begun.gateways), crowd.copied(begun.edges), begun.audience.copy(),
+        begun.profiles.copy(), begun.heats.copy(),
     )  # fmt: skip
     play = Play(setting, balancing, state, surge.seed + 1_000, rounds)
     state.people.counts[1:] = 0

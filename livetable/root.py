@@ -7,6 +7,7 @@ import click
 from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
+from livetable.faults import faults
 from livetable.measuring import bench, zoo
 from livetable.runs import check, compare, report, trend
 from livetable.simulate import sim
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for _verb in (up, campaign, check, report, compare, trend, audit, wallet, bench, stream, zoo, sim):
+for _verb in (up, campaign, faults, check, report, compare, trend, audit, wallet, bench, stream, zoo, sim):
     cli.add_command(_verb)
 
 

@@ -83,6 +83,7 @@ class Table:
     last: m.TableEnvelope | None = None
     draining: bool = False
     epoch: int = 0
+    fenced: bool = False
     _asked: frozenset[int] = frozenset()
     state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -112,6 +113,7 @@ class Table:
             await self._to_announce.join()
         except FencedError as error:
             log.warning("table %d: %s; it is left to the other dealer", self.number, error)
+            self.fenced = True
         finally:
             self._beside.cancel()
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,16 @@ def require_free(port: int) -> None:
 
 
 def spawn(
-    command: Sequence[str], log_path: Path, *, on_parent_death: int = signal.SIGKILL, **more: Any
+    command: Sequence[str],
+    log_path: Path,
+    *,
+    on_parent_death: int = signal.SIGKILL,
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in its own process group, its output appended to a log file."""
+    """Start a program in its own process group, its output appended to a log file; `environment` adds to ours."""
+    if environment:
+        more["env"] = {**os.environ, **environment}
     with log_path.open("ab") as log_file:
         return subprocess.Popen(
             command,
@@ -67,6 +74,12 @@ def spawn(
             preexec_fn=lambda: die_with_parent(on_parent_death),  # noqa: PLW1509 - one prctl call, before any thread
             **more,
         )
+
+
+def last_line(log_path: Path) -> str:
+    """Return the last line of a log."""
+    lines = log_path.read_text(errors="replace").strip().splitlines() if log_path.exists() else []
+    return lines[-1] if lines else "it said nothing"
 
 
 def end(processes: Sequence[tuple[subprocess.Popen[bytes], int]], wait_s: float) -> None:

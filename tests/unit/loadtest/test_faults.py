@@ -3,7 +3,8 @@
 import time
 
 from loadtest.faults.kill import Struck, crashes, fault_rows, strike
-from sim.scenario import Fault
+
+from sim.fault_kinds import Fault
 
 
 class Victim:

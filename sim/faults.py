@@ -48,7 +48,7 @@ def not_modelled(scenario: Scenario) -> list[str]:
     known = modelled(scenario)
     policies = {timing.close_policy for timing in (scenario.timing, *scenario.timings)} - {ClosePolicy.SERVER}
     links = [f"round trips under close policy {policy}" for policy in sorted(policies)]
-    faults = [str(f) for f in scenario.faults if f.target not in known or f.kind is not FaultKind.KILL]
+    faults = [str(f) for f in scenario.faults if f.target not in known or f.kind != FaultKind.KILL]
     absent = Counter(arrival.kind for arrival in other_arrivals(scenario))
     crowds = [f"{count} of kind {kind}" for kind, count in absent.items()]
     storms = [f"{s.kind} at {s.at_s:g} s" for s in scenario.storms if s.kind is StormKind.EXIT_TO_LOBBY]
@@ -96,7 +96,7 @@ class Faults:
     def plan(self, faults: Iterable[Fault], load_start_ns: int) -> None:
         """Schedule the faults of processes that the model has."""
         for fault in faults:
-            if fault.target in self._victims and fault.kind is FaultKind.KILL:
+            if fault.target in self._victims and fault.kind == FaultKind.KILL:
                 at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
                 after(self._env, at_ns - int(self._env.now), self._aim, fault)
 

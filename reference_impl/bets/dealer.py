@@ -116,8 +116,8 @@ class Dealer:
             if not table.fenced:
                 return
             self._another_s[number] = time.monotonic()
-            while time.monotonic() - self._another_s[number] < DEALER_SILENT_S_MAX:
-                await asyncio.sleep(ALIVE_S)
+            while (rest_s := self._another_s[number] + DEALER_SILENT_S_MAX - time.monotonic()) > 0:
+                await asyncio.sleep(rest_s)
             log.warning("table %d: the other dealer is silent; taking the table again", number)
             self._tables[number] = self._table(number)
             if table.draining:

@@ -170,6 +170,8 @@ class Table:
             if not decision.void:
                 # Before a decision all windows were closed; but a shard that the round began without may have one open.
                 await self.ask(shard, m.CloseWindow(known, 0, self.epoch), m.Sequenced)
+                # Whoever decided may still be dealing: a payment before the result would tell it.
+                await asyncio.sleep(self.timing.dealing_ms / 1000)
             await self._finish(shard, known, decision)
 
     async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:

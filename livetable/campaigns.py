@@ -45,14 +45,14 @@ def campaign_run(
     bind: str,
     master_port: int,
 ) -> None:
-    """Run a campaign file; the exit code is its verdict.
+    """Run a campaign: a file, or the name of a shipped one (see `campaign list`); the exit code is its verdict.
 
     With --target, LIVETABLE_ADMIN_TOKEN opens the accounts and LIVETABLE_DSN, one database a shard with spaces between
     them, the ledger; without it the checks of the ledger are skipped. With --master too, others drive the load.
 
     \b
     Example:
-      livetable campaign run loadtest/campaigns/demo.toml
+      livetable campaign run demo
       livetable campaign run smoke.toml --target http://127.0.0.1:8000
       livetable campaign run steady.toml --target tcp://127.0.0.1:9000 --adapter mytables:MyTables
       livetable campaign run big.toml --target http://10.0.0.2:8000 --master --expect-workers 8 --bind 10.0.0.1
@@ -137,7 +137,7 @@ def campaign_validate(file: Path) -> None:
 
     \b
     Example:
-      livetable campaign validate loadtest/campaigns/demo.toml
+      livetable campaign validate demo
     """
     import msgspec  # noqa: PLC0415
 
@@ -147,11 +147,17 @@ def campaign_validate(file: Path) -> None:
 
 
 @campaign.command("list")
-@click.argument("folder", type=click.Path(path_type=Path), default=Path(__file__).parents[1] / "loadtest" / "campaigns")
-def campaign_list(folder: Path) -> None:
-    """List campaign files with what they say of themselves."""
-    from loadtest.config import load_campaign  # noqa: PLC0415
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def campaign_list(folder: Path | None) -> None:
+    """List the campaigns that are shipped, or those of a folder, with what they say of themselves.
 
-    for file in sorted(folder.glob("*.toml")):
+    \b
+    Example:
+      livetable campaign list
+      livetable campaign list my-campaigns
+    """
+    from loadtest.config import CAMPAIGNS, load_campaign  # noqa: PLC0415
+
+    for file in sorted((folder or CAMPAIGNS).glob("*.toml")):
         known = load_campaign(file)
-        click.echo(f"{file}  {known.name}: {known.description}")
+        click.echo(f"{str(file) if folder else file.stem:<17} {known.description}")

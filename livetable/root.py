@@ -7,9 +7,10 @@ import click
 from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
+from livetable.doctor import doctor
 from livetable.faults import faults
 from livetable.measuring import bench, zoo
-from livetable.runs import check, compare, report, trend
+from livetable.runs import bet, check, compare, report, trend
 from livetable.simulate import sim
 from livetable.stream import stream
 from livetable.up import up
@@ -24,11 +25,11 @@ def cli() -> None:
 
     \b
     Example:
-      livetable campaign run loadtest/campaigns/demo.toml
+      livetable campaign run demo
     """
 
 
-for _verb in (up, campaign, faults, check, report, compare, trend, audit, wallet, bench, stream, zoo, sim):
+for _verb in (up, campaign, faults, check, report, bet, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
     cli.add_command(_verb)
 
 

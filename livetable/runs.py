@@ -58,6 +58,29 @@ def report(run: Path, figures: Path | None) -> None:
             (figures / f"{picture.key}.svg").write_text(stand_alone(picture.svg), encoding="utf-8")
 
 
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("op", type=int, required=False)
+@JSON_OPTION
+def bet(run: Path, op: int | None, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Tell the life of one bet, from the studio to the screen: of bet OP, or of the slowest that was answered.
+
+    \b
+    Example:
+      livetable bet runs/latest
+      livetable bet runs/latest 16777217 --json
+    """
+    import msgspec  # noqa: PLC0415
+
+    from reports.lives import as_record, life_of, life_text  # noqa: PLC0415
+    from reports.run import open_run  # noqa: PLC0415
+
+    life = life_of(open_run(run), op)
+    click.echo(life_text(life))
+    if as_json:
+        click.echo(msgspec.json.encode(as_record(life)).decode())
+
+
 class _ManyAgainst(click.Command):
     """A command whose ``--against`` takes all that follows, up to the next option."""
 

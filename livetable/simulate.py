@@ -27,7 +27,7 @@ def sim_run(
 
     \b
     Example:
-      livetable sim run loadtest/campaigns/demo.toml
+      livetable sim run demo
       livetable sim run --like runs/latest --players 1000000
     """
     from loadtest.campaign import new_folder  # noqa: PLC0415
@@ -68,7 +68,7 @@ def sim_sweep(
 
     \b
     Example:
-      livetable sim sweep loadtest/campaigns/demo.toml --vary gateways=2,4 --vary shards=1,2
+      livetable sim sweep demo --vary gateways=2,4 --vary shards=1,2
     """
     from loadtest.simulation import sweep_file  # noqa: PLC0415
 
@@ -88,7 +88,7 @@ def sim_plan(
 
     \b
     Example:
-      livetable sim plan loadtest/campaigns/demo.toml --players 100000 --slo "bet.p99_ms <= 250"
+      livetable sim plan demo --players 100000 --slo "bet.p99_ms <= 250"
     """
     from loadtest.simulation import plan_file  # noqa: PLC0415
 

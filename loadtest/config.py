@@ -24,7 +24,7 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
 from reports.expectations import RarePath
 from reports.limits import parse_slos
-from sim.scenario import Campaign, Scenario, viewer_arrivals
+from sim.scenario import Campaign, Choosing, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -38,7 +38,7 @@ def load_campaign(path: Path | str, fault_seed: int | None = None) -> Campaign:
     Parameters
     ----------
     path : Path or str
-        A TOML file.
+        A TOML file, or the bare name of a shipped one, such as ``demo``.
     fault_seed : int, optional
         Seed of the faults by chance, in place of the file's.
 
@@ -47,17 +47,33 @@ def load_campaign(path: Path | str, fault_seed: int | None = None) -> Campaign:
     ConfigError
         One line that says what is wrong: the file, the key, the value and the limit.
     """
-    path = Path(path)
+    path = _shipped(Path(path))
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such campaign file") from None
+        raise ConfigError(f"{path}: there is no such campaign file{_names_shipped(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
         return parse_campaign(text, path.parent, fault_seed)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _shipped(path: Path) -> Path:
+    """Return the shipped campaign of a bare name, unless a file of that name lies here."""
+    known = CAMPAIGNS / f"{path}.toml"
+    return known if _is_bare(path) and not path.exists() and known.exists() else path
+
+
+def _names_shipped(path: Path) -> str:
+    if not _is_bare(path):
+        return ""
+    return "; shipped are " + ", ".join(sorted(file.stem for file in CAMPAIGNS.glob("*.toml")))
+
+
+def _is_bare(path: Path) -> bool:
+    return len(path.parts) == 1 and not path.suffix
 
 
 def parse_campaign(text: str, folder: Path | None = None, fault_seed: int | None = None) -> Campaign:
@@ -124,6 +140,9 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from fault_problems(campaign)
     yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
+    rule = campaign.scenario.viewing.rule
+    if campaign.simulate and rule is not Choosing.THROUGHPUT and viewer_arrivals(campaign.scenario):
+        yield f"scenario.viewing.rule = '{rule}': simulated viewers know only 'throughput'; set simulate = false"
 
 
 def _limit_problems(campaign: Campaign) -> Iterator[str]:

@@ -226,7 +226,7 @@ VIDEO = {
     "start_ns": Column("int64", "ns", "request sent"),
     "first_byte_ns": Column("int64", "ns", "first byte of the answer, 0 if there was none"),
     "end_ns": Column("int64", "ns", "last byte of the answer, or when it was given up"),
-    "status": Column("int16", "HTTP", "status code; 0 if the connection failed"),
+    "status": Column("int16", "HTTP", "status code; 0 if the connection failed, 499 if the answer was given up"),
     "cache": Column("int8", "CacheState", "how the edge came by it"),
     "media_ns": Column("int64", "ns", "when the newest frame in it was captured, 0 if it has none"),
     "buffer_ms": Column("int32", "ms", "media ahead of the playhead afterwards"),
@@ -244,6 +244,14 @@ GLASS = {
     "captured_ns": Column("int64", "ns", "when its first frame was taken, as the picture itself says"),
     "arrived_ns": Column("int64", "ns", "when the viewer had it"),
     "shown_ns": Column("int64", "ns", "when the playhead reached that frame"),
+}
+
+DROPS = {
+    "t_ns": Column("int64", "ns", "when the studio found that it was late"),
+    "table": Column("int32", "", "table"),
+    "frames": Column("int32", "", "how many frames were not filmed"),
+    "slot": Column("int64", "", "the first of them, in frames since the Unix epoch"),
+    "cut": Column("int8", "", "1: the film was cut there and went on with the next segment"),
 }
 
 PLACEMENTS = {
@@ -272,6 +280,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "faults": FAULTS,
     "video": VIDEO,
     "glass": GLASS,
+    "drops": DROPS,
     "placements": PLACEMENTS,
 }
 """Tables by the base name of their parquet file."""

@@ -23,6 +23,7 @@ from reference_impl.domain import records
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import ROUND_NO_MAX
 from reference_impl.domain.records import Layout, OpEvent, Outcome
+from reference_impl.domain.video_records import DROPS
 from reports.columns import TABLES
 from reports.run import empty_table, frame_of
 
@@ -41,7 +42,7 @@ _ROUND_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
-_PLAIN = (records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS)
+_PLAIN = (records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS, DROPS)
 _WINDOWS = {
     "shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64",
     "accept_until_unix_ns": "int64", "closed_head": "str",

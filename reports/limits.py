@@ -55,6 +55,7 @@ GROUPS: Final[dict[str, Group]] = {
         (
             *(span.format(f"{name}_") for name in ("latency", "delivery", "glass") for span in _SPANS), "stalls",
             "stalled_share", "stall_s", "viewers", "stalled_viewers", "fetches", "failed_share", "edge_switches",
+            "frames_dropped", "cuts",
         ),
     ),
     "round": Group(

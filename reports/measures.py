@@ -57,7 +57,11 @@ def _operations(run: Run, figure: Figure) -> Measured:
 def _video(run: Run, figure: Figure) -> Measured:
     rows = _kept(run, run.video, figure, "end_ns")
     glass = _kept(run, run.glass, figure, "captured_ns") if "edge" not in dict(figure.filters) else run.glass.iloc[:0]
-    part = _Part(run, {"video": rows, "glass": glass})
+    at_studios = "edge" not in dict(figure.filters)
+    drops = _kept(run, run.drops, figure, "t_ns") if at_studios else run.drops.iloc[:0]
+    part = _Part(run, {"video": rows, "glass": glass, "drops": drops})
+    if figure.name in {"frames_dropped", "cuts"} and not at_studios:
+        return Measured(None, 0)  # a frame that was never filmed is missing at every edge
     if figure.name.endswith("_ms"):
         return _span(_VIDEO_SPANS[figure.name.partition("_")[0]](part), figure)
     said = video.video_summary(part)

@@ -13,6 +13,7 @@ from reports.compare import compare, repeat_floor
 from reports.figures import pictures
 from reports.judgement import Judgement
 from reports.latency import PERCENTILES, operation_figures
+from reports.lives_page import page_of_lives
 from reports.run import Run
 from reports.sentences import log_ratio_percent
 from reports.users import adversary_gain, user_figures
@@ -85,6 +86,7 @@ def _content(run: Run, judgement: Judgement) -> dict[str, Any]:
         "operations": [("all", operation_figures(run.ops)), *user_figures(run).items()],
         "remarks": _remarks(run, twin),
         "pictures": pictures(run, twin),
+        "lives": page_of_lives(run),
         "number": _number,
     }
 
@@ -127,7 +129,8 @@ _VIDEO_ROWS: Final = {
     "viewers": "viewers", "latency_p50_ms": "behind the table, p50, ms", "latency_p95_ms": "behind the table, p95, ms",
     "glass_p50_ms": "from the camera to the screen, p50, ms", "stalls": "stalls", "stall_s": "seconds of stalls",
     "stalled_viewers": "viewers who saw a stall", "fetches": "requests", "failed": "failed requests",
-    "edge_switches": "changes of the edge",
+    "edge_switches": "changes of the edge", "frames_dropped": "frames that studios were too late for",
+    "cuts": "cuts of the film",
 }  # fmt: skip
 
 

@@ -143,6 +143,11 @@ class Run:
         return self.table("glass")
 
     @property
+    def drops(self) -> pd.DataFrame:
+        """Frames that studios were too late for."""
+        return self.table("drops")
+
+    @property
     def placements(self) -> pd.DataFrame:
         """Who was sent where."""
         return self.table("placements")

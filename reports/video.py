@@ -130,6 +130,8 @@ def video_summary(run: Run) -> dict[str, Any] | None:
         "failed": int((rows["status"] != 200).sum()),
         "edge_switches": int((rows["switched"] == int(Switch.EDGE)).sum()),
         "glass_p50_ms": _glass_p50_ms(run),
+        "frames_dropped": int(run.drops["frames"].sum()),
+        "cuts": int(run.drops["cut"].sum()),
     }
 
 

@@ -112,6 +112,9 @@ def _of_behind(both: Sequence[World], bands: Sequence[Band]) -> str:
         subject = "Viewers were" if world is both[0] else "simulated:"
         said.append(f"{subject} typically {p50} behind the table, {p95} at p95, and {waited}")
     text = "; ".join(said)
+    drops = both[0].run.drops
+    if len(drops):
+        text += f"; studios were too late for {int(drops['frames'].sum()):,} frames and cut {int(drops['cut'].sum())} ×"
     stalls = video.stalls(both[0].run)
     within = [b for b in bands if np.any((stalls.start_s >= b.start_s - 1) & (stalls.start_s <= b.end_s + 2))]
     return f"{text}; stalls began during {_listed(within)}." if within else f"{text}."

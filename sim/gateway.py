@@ -17,6 +17,7 @@ from reference_impl.domain.cutoff import in_time
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.pacing import rest_ns
 from reference_impl.domain.records import PushKind
+from reference_impl.domain.windows import opens_a_window
 from sim.draws import Draws
 from sim.kernels import Int64s
 from sim.observations import Observations, Pushes
@@ -146,9 +147,7 @@ class Gateway:
         """Broadcast a table event, and act on it."""
         if not self.up:
             return
-        self._states[news.table] = news
-        if news.phase is Phase.BETS_OPEN:
-            self._await_cut_off(news)
+        self._enter(news)
         players = np.fromiter(self._sockets[news.table], dtype=np.int64)
         if len(players):
             at_ns = self._broadcast(players, self._draws.model.fanout_ns, news.table << 24 | news.seq)
@@ -186,9 +185,7 @@ class Gateway:
         """Serve again, told by the dealer where each table stands."""
         self.up = True
         for news in tables:
-            self._states[news.table] = news
-            if news.phase is Phase.BETS_OPEN:
-                self._await_cut_off(news)
+            self._enter(news)
 
     def _broadcast(self, players: Int64s, send_ns: int, key: int) -> Int64s:
         """Write one frame to each socket in turn; return when they arrive."""
@@ -252,9 +249,11 @@ class Gateway:
             self._unanswered[attempt.op.round_id] -= 1
             self._acknowledge(attempt.op.round_id)
 
-    def _await_cut_off(self, news: TableNews) -> None:
-        left_ns = max(0, news.closes_ns - int(self._env.now))
-        after(self._env, left_ns, self._cut, self._life, news.round_id)
+    def _enter(self, news: TableNews) -> None:
+        known, self._states[news.table] = self._states.get(news.table), news
+        if opens_a_window(known and known.told, news.told):
+            left_ns = max(0, news.closes_ns - int(self._env.now))
+            after(self._env, left_ns, self._cut, self._life, news.round_id)
 
     def _cut(self, life: int, round_id: int) -> None:
         if life == self._life:

@@ -23,19 +23,24 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain import abr, bet_verdict, bets, cutoff, pacing, placement
+from reference_impl.domain import abr, bet_verdict, bets, cutoff, mixing, pacing, placement
+from reference_impl.domain.mixing import WORD
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
+from sim.random_streams import GOLDEN, LANE_A, LANE_B, SHIFT_32
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, pacing, placement, arrivals, random_streams)
+_SOURCES = (abr, bet_verdict, bets, cutoff, mixing, pacing, placement, arrivals, random_streams)
 _HYBRID = (
     "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
 )  # fmt: skip
 """Modules that compile more on top of this one."""
+
+LOW_32 = np.uint64(WORD)
+TO_UNIT = 1.0 / (WORD + 1)
 
 PERCENT = 100
 """An empirical table's levels are percents, but for its last ones."""
@@ -122,11 +127,20 @@ def _uniforms(seed: int, stream: int, who: Int64s, k: int) -> Floats:
     return drawn
 
 
-def _lane_keys(start: int, seed: int, stream: int, who: Int64s) -> Int64s:
-    keys = np.empty(len(who), dtype=np.int64)
+def _pair_keys(seed: int, stream: int, who: Int64s) -> Any:
+    """Return everybody's key for pairs of draws: both lanes' own, side by side."""
+    keys = np.empty(len(who), dtype=np.uint64)
     for i in range(len(who)):
-        keys[i] = lane_key(start, seed, stream, who[i])
+        high = np.uint64(lane_key(LANE_A, seed, stream, who[i]))
+        keys[i] = high << SHIFT_32 | np.uint64(lane_key(LANE_B, seed, stream, who[i]))
     return keys
+
+
+def _pair(key: Any, k: int) -> tuple[float, float]:
+    """Return the `k`-th two draws from (0, 1) under a key."""
+    bits = mix64(np.uint64(key) + np.uint64(k) * GOLDEN)
+    low = np.int64(bits & LOW_32)
+    return (np.int64(bits >> SHIFT_32) + 0.5) * TO_UNIT, (low + 0.5) * TO_UNIT
 
 
 def _plan_round(
@@ -196,7 +210,7 @@ def _batch_server(
     return started_ns, done_ns, batch
 
 
-mix32 = compiled(random_streams.mix32)
+mix32 = compiled(mixing.mix32)
 stream_key = compiled(random_streams.stream_key)
 who_key = compiled(random_streams.who_key)
 lane_key = compiled(random_streams.lane_key)
@@ -207,6 +221,7 @@ bet_offset_s = compiled(bets.bet_offset_s)
 in_time = compiled(cutoff.in_time)
 rest_ns = compiled(pacing.rest_ns)
 may_close = compiled(cutoff.may_close)
+kept_share = compiled(abr.kept_share)
 kept_shares = compiled(abr.kept_shares)
 learn = compiled(abr.learn)
 throughput_bps = compiled(abr.throughput_bps)
@@ -221,6 +236,8 @@ quantile_ns = compiled(_quantile_ns)
 table_ns_of = compiled(_table_ns)
 tables_ns = compiled(_tables_ns)
 uniforms = compiled(_uniforms)
-lane_keys = compiled(_lane_keys)
+mix64 = compiled(random_streams.mix64)
+pair_keys = compiled(_pair_keys)
+pair = compiled(_pair)
 plan_round = compiled(_plan_round)
 batch_server = compiled(_batch_server)

@@ -120,7 +120,7 @@ class Simulation:
         gateway.restart([table.news for table in self._tables if table.news is not None])
 
     def _watermark(self, gateway: str, round_id: int) -> None:
-        self._tables[table_of(round_id) - 1].watermark(gateway, round_id)
+        self._tables[table_of(round_id) - 1].watermark(frozenset({gateway}), round_id)
 
     def _sample(self) -> Any:
         """Note every process's load once a second; the last note closes the simulation."""

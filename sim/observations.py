@@ -194,6 +194,7 @@ class Observations:
             "faults": _rows("faults", self.faults),
             "video": _columns("video", self.video),
             "glass": empty_table("glass"),
+            "drops": empty_table("drops"),
             "placements": _columns("placements", self.placements),
         }
 

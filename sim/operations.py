@@ -7,6 +7,7 @@ from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ledger import Answer, Bet
 from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.windows import Told
 
 WINDOW = 0
 """Every simulated round has one betting window."""
@@ -99,3 +100,8 @@ class TableNews(NamedTuple):
     outcome: int
     opens_ns: int
     closes_ns: int
+
+    @property
+    def told(self) -> Told:
+        """What it says about its window."""
+        return Told(self.phase, self.round_id)

@@ -6,13 +6,21 @@ and a load generator plans the same bets as the simulation.
 
 Theory: two 32-bit lanes absorb seed, stream, player and counter word by word through a 32-bit mixer. Products stay
 below 2**63, so the same expression means the same for Python integers, NumPy int64 arrays and compiled int64.
+
+A crowd's viewers draw two numbers for every part: theirs come from one 64-bit mix under a key of each viewer.
 """
 
 from enum import IntEnum
+from typing import Any
 
-WORD = 0xFFFFFFFF
+import numpy as np
+
+from reference_impl.domain.mixing import WORD, mix32
+
 LANE_A = 0x9E3779B9
 LANE_B = 0x6A09E667
+MIX_1, MIX_2, GOLDEN = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], dtype=np.uint64)
+SHIFT_27, SHIFT_30, SHIFT_31, SHIFT_32 = np.array([27, 30, 31, 32], dtype=np.uint64)
 
 
 class Stream(IntEnum):
@@ -71,18 +79,6 @@ class Stream(IntEnum):
     FOLLOW = 66
 
 
-def mix32(x: int) -> int:
-    """Return 32 well-mixed bits of a 32-bit word, one to one.
-
-    References
-    ----------
-    Wellons: "Prospecting for hash functions" (2018); the constants of its ``prospector32``.
-    """
-    x = ((x ^ (x >> 15)) * 0x2C1B3C6D) & WORD
-    x = ((x ^ (x >> 12)) * 0x297A2D39) & WORD
-    return x ^ (x >> 15)
-
-
 def stream_key(start: int, seed: int, stream: int) -> int:
     """Return what one lane knows before the player: the same for all draws of one stream."""
     h = mix32(start ^ (seed & WORD))
@@ -104,6 +100,18 @@ def lane_key(start: int, seed: int, stream: int, who: int) -> int:
 def lane_end(key: int, start: int, k: int) -> int:
     """Return one lane's 32 bits of the `k`-th draw under a key."""
     return mix32(mix32((key + (k & WORD)) & WORD) ^ start)
+
+
+def mix64(x: Any) -> Any:
+    """Return 64 well-mixed bits of a 64-bit word, one to one; it is unsigned, of NumPy's, and wraps.
+
+    References
+    ----------
+    Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014), with Stafford's thirteenth mix.
+    """
+    x = (x ^ (x >> SHIFT_30)) * MIX_1
+    x = (x ^ (x >> SHIFT_27)) * MIX_2
+    return x ^ (x >> SHIFT_31)
 
 
 def uniform(seed: int, stream: int, who: int, k: int) -> float:

@@ -164,6 +164,14 @@ class Clients(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     late_ms_max: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
 
 
+class Choosing(StrEnum):
+    """How viewers choose renditions."""
+
+    THROUGHPUT = "throughput"
+    BOLA_E = "BOLA-E"
+    LOL_PLUS = "LoL+"
+
+
 class Viewing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a viewer plays the video.
 
@@ -177,12 +185,15 @@ class Viewing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         A viewer that is further behind its hold-back than this skips forward instead.
     timeout_s : float
         How long an answer may take beyond what the request has to wait for: later, the edge counts as dead.
+    rule : Choosing
+        How renditions are chosen. Simulated viewers know the throughput rule only.
     """
 
     hold_back_s: Seconds = 0.0
     catch_up_rate_max: Annotated[float, Meta(ge=1.0, le=2.0)] = 1.1
     skip_behind_s: Annotated[float, Meta(gt=0.0)] = 4.0
     timeout_s: Annotated[float, Meta(gt=0.0)] = 2.0
+    rule: Choosing = Choosing.THROUGHPUT
 
 
 class Surge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

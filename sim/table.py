@@ -138,14 +138,15 @@ class Table:
         """Gateways whose acknowledgement of the round's cut-off is awaited."""
         return len(self._state.gateways)
 
-    def watermark(self, gateway: str, known: int) -> None:
-        """Take a gateway's acknowledgement of the cut-off."""
-        self._take(known, gr.Message(gr.On.WATERMARK, gateway))
+    def watermark(self, gateways: frozenset[str], known: int) -> None:
+        """Take gateways' acknowledgements of the cut-off."""
+        self._take(known, gr.Message(gr.On.WATERMARK, gateways))
 
     def _take(self, known: int, message: gr.Message) -> None:
         if known != self._state.round_id or self._state.phase in gr.TERMINAL:
             return
-        self._state, effects = gr.step(self._state, message, int(self._env.now))
+        state = self._state.joined_by(self._gateways.names_up())
+        self._state, effects = gr.step(state, message, int(self._env.now))
         for effect in effects:
             self._carry_out(effect, known)
         if self._state.phase in gr.TERMINAL:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import simpy
 
+from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import Switch
@@ -12,7 +13,7 @@ from sim.draws import Draws
 from sim.edge import Edge
 from sim.observations import Observations, PlacementSeen
 from sim.random_streams import Stream
-from sim.scenario import Arrival, Scenario, viewer_arrivals
+from sim.scenario import Arrival, Choosing, Scenario, viewer_arrivals
 from sim.screening import EdgeLostError, Screening, Setting, Steps, Watching, bandwidths
 
 RETURN_NS_MAX = 200 * NS_PER_MS
@@ -61,6 +62,10 @@ class Viewers:
         self._load_start_ns = load_start_ns
         self._leaves_ns = load_start_ns + round(scenario.load_s * NS_PER_S)
         self._arrivals = viewer_arrivals(scenario) if edges else []
+        if self._arrivals and scenario.viewing.rule is not Choosing.THROUGHPUT:
+            raise ConfigError(
+                f"scenario.viewing.rule is {scenario.viewing.rule}: simulated viewers know only throughput"
+            )
         self._setting = Setting(
             env, draws, seen, timing, scenario.viewing, bandwidths(draws.model.video.bandwidths_bps)
         )

@@ -31,10 +31,11 @@ from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end, free_port, spawn
-from reference_impl.stack.telemetry import cost_of, family_of
+from reference_impl.stack.telemetry import family_of
 
 try:
     from loadtest.bench.usual_stack import DSN_VARIABLE, ONE_STATEMENT_VARIABLE, ROUND, SCHEMA, SELECTIONS, TABLE

@@ -28,9 +28,10 @@ from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import TableNews
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.processes import free_port
-from reference_impl.stack.telemetry import cost_of, resident_bytes
+from reference_impl.stack.telemetry import resident_bytes
 
 SOCKETS = 5_000
 TABLE = 99

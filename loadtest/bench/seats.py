@@ -27,9 +27,10 @@ from reference_impl.domain.money import Currency
 from reference_impl.domain.protocol import Hello
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig, Wiring
 from reference_impl.stack.stack import Stack
-from reference_impl.stack.telemetry import cost_of, family_of
+from reference_impl.stack.telemetry import family_of
 
 DEPOSIT_MINOR = 10**12
 OPEN_S_MAX = 10.0

@@ -10,7 +10,6 @@ A frame's age is taken when it is handed to the compositor; the display itself i
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from loadtest.adapters.http import JsonClient
 from loadtest.adapters.ours import LiveTable, player_name, player_password
 from loadtest.bench.result import Result, summarise
 from loadtest.clock import HostClock
+from loadtest.doctor import chromium
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.stack.config import StackConfig
@@ -54,7 +54,7 @@ async def measure(n: int, progress: Progress) -> Result:
     OperationalError
         If a player shows nothing.
     """
-    path = os.environ.get("LIVETABLE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    path = chromium()
     if path is None:
         raise ConfigError("bench stream needs Chromium: none on the PATH, and LIVETABLE_CHROMIUM names none")
     seen: dict[str, list[Watched]] = {name: [] for name in TIERS}

@@ -7,6 +7,7 @@ a status line, headers with Content-Length, a body.
 """
 
 import contextlib
+import math
 import re
 import socket
 import time
@@ -37,6 +38,20 @@ class Answer(NamedTuple):
     body: bytes
     first_byte_ns: int
     end_ns: int
+
+
+class TooSlowError(Exception):
+    """An answer was given up in the middle.
+
+    Parameters
+    ----------
+    answer : Answer
+        What there was of it.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{len(answer.body)} bytes in {seconds_between(answer.first_byte_ns, answer.end_ns):.2f} s")
+        self.answer = answer
 
 
 class Fetcher:
@@ -80,13 +95,15 @@ class Fetcher:
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
         return now_ns
 
-    def read(self, timeout_s: float) -> Answer:
+    def read(self, timeout_s: float, patience_s: float = math.inf) -> Answer:
         """Return the answer to the last request.
 
         Parameters
         ----------
         timeout_s : float
             The longest silence before the connection counts as dead.
+        patience_s : float
+            How long the answer may take from its first byte on.
 
         Raises
         ------
@@ -94,6 +111,8 @@ class Fetcher:
             If the connection breaks or stays silent for too long.
         RemoteProtocolError
             If the answer cannot be understood.
+        TooSlowError
+            If it takes too long; the connection is closed then.
         """
         if self._socket is None:
             raise ConnectionError("nothing was asked")
@@ -107,8 +126,12 @@ class Fetcher:
         status, length_bytes, cache = _read_head(data[: end + 2])
         chunks, missing_bytes = [data[end + 4 :]], length_bytes - (len(data) - end - 4)
         while missing_bytes > 0:
-            chunks.append(self._receive())
-            missing_bytes -= len(chunks[-1])
+            left_s = patience_s - (time.monotonic_ns() - first_byte_ns) / NS_PER_S
+            if left_s <= 0.0 or (more := self._receive_within(min(left_s, timeout_s), timeout_s)) is None:
+                self.close()
+                raise TooSlowError(Answer(status, cache, b"".join(chunks), first_byte_ns, time.monotonic_ns()))
+            chunks.append(more)
+            missing_bytes -= len(more)
         if missing_bytes < 0:
             raise RemoteProtocolError(f"{-missing_bytes} bytes after the answer's end")
         return Answer(status, cache, b"".join(chunks), first_byte_ns, self._arrived_ns)
@@ -119,6 +142,17 @@ class Fetcher:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
+
+    def _receive_within(self, wait_s: float, timeout_s: float) -> bytes | None:
+        """Return what comes next, or None if nothing comes within less than the longest silence."""
+        if self._socket is not None:
+            self._socket.settimeout(wait_s)
+        try:
+            return self._receive()
+        except TimeoutError:
+            if wait_s < timeout_s:
+                return None
+            raise
 
     def _receive(self) -> bytes:
         if self._socket is None:

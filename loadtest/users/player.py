@@ -7,6 +7,7 @@ The way in and back blocks, in a greenlet of the player's own. Play itself does 
 the records, between due and invoke.
 """
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from loadtest.users.bettor import PlayerScript
 from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RemoteProtocolError, RetryableError
-from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, Paid, Problem, TableNews
+from reference_impl.domain.protocol import HANDSHAKE_S_MAX, BetAnswer, GoAway, Paid, Problem, TableNews
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
@@ -28,6 +29,8 @@ TRIES_MAX = 60
 BACKOFF_S_FIRST = 0.1
 BACKOFF_S_MAX = 1.0
 RECONNECT_S_MAX = 0.5
+PART_S_MAX = 1.0
+PART_POLL_S = 0.05
 
 _BROKEN = 1006
 _NORMAL = 1000
@@ -94,6 +97,9 @@ class Player:
     _connections: int = 0
     _seated_ns: int = 0
     _avoid: str = ""
+    _back_s: float = 0.0
+    _going: GoAway | None = None
+    _go_ns: int = 0
     _seen_in_lobby: set[tuple[int, int]] = field(default_factory=set)
 
     def run(self) -> None:
@@ -105,9 +111,12 @@ class Player:
                 return
             link, seat = self._enter(time.monotonic_ns())
             while link is not None and seat is not None and not self._play(link, seat):
+                if self._going is not None:
+                    link, seat = self._move(link, seat, self._going)
+                    continue
                 lost_ns = time.monotonic_ns()
-                # a gateway that dies sends all its players off at once: spread them before they return
-                self.sleep(random.random() * RECONNECT_S_MAX)
+                # a gateway that dies sends all its players off at once: each has a moment of its own to return
+                self.sleep(self._back_s or random.random() * RECONNECT_S_MAX)
                 link, seat = self._enter(lost_ns)
         finally:
             for op in self.script.unanswered:
@@ -157,14 +166,21 @@ class Player:
 
         if not self._try_for(op, connect) or link is None:
             return None, None
+        return link, self._seat(op, came)
+
+    def _seat(self, op: Operation, came: list[Arrived]) -> Seat:
+        """Take a seat at the open connection."""
         self._connections += 1
         self._seated_ns = now_ns = time.monotonic_ns()
         self._end(op, Returned(Outcome.OK, now_ns, came[0].kernel_ns))
         seat = Seat(op.session, self._connections, op.gateway, op.table, op.account, now_ns)
         self._take(came)
-        return link, seat
+        return seat
 
-    def _open_session(self, placement: Placement, op: Operation) -> tuple[PlayerLink, list[Arrived]]:
+    def _open_session(
+        self, placement: Placement, op: Operation, leave: Callable[[], None] = lambda: None
+    ) -> tuple[PlayerLink, list[Arrived]]:
+        """Open a session; `leave` is called when the new gateway has welcomed the player."""
         link = self.adapter.connect(placement.url)
         asked_ns = time.monotonic_ns()
         try:
@@ -173,8 +189,39 @@ class Player:
             link.close()
             raise
         self.script.clock.trip((came[0].kernel_ns or came[0].app_ns) - asked_ns)
+        self._back_s = welcome.back_ms / 1000
+        leave()
         self.script.connected(welcome, op.gateway, op.connection, came[0].kernel_ns or came[0].app_ns)
         return link, came
+
+    def _move(self, old: PlayerLink, seat: Seat, to: GoAway) -> tuple[PlayerLink, Seat]:
+        """Go on at another gateway: the new connection is there before the old one goes. Without it, stay."""
+        self._going = None
+        self._hear_answers(old)
+        op = self.script.new_operation(OpKind.CONNECT, time.monotonic_ns())
+        op.connection, op.gateway, op.attempt = self._connections + 1, to.number, 1
+        self.recorder.invoke(op, op.due_ns)
+        try:
+            placement = Placement(to.gateway, to.number, to.url, to.ticket)
+            link, came = self._open_session(placement, op, lambda: self._part(old, seat))
+        except (RetryableError, RemoteProtocolError, OSError) as error:
+            self._end(op, Returned(Outcome.REJECTED, time.monotonic_ns()), f"not moved to {to.gateway}: {error}")
+            return old, seat
+        self._avoid = to.gateway
+        return link, self._seat(op, came)
+
+    def _hear_answers(self, link: PlayerLink) -> None:
+        """Hear what was asked before leaving, for a while."""
+        until_ns = time.monotonic_ns() + round(PART_S_MAX * NS_PER_S)
+        with contextlib.suppress(ConnectionLostError):
+            while self.script.outstanding and time.monotonic_ns() < until_ns:
+                self._take(link.receive(PART_POLL_S))
+
+    def _part(self, link: PlayerLink, seat: Seat) -> None:
+        link.close()
+        self.recorder.session_ended(seat, time.monotonic_ns(), _NORMAL)
+        if self.script.outstanding:
+            self.script.disconnected()
 
     def _try_for(self, op: Operation, attempt: Callable[[], bool]) -> bool:
         """Attempt an operation until it succeeds, is refused for good, or patience ends; record each try."""
@@ -201,12 +248,13 @@ class Player:
         try:
             self.reactor.attend(self)
         except BaseException:
-            self._code = _BROKEN
+            self._code, self._going = _BROKEN, None
             raise
         finally:
-            link.close()
-            self.recorder.session_ended(seat, time.monotonic_ns(), self._code)
-            self.script.disconnected()
+            if self._going is None:
+                link.close()
+                self.recorder.session_ended(seat, time.monotonic_ns(), self._code)
+                self.script.disconnected()
         return self._done
 
     def fileno(self) -> int:
@@ -227,17 +275,21 @@ class Player:
                 return self._wake_ns
             self._send_due(self._link, now_ns)
         except ConnectionLostError as lost:
-            self._code = lost.code
+            self._code, self._going = lost.code, None
             return None
         except RemoteProtocolError as error:
             self.script.complaints.append(f"player {self.script.arrival.player}: {error}")
             self._pass_complaints_on()
-            self._code = _BROKEN
+            self._code, self._going = _BROKEN, None
             return None
         if self.script.overdue(now_ns):
+            self._going = None
+            return None
+        if self._going is not None and now_ns >= self._go_ns:
             return None
         self._done = self.script.finished(now_ns)
         if self._done:
+            self._going = None
             return None
         deaf_until_ns = self.script.deaf_until_ns(now_ns)
         listens = deaf_until_ns <= now_ns
@@ -245,6 +297,8 @@ class Player:
             self._heard_from_ns = now_ns  # what came while nobody listened is heard only now
         self.listening = listens
         wake_ns = self.script.wake_ns(now_ns)
+        if self._going is not None:
+            wake_ns = min(wake_ns, self._go_ns)
         self._wake_ns = wake_ns if listens else min(wake_ns, deaf_until_ns)
         return self._wake_ns
 
@@ -293,6 +347,8 @@ class Player:
             self.recorder.push(push)
         if isinstance(message, Paid):
             self.script.paid(message)
+        elif isinstance(message, GoAway):
+            self._going, self._go_ns = message, arrived.app_ns + message.after_ms * NS_PER_MS
         elif isinstance(message, Problem):
             self.script.complaints.append(f"player {arrival.player}: {message.message}")
 

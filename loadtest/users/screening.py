@@ -2,11 +2,13 @@
 
 While the stream is live two requests are outstanding, each on a connection of its own: the hinted part, and the
 playlist that will list it. A viewer that has fallen behind fetches listed parts one after the other; one that has
-fallen too far behind begins again at the live end. Renditions change where a segment starts.
+fallen too far behind begins again at the live end. Renditions change where a segment starts. A part that will not come
+in time is given up: the viewer goes on with the next independent part of the lowest rendition.
 
 Every fetch leaves one record, the failed ones too.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +18,14 @@ from urllib.parse import urljoin
 from loadtest.adapters.base import EdgePlacement
 from loadtest.clock import HostClock
 from loadtest.recorder import Clip, Fetched, Recorder
-from loadtest.users.fetcher import Answer, Fetcher, seconds_between
-from loadtest.viewing.follower import Follower, Spot, Throughput, frames_in
+from loadtest.users.fetcher import Answer, Fetcher, TooSlowError, seconds_between
+from loadtest.viewing.choosers import CHOOSERS, Chooser, Now, patience_s
+from loadtest.viewing.diary import Diary
+from loadtest.viewing.follower import Follower, Spot, frames_in
 from reference_impl.domain.errors import RemoteProtocolError
 from reference_impl.domain.hls_playlist import Variant, parse_master_playlist
 from reference_impl.domain.playout import Playback
-from reference_impl.domain.records import CacheState, FetchKind, Switch
+from reference_impl.domain.records import GIVEN_UP, CacheState, FetchKind, Switch
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.scenario import Arrival, Viewing
 
@@ -69,7 +73,8 @@ class Watching:
     report: FetchReport
     keeps_clips: bool = False
     follower: Follower = field(default_factory=Follower)
-    throughput: Throughput = field(default_factory=Throughput)
+    chooser: Chooser | None = None
+    diary: Diary | None = None
     playback: Playback | None = None
     rendition: int = 0
     switched: Switch = Switch.NONE
@@ -137,7 +142,12 @@ class Screening:
         if answer is not None:
             variants = parse_master_playlist(answer.body.decode()).variants
             self._variants = tuple(sorted(variants, key=lambda variant: variant.bandwidth_bps))
-            self._watching.rendition = min(self._watching.rendition, len(self._variants) - 1)
+            watching = self._watching
+            watching.rendition = min(watching.rendition, len(self._variants) - 1)
+            rates_bps = [float(variant.bandwidth_bps) for variant in self._variants]
+            if watching.diary is None or watching.diary.bitrates_bps != rates_bps:
+                watching.diary = Diary(rates_bps)
+                watching.chooser = CHOOSERS[watching.viewing.rule](rates_bps)
 
     def _open_rendition(self) -> None:
         """Load a whole playlist of the rendition, and choose where to begin if nothing was played yet."""
@@ -189,14 +199,24 @@ class Screening:
             self._init_uri, self._init = spot.init_uri, answer.body
 
     def _change_rendition(self, playback: Playback) -> bool:
+        watching, diary, known = self._watching, self._watching.diary, self._watching.follower.playlist
+        if diary is None or watching.chooser is None:
+            return False
+        latency_s = self._latency_ns(playback, time.monotonic_ns()) / NS_PER_S
+        diary.end(latency_s, playback.rate)
+        hold_back_s, segment_s = playback.hold_back_ns / NS_PER_S, known.target_duration_s
+        buffer_s = playback.buffered_ns / NS_PER_S
+        return self._turn_to(
+            watching.chooser.choose(Now(watching.rendition, buffer_s, hold_back_s, segment_s, diary.now(latency_s)))
+        )
+
+    def _turn_to(self, rendition: int) -> bool:
         watching = self._watching
-        rates = [float(variant.bandwidth_bps) for variant in self._variants]
-        best = watching.throughput.choose(rates, watching.rendition, playback.buffered_ns / NS_PER_S)
-        if best == watching.rendition:
+        if rendition == watching.rendition:
             return False
         if watching.switched is Switch.NONE:
-            watching.switched = Switch.BETTER if best > watching.rendition else Switch.WORSE
-        watching.rendition = best
+            watching.switched = Switch.BETTER if rendition > watching.rendition else Switch.WORSE
+        watching.rendition = rendition
         return True
 
     def _load_part(self, spot: Spot, playback: Playback) -> None:
@@ -204,31 +224,59 @@ class Screening:
         path, place = urljoin(self._playlist_path, spot.uri), (spot.msn, spot.part)
         if spot.listed:
             wish = self._send(self._media, FetchKind.PART, place, path, self._watching.wished_ns)
-            self._finish_part(wish, spot, playback, self._watching.viewing.timeout_s)
+            if not self._finish_part(wish, spot, playback, self._watching.viewing.timeout_s):
+                self._fall()
             return
         query = self._watching.follower.reload_query()
         reload = self._send(self._reloads, FetchKind.PLAYLIST, place, self._playlist_path + query)
         try:
             wish = self._send(self._media, FetchKind.PART, place, path, self._watching.wished_ns)
-            self._finish_part(wish, spot, playback, self._held_s_max)
+            in_time = self._finish_part(wish, spot, playback, self._held_s_max)
         except EdgeLostError as error:
             raise self._lost(reload, error) from None
         self._finish_reload(reload)
+        if not in_time:
+            self._fall()
 
-    def _finish_part(self, wish: _Wish, spot: Spot, playback: Playback, timeout_s: float) -> None:
-        watching = self._watching
-        answer = self._read(self._media, wish, timeout_s)
-        if answer is None:
-            return
-        watching.throughput.saw(len(answer.body), seconds_between(answer.first_byte_ns, answer.end_ns))
+    def _fall(self) -> None:
+        self._turn_to(0)
+        self._open_rendition()
+
+    def _finish_part(self, wish: _Wish, spot: Spot, playback: Playback, timeout_s: float) -> bool:
+        """Take a part's answer; tell whether it came in time, or was refused, and was not given up."""
+        watching, chooser, diary = self._watching, self._watching.chooser, self._watching.diary
+        playback.advance(time.monotonic_ns())
+        patient_s = patience_s(playback.buffered_ns / NS_PER_S, watching.follower.playlist.part_target_s)
+        try:
+            # there is nothing worse than the lowest rendition
+            answer = self._read(self._media, wish, timeout_s, patient_s if watching.rendition else math.inf)
+        except TooSlowError as error:
+            self._give_up(wish, spot, error.answer)
+            return False
+        if answer is None or chooser is None or diary is None:
+            return True
+        chooser.saw(len(answer.body), seconds_between(answer.first_byte_ns, answer.end_ns))
         stall_ns = playback.take(spot.start_ns, spot.end_ns, answer.end_ns)
         frame_ns = (spot.end_ns - spot.start_ns) // frames_in(answer.body)
         self._record(wish, answer, media_ns=watching.clock.to_monotonic(spot.end_ns - frame_ns), stall_ns=stall_ns)
+        diary.loaded.append(watching.rendition)
+        diary.stalled_s += stall_ns / NS_PER_S
         watching.follower.took(spot)
         watching.wished_ns = answer.end_ns
         watching.report(FetchKind.PART, (answer.end_ns - wish.start_ns) / NS_PER_MS, "")
         if watching.keeps_clips and spot.independent and playback.started and not playback.stalled:
             self._keep(spot, answer, playback)
+        return True
+
+    def _give_up(self, wish: _Wish, spot: Spot, answer: Answer) -> None:
+        """Leave a part in the middle; what can be decoded next is an independent one."""
+        watching = self._watching
+        if watching.chooser is not None:
+            watching.chooser.saw(len(answer.body), seconds_between(answer.first_byte_ns, answer.end_ns))
+        self._record(wish, answer._replace(status=GIVEN_UP))
+        watching.report(wish.kind, 0.0, f"given up: {len(answer.body)} bytes of it had come")
+        watching.follower.give_up(spot)
+        watching.wished_ns = answer.end_ns
 
     def _keep(self, spot: Spot, answer: Answer, playback: Playback) -> None:
         watching = self._watching
@@ -277,10 +325,10 @@ class Screening:
         except OSError as error:
             raise self._lost(wish, error) from None
 
-    def _read(self, fetcher: Fetcher, wish: _Wish, timeout_s: float) -> Answer | None:
+    def _read(self, fetcher: Fetcher, wish: _Wish, timeout_s: float, patience_s: float = math.inf) -> Answer | None:
         """Return a good answer; record and count any other and return None."""
         try:
-            answer = fetcher.read(timeout_s)
+            answer = fetcher.read(timeout_s, patience_s)
         except (OSError, RemoteProtocolError) as error:
             raise self._lost(wish, error) from None
         if answer.status == 200:
@@ -310,7 +358,7 @@ class Screening:
             playback.advance(answer.end_ns)
             buffer_ns = playback.buffered_ns
             if playback.started:
-                latency_ns = answer.end_ns - watching.clock.to_monotonic(playback.playhead_ns)
+                latency_ns = self._latency_ns(playback, answer.end_ns)
             if self._over():  # nobody will see this stall end
                 stall_ns = stall_ns or playback.give_up(answer.end_ns)
         switched = Switch.NONE
@@ -324,6 +372,9 @@ class Screening:
                 stall_ns // NS_PER_MS, switched,
             )
         )  # fmt: skip
+
+    def _latency_ns(self, playback: Playback, now_ns: int) -> int:
+        return now_ns - self._watching.clock.to_monotonic(playback.playhead_ns) if playback.started else 0
 
     def _rendition_of(self, kind: FetchKind) -> int:
         return -1 if kind is FetchKind.MASTER else self._watching.rendition

@@ -6,10 +6,19 @@ from typing import NamedTuple, Protocol
 from loadtest.viewing.follower import Throughput
 from reference_impl.domain import abr
 from reference_impl.domain.abr_rules import SegmentSeen, bola_choose, lolp_begin, lolp_choose
+from sim.scenario import Choosing
 
 BOLA_LEAST_SHARE = 0.6
 """BOLA's lower buffer as a share of the hold-back; its target is the hold-back. An **assumption**: the papers' buffers
 of ten seconds and more do not exist this close to live."""
+
+GIVE_UP_PARTS = 2.0
+"""A part is given up when it has taken so many times its duration longer than the buffer lasts. An **assumption**."""
+
+
+def patience_s(buffer_s: float, part_s: float) -> float:
+    """Return how long a part may take from its first byte on before a viewer gives it up for the lowest rendition."""
+    return max(buffer_s, 0.0) + GIVE_UP_PARTS * part_s
 
 
 class Now(NamedTuple):
@@ -33,7 +42,7 @@ class Chooser(Protocol):
 
 
 class ByThroughput:
-    """The rule of the headless viewer and of the simulation."""
+    """The rule of viewers where a scenario names no other, and of simulated ones."""
 
     def __init__(self, bitrates_bps: Sequence[float]) -> None:
         self.bitrates_bps = bitrates_bps
@@ -50,8 +59,8 @@ class ByThroughput:
     @property
     def estimate_bps(self) -> float:
         """What the link is thought to carry; 0 before the first answer."""
-        known = self._throughput
-        return abr.throughput_bps(known.fast_mean_bps, known.slow_mean_bps, known.weight_s)
+        seen = self._throughput
+        return abr.throughput_bps(seen.fast_mean_bps, seen.slow_mean_bps, seen.known)
 
 
 class ByBola(ByThroughput):
@@ -83,7 +92,7 @@ class ByLolp(ByThroughput):
 
 
 CHOOSERS: dict[str, Callable[[Sequence[float]], Chooser]] = {
-    "throughput": ByThroughput,
-    "BOLA-E": ByBola,
-    "LoL+": ByLolp,
+    Choosing.THROUGHPUT: ByThroughput,
+    Choosing.BOLA_E: ByBola,
+    Choosing.LOL_PLUS: ByLolp,
 }

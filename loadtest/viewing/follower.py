@@ -45,10 +45,13 @@ class Follower:
         The newest whole playlist; empty at first.
     wanted : (int, int) or None
         Segment and part to play next; None until :meth:`begin` chose one.
+    passes_on : bool
+        Whether the wanted part is only of use if it starts with an independent frame: those before one are passed over.
     """
 
     playlist: MediaPlaylist = field(default_factory=MediaPlaylist)
     wanted: tuple[int, int] | None = None
+    passes_on: bool = False
 
     def load(self, text: bytes) -> None:
         """Take a playlist or a delta update.
@@ -117,10 +120,20 @@ class Follower:
             return None
         while self.wanted is not None and self.wanted < self.hinted:
             found = self._find(*self.wanted)
-            if found is not None:
+            if found is None:
+                self._pass_gap()
+            elif self.passes_on and not found.independent:
+                self.took(found)
+            else:
+                self.passes_on = False
                 return found
-            self._pass_gap()
-        return self._hint() if self.wanted == self.hinted else None
+        hint = self._hint() if self.wanted == self.hinted else None
+        return None if hint is not None and self.passes_on and not hint.independent else hint
+
+    def give_up(self, spot: Spot) -> None:
+        """Want the next part after this one that starts with an independent frame."""
+        self.took(spot)
+        self.passes_on = True
 
     def took(self, spot: Spot) -> None:
         """Want the part after this one."""
@@ -170,17 +183,17 @@ class Throughput:
 
     fast_mean_bps: float = 0.0
     slow_mean_bps: float = 0.0
-    weight_s: float = 0.0
+    known: float = 0.0
 
     def saw(self, size_bytes: int, took_s: float) -> None:
         """Learn from an answer's body."""
-        self.fast_mean_bps, self.slow_mean_bps, self.weight_s = abr.learn(
-            self.fast_mean_bps, self.slow_mean_bps, self.weight_s, size_bytes, took_s
+        self.fast_mean_bps, self.slow_mean_bps, self.known = abr.learn(
+            self.fast_mean_bps, self.slow_mean_bps, self.known, size_bytes, took_s
         )
 
     def choose(self, bitrates_bps: Sequence[float], current: int, buffer_s: float) -> int:
         """Return the index of the rendition to load next."""
-        estimate_bps = abr.throughput_bps(self.fast_mean_bps, self.slow_mean_bps, self.weight_s)
+        estimate_bps = abr.throughput_bps(self.fast_mean_bps, self.slow_mean_bps, self.known)
         return abr.choose(bitrates_bps, current, estimate_bps, buffer_s)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from loadtest.viewing.choosers import CHOOSERS, Chooser, Now
+from loadtest.viewing.choosers import CHOOSERS, Chooser, Now, patience_s
+from loadtest.viewing.diary import Diary
 from loadtest.viewing.links import SHAPES, Link, link_of
 from reference_impl.domain.abr_rules import SegmentSeen, qoe
 from reference_impl.domain.hls import MediaTiming
@@ -21,8 +22,6 @@ from reference_impl.domain.units import NS_PER_S
 
 BITRATES_BPS = (300_000.0, 1_000_000.0, 3_000_000.0)
 ROUND_TRIP_S = 0.02
-GIVE_UP_PARTS = 2.0
-"""A part is given up when it has taken so many times its duration longer than the buffer lasts. An **assumption**."""
 INDEPENDENT_SHARE = 1.6
 """Size of a part that begins with an independent frame over the mean; the others make up for it. An **assumption**."""
 SIZE_SPREAD = 0.1
@@ -79,10 +78,9 @@ class Trial:
     given_up: int = 0
     _rendition: int = 0
     _now_s: float = 0.0
-    _stalled_s: float = 0.0
-    _loaded: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._diary = Diary(self.bitrates_bps)
         self._playback = Playback(round(self.timing.part_hold_back_s * NS_PER_S), CATCH_UP_RATE_MAX)
         self._sizes = random.Random(self.seed)
 
@@ -98,14 +96,14 @@ class Trial:
         timing = self.timing
         if self._independent(number):
             self._choose()
-        if number % timing.parts_per_segment == 0 and self._loaded:
+        if number % timing.parts_per_segment == 0:
             self._end_segment()
         exists_s = (number + 1) * timing.part_s
         start_s = max(self._now_s, exists_s) + ROUND_TRIP_S
         bits = self._bits(number)
         end_s = self.link.arrival_s(start_s, bits)
-        give_up_s = start_s + max(self._buffer_s(start_s), 0.0) + GIVE_UP_PARTS * timing.part_s
-        self._loaded.append(self._rendition)
+        give_up_s = start_s + patience_s(self._buffer_s(start_s), timing.part_s)
+        self._diary.loaded.append(self._rendition)
         if end_s > give_up_s and self._rendition > 0:
             return self._give_up(number, give_up_s, bits * (give_up_s - start_s) / (end_s - start_s), start_s)
         self._take(number, start_s, end_s, bits)
@@ -117,7 +115,7 @@ class Trial:
         now_ns = MARGIN_NS + round(end_s * NS_PER_S)
         stall_ns = self._playback.take(media_ns, media_ns + round(self.timing.part_s * NS_PER_S), now_ns)
         self._playback.pace(self._live_ns(end_s), now_ns)
-        self._stalled_s += stall_ns / NS_PER_S
+        self._diary.stalled_s += stall_ns / NS_PER_S
         self._now_s = end_s
 
     def _give_up(self, number: int, at_s: float, bits: float, start_s: float) -> int:
@@ -132,20 +130,16 @@ class Trial:
 
     def _choose(self) -> None:
         at_s = self._now_s
-        lowest_bps = self.bitrates_bps[0]
-        before = self.segments[-1] if self.segments else SegmentSeen(lowest_bps, lowest_bps, 0.0, 0.0, 1.0)
-        seen = before._replace(latency_s=self._latency_s(at_s))
+        seen = self._diary.now(self._latency_s(at_s))
         now = Now(self._rendition, self._buffer_s(at_s), self.timing.part_hold_back_s, self.timing.segment_s, seen)
         self._rendition = self.chooser.choose(now)
         self.choices.append(Choice(at_s, self._rendition, self._latency_s(at_s), now.buffer_s))
 
     def _end_segment(self) -> None:
-        rate_bps = sum(self.bitrates_bps[rendition] for rendition in self._loaded) / len(self._loaded)
-        before_bps = self.segments[-1].bitrate_bps if self.segments else rate_bps
         latency_s = self._latency_s(self._now_s)
         speed = CATCH_UP_RATE_MAX if latency_s > self.timing.part_hold_back_s + 0.2 else 1.0
-        self.segments.append(SegmentSeen(rate_bps, before_bps, self._stalled_s, latency_s, speed))
-        self._stalled_s, self._loaded = 0.0, []
+        if seen := self._diary.end(latency_s, speed):
+            self.segments.append(seen)
 
     def _independent(self, number: int) -> bool:
         return number * self.timing.part_frames % self.timing.gop_frames == 0

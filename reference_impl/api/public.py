@@ -120,5 +120,5 @@ def _video(known: Services, player: int, data: PlacementRequest, now_s: int) -> 
     if not config.live_url:
         return None
     token = seal_playback(Playback(player, data.table, now_s + PLAYBACK_S_MAX), config.playback_secret)
-    edges = known.placer.edges(player, data.table, data.avoid_edge)
+    edges = known.placer.edges_for(player, data.table, data.avoid_edge)
     return VideoPlace(token, [EdgePlace(edge.edge, edge.number, edge.url) for edge in edges], config.live_url)

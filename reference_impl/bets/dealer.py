@@ -17,6 +17,7 @@ from reference_impl.bets.dealer_outcomes import FEED_S_MAX, FileFeed, OutcomeSou
 from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
+from reference_impl.domain.balance import GatewayReport, Stand
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at
 from reference_impl.domain.games.game import Game
 
@@ -115,13 +116,19 @@ class Dealer:
             await table.run()
             if not table.fenced:
                 return
-            self._another_s[number] = time.monotonic()
-            while (rest_s := self._another_s[number] + DEALER_SILENT_S_MAX - time.monotonic()) > 0:
-                await asyncio.sleep(rest_s)
+            await self._until_another_is_silent(number)
             log.warning("table %d: the other dealer is silent; taking the table again", number)
             self._tables[number] = self._table(number)
             if table.draining:
                 self._tables[number].drain()
+
+    async def _until_another_is_silent(self, number: int) -> None:
+        self._another_s[number] = time.monotonic()
+        while True:
+            rest_s = self._another_s[number] + DEALER_SILENT_S_MAX - time.monotonic()
+            if rest_s <= 0:
+                return
+            await asyncio.sleep(rest_s)
 
     async def _say_alive(self) -> None:
         while True:
@@ -146,8 +153,13 @@ class Dealer:
         return frozenset(name for name, heard_s in self._heard.items() if heard_s > since_s)
 
     async def _on_report(self, msg: Msg) -> None:
-        report = msgspec.msgpack.decode(msg.data, type=m.GatewayReport)
-        self._heard[report.gateway] = time.monotonic()
+        report = msgspec.msgpack.decode(msg.data, type=GatewayReport)
+        if report.stand == Stand.GONE:  # it has acknowledged every window before
+            self._heard.pop(report.gateway, None)
+            for table in self._tables.values():
+                table.left(report.gateway)
+        else:
+            self._heard[report.gateway] = time.monotonic()
 
     async def _on_watermark(self, msg: Msg) -> None:
         if table := self._tables.get(int(msg.subject.split(".")[1])):

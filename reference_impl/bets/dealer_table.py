@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from nats.aio.client import Client
@@ -46,6 +46,12 @@ Reply = TypeVar("Reply")
 
 class FencedError(Exception):
     """Another dealer holds the table now."""
+
+
+class Left(NamedTuple):
+    """A gateway has left for good."""
+
+    gateway: str
 
 
 @dataclass
@@ -91,7 +97,7 @@ class Table:
 
     def __post_init__(self) -> None:
         self._beside = Background(f"table {self.number}", self._failed)
-        self._inbox: asyncio.Queue[gr.Message | FencedError] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._inbox: asyncio.Queue[gr.Message | FencedError | Left] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._orders = Orders(self)
         self._cards = Cards(self)
@@ -144,6 +150,10 @@ class Table:
         if self.state is not None and (mark.round_id, mark.window) == (self.state.round_id, self.state.window):
             self.post(gr.Message(gr.On.WATERMARK, mark.gateway))
 
+    def left(self, gateway: str) -> None:
+        """Take a gateway's leave: all that it took has been answered."""
+        self.post(Left(gateway))
+
     async def _take(self) -> int:
         taken = await self.ask(self.home, m.TakeTable(self.number), m.Taken)
         self._orders.stopped = taken.stopped
@@ -192,11 +202,14 @@ class Table:
             self.timing,
             decides=self.game.stages is not None and bool(self.source.seed),
         )
-        message: gr.Message | FencedError = gr.Message(gr.On.START)
+        message: gr.Message | FencedError | Left = gr.Message(gr.On.START)
         while True:
             if isinstance(message, FencedError):
                 raise message
-            state, effects = gr.step(state.joined_by(self.gateways()), message, time.time_ns())
+            if isinstance(message, Left):
+                state, effects = gr.leave(state, message.gateway, time.time_ns())
+            else:
+                state, effects = gr.step(state.joined_by(self.gateways()), message, time.time_ns())
             self.state = state
             for effect in effects:
                 self._carry_out(effect, state)
@@ -316,8 +329,10 @@ class Table:
         self._to_announce.put_nowait(event)
 
     def _note(self, event: m.TableEvent) -> None:
+        """Announce an event and record the very instant that it bears: a dealer may lose its core in between."""
+        at_ns = time.monotonic_ns() - (time.time_ns() - event.at_unix_ns)
         self.record_phase(
-            time.monotonic_ns(), event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
+            at_ns, event.at_unix_ns, self.number, event.phase, event.round, self.epoch, event.outcome,
             event.opens_at_unix_ns, event.closes_at_unix_ns,
             *self._window_ends(event), event.window,
         )  # fmt: skip
@@ -381,7 +396,7 @@ class Table:
     def _others(self) -> list[int]:
         return [shard for shard in range(self.shards) if shard != self.home]
 
-    def post(self, message: gr.Message | FencedError, known: int | None = None) -> None:
+    def post(self, message: gr.Message | FencedError | Left, known: int | None = None) -> None:
         """Hand a message to the round, unless it speaks of a round that is over."""
         if known is None or (self.state is not None and self.state.round_id == known):
             self._inbox.put_nowait(message)

@@ -1,5 +1,6 @@
 """From one event to many sockets: each broadcast frame is built once."""
 
+import heapq
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Protocol
@@ -57,6 +58,11 @@ class Fanout:
     def at(self, table: int) -> tuple[Subscriber, ...]:
         """Return who watches a table now."""
         return tuple(self._by_table[table])
+
+    def watchers(self, most: int) -> dict[int, int]:
+        """Return how many watch each table, of the `most` watched ones that somebody watches."""
+        counts = [(len(here), table) for table, here in self._by_table.items() if here]
+        return {table: count for count, table in heapq.nlargest(most, counts)}
 
     def announce(self, envelope: TableEnvelope) -> int:
         """Send a table event to everyone at the table; return the bytes sent."""

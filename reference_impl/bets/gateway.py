@@ -33,11 +33,14 @@ from reference_impl.bets.bet_metrics import BetMetrics
 from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.frames import frame_of
+from reference_impl.bets.load_report import LoadReporter
 from reference_impl.bets.lobby_feed import LobbyFeed
+from reference_impl.bets.moving import Moving
 from reference_impl.bets.player import Player
 from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet
 from reference_impl.domain import cutoff, protocol
+from reference_impl.domain.balance import Drain, GatewayOrder, GatewayReport
 from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.game_round import Phase
@@ -47,7 +50,6 @@ from reference_impl.domain.messages import (
     BetAnswers,
     EndedSessions,
     EndedSince,
-    GatewayReport,
     GetBalance,
     Joined,
     PaidBatch,
@@ -56,30 +58,20 @@ from reference_impl.domain.messages import (
 )
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+from reference_impl.domain.windows import TAKING, Told, opens_a_window
 from reference_impl.metrics import Family, Sample, one
 
 REPORT_S = 1.0
 STATE_RETRY_S = 0.2
 SESSIONS_S = 1.0
+BACK_MS_MAX = 1_500
+"""Who loses the gateway without a word comes back elsewhere within so long, one a millisecond."""
 STRANGERS_MAX = 5_000
 """Sockets that have not said who they are; each is given :data:`protocol.HANDSHAKE_S_MAX`."""
 
 log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _ACCEPTED = Status.ACCEPTED
-
-
-TAKING = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
-"""Phases of an open window. Round trips are measured at them, where the close policy looks at those."""
-
-
-def opens_a_window(known: TableEnvelope | None, fresh: TableEnvelope) -> bool:
-    """Tell whether an event is the first of its window here; who comes in mid-window may hear of its end first."""
-    if fresh.event.phase not in TAKING:
-        return False
-    if known is None or known.event.phase not in TAKING:
-        return True
-    return (known.event.round, known.event.window) != (fresh.event.round, fresh.event.window)
 
 
 class PendingBet(NamedTuple):
@@ -162,7 +154,9 @@ class Gateway:
         self.beside = Background(config.name)
         self._bets = 0
         self._egress_bytes = 0
-        self._lag_ns = 0
+        self.moving = Moving(config.name, config.ticket_secret, self, self.beside.spawn)
+        self.reporter = LoadReporter(config, self.fanout, metrics, self.moving)
+        self._hears_others = False
         self._undos = Undos(bus, list(self._senders), self.beside)
         # One reading a frame: what the stamps say and what the rules judged can then never differ.
         self._clock_ns = time.time_ns() - time.monotonic_ns()
@@ -191,6 +185,7 @@ class Gateway:
         await self._bus.subscribe("table.*", cb=self._on_table)
         await self._bus.subscribe("paid.*", cb=self._on_paid)
         await self._bus.subscribe("joined", cb=self._on_joined)
+        await self._bus.subscribe(f"balance.order.{self.config.name}", cb=self._on_order)
         for table in range(1, self.config.tables + 1):
             self.beside.spawn(self._learn_state(table))
         server = await ws_create_server(
@@ -204,10 +199,14 @@ class Gateway:
         ready()
         try:
             async with asyncio.TaskGroup() as group:
-                for sender in self._senders:
-                    group.create_task(sender.run())
-                group.create_task(self._report())
-                group.create_task(self._follow_sessions())
+                work = [*(sender.run() for sender in self._senders), self._report(), self._follow_sessions()]
+                tasks = [group.create_task(one) for one in (*work, self.reporter.pulse.run())]
+                await self.moving.over.wait()
+                await asyncio.gather(*(self.answered(shard) for shard in range(self.shards)))
+                await self._tell_load()
+                await self._bus.flush()
+                for task in tasks:
+                    task.cancel()
         finally:
             server.close()
 
@@ -215,9 +214,20 @@ class Gateway:
         """Return a ticket that opens a socket here; it is used up by that."""
         return self._door.admit(text, time.time())
 
+    def state_of(self, table: int) -> TableEnvelope | None:
+        """Return where a table stands, if that is known."""
+        return self._states.get(table)
+
+    async def answered(self, shard: int) -> None:
+        """Wait until whatever was asked of a shard so far is answered."""
+        await self._senders[shard].flushed()
+        await self._undos.settled()
+
     async def welcome(self, player: Player, ticket: Ticket) -> None:
         """Tell a new player the balance and where the table stands, and other gateways that the player is here."""
-        await self._bus.publish("joined", _pack(Joined(ticket.player, self.config.name, ticket.issued_unix_ns)))
+        await self._bus.publish(
+            "joined", _pack(Joined(ticket.player, self.config.name, ticket.issued_unix_ns, ticket.nonce))
+        )
         try:
             balance = await ask_wallet(self._bus, player.shard, GetBalance(ticket.player), Balance)
         except OutcomeUnknownError:
@@ -228,8 +238,9 @@ class Gateway:
             return
         welcome = protocol.Welcome(
             ticket.player, self.config.number, balance.balance, balance.version, balance.currency, time.time_ns(),
-            self._states.get(ticket.table),
+            self._states.get(ticket.table), len(self.fanout) % BACK_MS_MAX,
         )  # fmt: skip
+        self.reporter.accepted += 1
         player.push(frame_of(welcome))
         player.measure()
 
@@ -252,6 +263,8 @@ class Gateway:
         state: TableEnvelope | None, received_ns: int,
     ) -> None:  # fmt: skip
         self._bets += 1
+        player.bet_round = said.round
+        self.reporter.table_bets[said.table] += 1
         if status is _ACCEPTED and state is not None:
             row = (
                 bytes.fromhex(said.id), account, said.round, said.window, choice, said.amount_minor,
@@ -276,8 +289,8 @@ class Gateway:
         if not self._door.may_knock(request.headers):
             refusal = WSUpgradeResponse.create_error_response(403, b"this page may not open sockets here")
             return WSUpgradeResponseWithListener(refusal, None)
-        if self.strangers >= STRANGERS_MAX:
-            refusal = WSUpgradeResponse.create_error_response(503, b"too many sockets have not said hello; try again")
+        if self.strangers >= STRANGERS_MAX or not self.moving.admits:
+            refusal = WSUpgradeResponse.create_error_response(503, b"this gateway takes nobody now; try another")
             return WSUpgradeResponseWithListener(refusal, None)
         return Player(self)
 
@@ -326,7 +339,8 @@ class Gateway:
         if envelope.event.grace_ns and envelope.event.phase in TAKING:
             for player in self.fanout.at(envelope.table):
                 player.measure()
-        if opens_a_window(known, envelope):
+        self.moving.table_changed(envelope)
+        if opens_a_window(_told(known) if known else None, _told(envelope)):
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
 
@@ -351,6 +365,8 @@ class Gateway:
         joined = msgspec.msgpack.decode(msg.data, type=Joined)
         here = self.fanout.of(joined.player)
         if not isinstance(here, Player) or here.ticket is None or joined.gateway == self.config.name:
+            return
+        if self.moving.joined(joined, here):
             return
         if here.ticket.issued_unix_ns < joined.issued_unix_ns:
             here.close(protocol.CloseCode.REPLACED, "the player connected elsewhere")
@@ -388,12 +404,23 @@ class Gateway:
         while True:
             before_ns = time.monotonic_ns()
             self._clock_ns = time.time_ns() - before_ns
-            report = GatewayReport(
-                self.config.name, self.config.number, self.config.url, len(self.fanout), self._lag_ns / NS_PER_MS
-            )
-            await self._bus.publish("report.gateway", _pack(report))
+            await self._tell_load()
             await asyncio.sleep(REPORT_S)
-            self._lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+
+    async def _tell_load(self) -> None:
+        _, waiting, bets, egress_bytes = self.load
+        await self._bus.publish("report.gateway", _pack(self.reporter.report(waiting, bets, egress_bytes)))
+
+    async def _on_order(self, msg: Msg) -> None:
+        order = msgspec.msgpack.decode(msg.data, type=GatewayOrder)
+        if isinstance(order, Drain) and not self._hears_others:
+            self._hears_others = True
+            await self._bus.subscribe("report.gateway", cb=self._on_report)
+        await msg.respond(_pack(self.moving.order(order)))
+        await self._tell_load()
+
+    async def _on_report(self, msg: Msg) -> None:
+        self.moving.hear(msgspec.msgpack.decode(msg.data, type=GatewayReport), time.monotonic())
 
 
 def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
@@ -403,6 +430,11 @@ def _status_of(decide: protocol.Decide, state: TableEnvelope | None) -> Status:
     stages = game_named(state.event.game).stages
     known = stages is not None and decide.decision < len(stages.decisions)
     return Status.ACCEPTED if known else Status.BAD_SELECTION
+
+
+def _told(envelope: TableEnvelope) -> Told:
+    """Return what an event says about its window."""
+    return Told(Phase(envelope.event.phase), envelope.event.round, envelope.event.window)
 
 
 def _last_close_ns(envelope: TableEnvelope) -> int:

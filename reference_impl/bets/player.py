@@ -37,6 +37,12 @@ QUESTION_BYTES = 8
 _CLOSE, _PONG, _TEXT = WSMsgType.CLOSE, WSMsgType.PONG, WSMsgType.TEXT
 
 
+class Stalled(Protocol):
+    """Counts how often pictures stood still."""
+
+    stalls: int
+
+
 class Host(Protocol):
     """What a socket needs of its gateway."""
 
@@ -47,6 +53,10 @@ class Host(Protocol):
     metrics: BetMetrics
     beside: Background
     decode: Callable[[memoryview], protocol.ClientMessage]
+
+    @property
+    def reporter(self) -> Stalled:
+        """Who counts how often pictures stood still."""
 
     def admit(self, text: str) -> Ticket | None:
         """Return a ticket that opens a socket here."""
@@ -67,7 +77,19 @@ class Host(Protocol):
 class Player(WSListener):
     """One player's socket."""
 
-    __slots__ = ("_behind", "_frames", "_gateway", "_timer", "_transport", "_write", "round_trip", "shard", "ticket")
+    __slots__ = (
+        "_behind",
+        "_frames",
+        "_gateway",
+        "_timer",
+        "_transport",
+        "_write",
+        "bet_round",
+        "round_trip",
+        "shard",
+        "stalls",
+        "ticket",
+    )
 
     def __init__(self, gateway: Host) -> None:
         super().__init__()
@@ -79,6 +101,9 @@ class Player(WSListener):
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
         self.shard = 0
+        self.bet_round = 0
+        """The last round that the player bet in."""
+        self.stalls = 0
         self.round_trip = RoundTrip()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -171,6 +196,8 @@ class Player(WSListener):
             (self._gateway.lobby.watch if message.watch else self._gateway.lobby.leave)(self)
         elif isinstance(message, protocol.Ping):
             self.push(frame_of(protocol.Pong(message.sent_ns, time.time_ns())))
+            self._gateway.reporter.stalls += max(0, message.stalls - self.stalls)
+            self.stalls = message.stalls
         else:
             self.close(protocol.CloseCode.BAD_TICKET, "a socket says hello once")
 

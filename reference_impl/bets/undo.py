@@ -68,9 +68,9 @@ class Undos:
         self._beside.spawn(self._carry_out(undo, answer))
         return answer
 
-    async def settled(self, round_id: int) -> None:
-        """Wait until every undo of a round that was taken so far has its answer."""
-        waiting = [answer for answer, round_of in self._under_way.items() if round_of == round_id]
+    async def settled(self, round_id: int | None = None) -> None:
+        """Wait until every undo that was taken so far, of a round or of all, has its answer."""
+        waiting = [answer for answer, round_of in self._under_way.items() if round_id in (None, round_of)]
         await asyncio.gather(*waiting)
 
     async def _carry_out(self, undo: Undo, answer: asyncio.Future[Undone]) -> None:

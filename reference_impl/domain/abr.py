@@ -28,41 +28,47 @@ SAMPLE_BYTES_MIN = 1024
 """Smaller answers measure the round trip, not the link."""
 
 
-def kept_shares(weight_s: float) -> tuple[float, float]:
-    """Return what the quick and the slow mean keep of what they knew so many seconds ago: one half a half-life.
+def kept_share(took_s: float) -> float:
+    """Return what so many seconds leave of what was known, by the common half-life.
 
-    Both are powers of one exponential, the dearest part of a viewer's arithmetic.
+    What the means keep are powers of it: one exponential a sample is the dearest part of a viewer's arithmetic.
     """
-    kept = math.exp2(-weight_s / COMMON_HALF_LIFE_S)
+    return math.exp2(took_s * (-1.0 / COMMON_HALF_LIFE_S))
+
+
+def kept_shares(kept: float) -> tuple[float, float]:
+    """Return what the quick and the slow mean keep while `kept` is kept by the common half-life."""
     cube = kept * kept * kept
     return cube * cube * kept * kept, cube
 
 
-def throughput_bps(fast_mean: float, slow_mean: float, total_weight_s: float) -> float:
+def throughput_bps(fast_mean: float, slow_mean: float, known: float) -> float:
     """Return the cautious estimate: the smaller of the quick and the slow mean, in bits per second.
 
     Both start at 0, and are freed of that bias here; 0 before the first sample.
     """
-    if total_weight_s <= 0.0:
+    if known <= 0.0:
         return 0.0
-    fast_kept, slow_kept = kept_shares(total_weight_s)
+    fast_kept, slow_kept = kept_shares(1.0 - known)
     return min(fast_mean / (1.0 - fast_kept), slow_mean / (1.0 - slow_kept))
 
 
 def learn(
-    fast_mean: float, slow_mean: float, total_weight_s: float, size_bytes: int, took_s: float
-) -> tuple[float, float, float]:
-    """Return both means (bits per second) and their weight after an answer of this size that took this long.
+    fast_mean: float, slow_mean: float, known: float, size_bytes: int, took_s: float
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return both means (bits per second) and how much is known after an answer of this size that took this long.
 
-    An answer below `SAMPLE_BYTES_MIN`, or one that took no time, leaves them as they are.
+    `known` rises from 0 towards 1 by the common half-life: the share that samples have in what decays so slowly. An
+    answer below `SAMPLE_BYTES_MIN`, or one that took no time, leaves all as it is.
     """
     if size_bytes < SAMPLE_BYTES_MIN or took_s <= 0.0:
-        return fast_mean, slow_mean, total_weight_s
+        return fast_mean, slow_mean, known
     sample_bps = 8.0 * size_bytes / took_s
-    fast_kept, slow_kept = kept_shares(took_s)
+    kept = kept_share(took_s)
+    fast_kept, slow_kept = kept_shares(kept)
     fast = sample_bps * (1.0 - fast_kept) + fast_mean * fast_kept
     slow = sample_bps * (1.0 - slow_kept) + slow_mean * slow_kept
-    return fast, slow, total_weight_s + took_s
+    return fast, slow, known * kept + (1.0 - kept)
 
 
 def choose(

@@ -236,12 +236,17 @@ Effect: TypeAlias = OpenShards | Announce | CloseShards | Draw | Decide | Settle
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What happened. ``who`` is a shard or a gateway, ``head`` a shard's journal head at close."""
+    """What happened. ``who`` is a shard, a gateway or several, ``head`` a shard's journal head at close."""
 
     on: On
-    who: int | str = -1
+    who: int | str | frozenset[str] = -1
     head: bytes = b""
     outcome: int | None = None
+
+    @property
+    def whom(self) -> frozenset[int | str]:
+        """All who said so at once."""
+        return frozenset(self.who) if isinstance(self.who, frozenset) else frozenset({self.who})
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +304,13 @@ class RoundState:
     def joined_by(self, gateways: frozenset[str]) -> "RoundState":
         """Return the state when these gateways report: whoever comes while bets are open takes some, and is awaited."""
         return self if gateways <= self.gateways else replace(self, gateways=self.gateways | gateways)
+
+    def left_by(self, gateway: str) -> "RoundState":
+        """Return the state when a gateway has left for good, with every bet that it took answered.
+
+        If another process comes back under its name, that one is awaited like any comer.
+        """
+        return replace(self, gateways=self.gateways - {gateway}, early=self.early - {gateway})
 
     @property
     def last_close_ns(self) -> int:
@@ -382,7 +394,7 @@ def _open_for_decisions(state: RoundState, now_ns: int) -> Step:
 
 
 def _shard_opened(state: RoundState, message: Message, now_ns: int) -> Step:
-    new = replace(state, pending=state.pending - {message.who})
+    new = replace(state, pending=state.pending - message.whom)
     if new.pending:
         return new, ()
     return _open_for_bets(new, now_ns) if state.phase is Phase.OPENING else _open_for_decisions(new, now_ns)
@@ -407,12 +419,19 @@ def _cut_off(state: RoundState, now_ns: int) -> Step:
 
 def _watermark(state: RoundState, message: Message, now_ns: int) -> Step:
     if state.phase not in _FLUSHING:
-        return replace(state, early=state.early | {message.who}), ()
-    new = replace(state, pending=state.pending - {message.who})
+        return replace(state, early=state.early | message.whom), ()
+    new = replace(state, pending=state.pending - message.whom)
     flush_ns = state.timing.flush_ms_max * NS_PER_MS
     if cutoff.may_close(len(new.pending), now_ns, state.last_close_ns, flush_ns):
         return _close_shards(new, now_ns)
     return new, ()
+
+
+def leave(state: RoundState, gateway: str, now_ns: int) -> Step:
+    """Take a gateway's leave: it owes nothing, and acknowledges nothing any more."""
+    if state.phase in _FLUSHING and gateway in state.pending:
+        return step(state, Message(On.WATERMARK, gateway), now_ns)
+    return state.left_by(gateway), ()
 
 
 def _void_ordered(state: RoundState, _message: Message, now_ns: int) -> Step:
@@ -478,7 +497,7 @@ def _finish(state: RoundState) -> Step:
 
 
 def _shard_done(state: RoundState, message: Message, _now_ns: int) -> Step:
-    new = replace(state, pending=state.pending - {message.who})
+    new = replace(state, pending=state.pending - message.whom)
     return (new, ()) if new.pending else _finish(new)
 
 

@@ -10,8 +10,6 @@ subject                     request                                      reply
 ``paid.<shard>``            a batch of settled or voided bets (JSON)      published by the relay
 ``dealer.<table>.state``    empty                                        :class:`TableEnvelope` (JSON)
 ``cutoff.<table>``          :class:`Watermark`                           published by gateways
-``report.gateway``          :class:`GatewayReport`                       published by gateways, 1 Hz
-``report.edge``             :class:`EdgeReport`                          published by edges, 1 Hz
 ``nudge.<shard>``           empty                                        published by the wallet
 ``dealer.<table>.order``    one of :data:`TableOrder`                    :class:`Done` or :class:`Refused`
 ``dealer.drain``            empty: no new rounds                         empty, once the last is over
@@ -559,28 +557,6 @@ class Watermark(Struct, array_like=True, frozen=True):
     window: int
 
 
-class GatewayReport(Struct, array_like=True, frozen=True):
-    """A gateway's load, once a second."""
-
-    gateway: str
-    number: int
-    url: str
-    connections: int
-    lag_ms: float
-
-
-class EdgeReport(Struct, array_like=True, frozen=True):
-    """An edge's load, once a second. ``hit_share`` is the share of answers from memory since the last report."""
-
-    edge: str
-    number: int
-    url: str
-    connections: int
-    egress_bytes: int
-    hit_share: float
-    lag_ms: float
-
-
 class EndedSince(Struct, array_like=True, frozen=True):
     """Ask which log-in sessions ended after an instant."""
 
@@ -595,8 +571,12 @@ class EndedSessions(Struct, array_like=True, frozen=True):
 
 
 class Joined(Struct, array_like=True, frozen=True):
-    """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed."""
+    """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed.
+
+    The gateway that gave out the ticket of this ``nonce`` itself, to move the player, first answers what it owes.
+    """
 
     player: int
     gateway: str
     issued_unix_ns: int
+    nonce: str = ""

@@ -40,6 +40,11 @@ class Playback:
         return self.playhead_ns > 0
 
     @property
+    def rate(self) -> float:
+        """The speed at which it plays."""
+        return self._rate
+
+    @property
     def stalled(self) -> bool:
         """Whether the picture stands still for want of media."""
         return self._dry_since_ns > 0

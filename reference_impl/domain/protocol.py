@@ -24,9 +24,11 @@ class CloseCode(IntEnum):
     """Why a gateway closes a socket (RFC 6455, and our own in the 4000s)."""
 
     GOING_AWAY = 1001
+    RESTARTING = 1012
     MALFORMED = 4400
     BAD_TICKET = 4401
     HANDSHAKE_TIMEOUT = 4408
+    MOVED = 4410
     SLOW_CONSUMER = 4413
     REPLACED = 4409
     LOGGED_OUT = 4403
@@ -45,9 +47,10 @@ class Hello(Struct, tag="hello", tag_field="t", forbid_unknown_fields=True, froz
 
 
 class Ping(Struct, tag="ping", tag_field="t", forbid_unknown_fields=True, frozen=True):
-    """Ask for the server's time; ``sent_ns`` comes back as it is."""
+    """Ask for the server's time; ``sent_ns`` comes back as it is. ``stalls`` is how often the picture stood still."""
 
     sent_ns: Natural
+    stalls: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class PlaceBet(Struct, tag="bet", tag_field="t", forbid_unknown_fields=True, frozen=True, gc=False):
@@ -95,7 +98,11 @@ ClientMessage: TypeAlias = Hello | Ping | PlaceBet | Decide | UndoBet | WatchLob
 
 
 class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
-    """The session is open: who it is, what is in the account, where the table stands."""
+    """The session is open: who it is, what is in the account, where the table stands.
+
+    Should the gateway be lost without a word, the player waits ``back_ms`` before the first try elsewhere: everybody's
+    is another, so that those who lose it together do not return together.
+    """
 
     player: int
     gateway: int
@@ -104,6 +111,7 @@ class Welcome(Struct, tag="welcome", tag_field="t", frozen=True):
     currency: int
     server_unix_ns: int
     state: TableEnvelope | None
+    back_ms: int = 0
 
 
 class Pong(Struct, tag="pong", tag_field="t", frozen=True):
@@ -162,10 +170,42 @@ class LobbyNews(Struct, tag="lobby", tag_field="t", frozen=True):
     tables: list[TableInLobby]
 
 
+class GoAway(Struct, tag="go_away", tag_field="t", frozen=True):
+    """Go on at another gateway: wait ``after_ms``, open a socket there, and leave this one when welcomed there.
+
+    The ticket is good for half a minute. What was asked here is answered here; what comes after the welcome is asked
+    there.
+    """
+
+    gateway: str
+    number: int
+    url: str
+    ticket: str
+    after_ms: int
+    reason: str
+
+
+class EdgeNamed(Struct, frozen=True):
+    """An edge, by the name that its steering manifests use, and its address."""
+
+    name: str
+    number: int
+    url: str
+
+
+class Steer(Struct, tag="steer", tag_field="t", frozen=True):
+    """Watch the table through other edges, best first: such a share of those who watch it through ``leave``."""
+
+    table: int
+    leave: str
+    share: float
+    edges: list[EdgeNamed]
+
+
 class Problem(Struct, tag="problem", tag_field="t", frozen=True):
     """The last frame was refused; the text says which value and which limit."""
 
     message: str
 
 
-ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | LobbyNews | Problem
+ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | LobbyNews | GoAway | Steer | Problem

@@ -203,6 +203,9 @@ VIDEO = Layout(
         ("switched", "b"),
     ),
 )  # fmt: skip
-"""A viewer's fetch, and how its playback was after it."""
+"""A viewer's fetch, and how its playback was after it. ``status`` 0 is a connection that failed."""
+
+GIVEN_UP = 499
+"""The ``status`` of an answer that its viewer left in the middle (as nginx calls a request that its client closed)."""
 
 LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)

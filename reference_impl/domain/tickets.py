@@ -15,7 +15,10 @@ TICKET_S_MAX = 30
 
 
 class Ticket(NamedTuple):
-    """What a ticket says; ``session`` is the log-in that it belongs to, and ends with."""
+    """What a ticket says; ``session`` is the log-in that it belongs to, and ends with.
+
+    One that a gateway gave out to ``moved`` a player says so: the player is not moved again soon.
+    """
 
     player: int
     table: int
@@ -24,6 +27,7 @@ class Ticket(NamedTuple):
     issued_unix_ns: int
     expires_unix_s: int
     nonce: str
+    moved: bool = False
 
 
 def seal(ticket: Ticket, secret: bytes) -> str:

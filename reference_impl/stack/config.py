@@ -33,6 +33,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Size of the system.
     edges : int
         Edges that serve video; 0 means that there is no video at all.
+    balancers : int
+        Balancers with processes of their own, of which one balances; 0 means that the light roles' process does.
     video : VideoConfig
         What the studios film.
     timing, timings : Timing, tuple of Timing
@@ -73,6 +75,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gateways: Count = 2
     shards: Count = 2
     edges: Annotated[int, Meta(ge=0, le=1000)] = 2
+    balancers: Annotated[int, Meta(ge=0, le=9)] = 0
     video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
     timings: tuple[Timing, ...] = ()
@@ -176,11 +179,12 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
 def plan(config: StackConfig) -> list[str]:
     """Return the names of the processes, in the order in which they start.
 
-    The light roles (relays, audit, balancer, api) share the process ``services``.
+    The light roles (relays, audit, api, and the balancer unless it has processes of its own) share ``services``.
     """
     wallets = [f"wallet-{shard}" for shard in range(config.shards)]
     gateways = [f"gateway-{number}" for number in range(config.gateways)]
-    return [*wallets, "services", *gateways, *_video_plan(config), "dealer"]
+    balancers = [f"balancer-{number}" for number in range(config.balancers)]
+    return [*wallets, "services", *balancers, *gateways, *_video_plan(config), "dealer"]
 
 
 def _video_plan(config: StackConfig) -> list[str]:

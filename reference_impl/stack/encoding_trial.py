@@ -23,6 +23,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import Rung, VideoConfig
@@ -61,7 +62,7 @@ class Trial(NamedTuple):
 def film(width: int, height: int, frames: int, fps: int) -> list[Picture]:
     """Return a table's pictures while its ball runs."""
     camera = Camera(width, height, table=1, seed=1)
-    scene = Scene(epoch=1, seq=1, round=7, phase=Phase.DEALING, dealt_at_unix_ns=NS_PER_S)
+    scene = Scene(epoch=1, seq=1, round=7, phase=Phase.DEALING, dealt_at_unix_ns=NS_PER_S, game=ROULETTE.name)
     return [camera.draw(scene, NS_PER_S + number * NS_PER_S // fps).copy() for number in range(frames)]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.metrics import CONTENT_TYPE, Family, exposition, one
-from reference_impl.stack.telemetry import Load, cost_of, resident_bytes
+from reference_impl.pulse import cost_of
+from reference_impl.stack.telemetry import Load, resident_bytes
 from reference_impl.streaming.http import HttpServer, Request, Response, refuse
 
 SCRAPERS_MAX = 8

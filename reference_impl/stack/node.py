@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from reference_impl.domain.records import Layout
 from reference_impl.metrics import Family
 from reference_impl.stack.config import Wiring
-from reference_impl.stack.recording import RecordFile
+from reference_impl.stack.recording import LineFile, RecordFile
 from reference_impl.stack.telemetry import Load
 
 
@@ -51,6 +51,10 @@ class Node:
         file = RecordFile(Path(self.wiring.record_dir) / f"{layout.name}-{self.name}.bin", layout, look=look)
         self._files.append(file)
         return file
+
+    def lines(self, name: str) -> LineFile:
+        """Open this process's file of lines of a name."""
+        return LineFile(Path(self.wiring.record_dir) / f"{name}-{self.name}.jsonl")
 
     def flush(self) -> None:
         """Hand all records to the kernel."""

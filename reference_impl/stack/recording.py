@@ -11,6 +11,29 @@ from reference_impl.domain.units import KIB
 BUFFER_BYTES_MAX = 64 * KIB
 
 
+LINES_BYTES_MAX = 256 * KIB * KIB
+"""A file of lines stops growing there: who keeps a system for months rotates it."""
+
+
+class LineFile:
+    """A file of lines, each one write, so that it survives the process's SIGKILL.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is created if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._left = LINES_BYTES_MAX - os.fstat(self._file).st_size
+
+    def append(self, line: bytes) -> None:
+        """Append a line, unless the file is full."""
+        if self._left >= len(line):
+            self._left -= os.write(self._file, line)
+
+
 class RecordFile:
     """A file of records, opened for appending.
 

@@ -19,6 +19,7 @@ from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES
 from reference_impl.domain.units import KIB
+from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
 from reference_impl.stack.exposition import save_targets
@@ -27,7 +28,7 @@ from reference_impl.stack.processes import end, free_port, require_free
 from reference_impl.stack.recording import RecordFile
 from reference_impl.stack.small_disk import unmount
 from reference_impl.stack.supervisor import STOP_S_MAX, Child, Event, Supervisor
-from reference_impl.stack.telemetry import cost_of, family_of, node_record
+from reference_impl.stack.telemetry import family_of, node_record
 from reference_impl.wallet.database import prepare_shard
 
 FOLDER_PREFIX = "livetable-"

@@ -22,7 +22,10 @@ STABLE_S = 5.0
 
 
 class Event(NamedTuple):
-    """What the supervisor saw: CLOCK_MONOTONIC ns, the process, and ``started``, ``ready`` or ``died``."""
+    """What the supervisor saw: CLOCK_MONOTONIC ns, the process, and ``started``, ``ready``, ``died`` or ``left``.
+
+    A process that drained has ended by itself and without an error: it left.
+    """
 
     t_ns: int
     node: str
@@ -197,7 +200,7 @@ class Supervisor:
         while True:
             started_s = time.monotonic()
             code = await _ended(unit)
-            self._note(unit.name, "died")
+            self._note(unit.name, "died" if code else "left")
             backoff_s = BACKOFF_S_MIN if time.monotonic() - started_s > STABLE_S else min(2 * backoff_s, BACKOFF_S_MAX)
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
             self._say(f"{unit.name} {how}; starting it again in {backoff_s:.2g} s")

@@ -5,9 +5,9 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.pulse import Cost, cost_of
 
 SAMPLE_S = 1.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -15,36 +15,6 @@ FLUSH_S = 0.2
 
 Load = tuple[int, int, int, int]
 """Connections, queue, operations, egress bytes."""
-
-
-class Cost(NamedTuple):
-    """CPU time and time spent runnable but not running, both in ns since the start."""
-
-    cpu_ns: int = 0
-    run_delay_ns: int = 0
-
-
-def cost_of(*pids: int) -> Cost:
-    """Return what processes cost so far, threads included; those that are gone count as nothing.
-
-    References
-    ----------
-    Linux kernel documentation, "Scheduler Statistics": the first two fields of ``/proc/<pid>/task/<tid>/schedstat``.
-    """
-    cpu_ns = run_delay_ns = 0
-    for pid in pids:
-        try:
-            threads = list(Path(f"/proc/{pid}/task").iterdir())
-        except OSError:
-            continue
-        for thread in threads:
-            try:
-                cpu, delay, _slices = (thread / "schedstat").read_text().split()
-            except (OSError, ValueError):
-                continue
-            cpu_ns += int(cpu)
-            run_delay_ns += int(delay)
-    return Cost(cpu_ns, run_delay_ns)
 
 
 def resident_bytes(pid: int) -> int:

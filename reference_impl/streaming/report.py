@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from nats.aio.client import Client
 
-from reference_impl.domain.messages import EdgeReport
-from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reference_impl.domain.balance import BalanceMap, EdgeReport, Stand
+from reference_impl.pulse import Pulse
 from reference_impl.streaming.edge import Edge
 
 REPORT_S = 1.0
@@ -37,6 +37,7 @@ class EdgeReporter:
         self._number = number
         self._bus = bus
         self._answered = (0, 0)
+        self._pulse = Pulse()
         self._decoder = msgspec.msgpack.Decoder(EdgeReport)
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -45,26 +46,32 @@ class EdgeReporter:
         while not self._edge.port:  # noqa: ASYNC110 - before that there is no address to report
             await asyncio.sleep(LISTENS_S)
         await self._bus.subscribe("report.edge", cb=self._hear)
-        lag_ns = 0
-        while True:
-            before_ns = time.monotonic_ns()
-            await self._bus.publish("report.edge", msgspec.msgpack.encode(self.report(lag_ns)))
-            await asyncio.sleep(REPORT_S)
-            lag_ns = max(0, time.monotonic_ns() - before_ns - int(REPORT_S * NS_PER_S))
+        await self._bus.subscribe("balance.map", cb=self._weigh)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pulse.run())
+            while True:
+                await self._bus.publish("report.edge", msgspec.msgpack.encode(self.report()))
+                await asyncio.sleep(REPORT_S)
 
     async def _hear(self, message: Any) -> None:
         self._edge.pathways.hear(self._decoder.decode(message.data), time.monotonic())
 
-    def report(self, lag_ns: int) -> EdgeReport:
-        """Return the report of now; shares count from the report before."""
+    async def _weigh(self, message: Any) -> None:
+        self._edge.pathways.weigh(msgspec.msgpack.decode(message.data, type=BalanceMap))
+
+    def report(self) -> EdgeReport:
+        """Return the report of now; shares and rates count from the report before."""
         edge = self._edge
+        beat = self._pulse.beat(edge.http.requests, edge.http.egress_bytes)
         counters = edge.counters
         hits, answered = counters.hits, counters.hits + counters.misses + counters.coalesced
         hits_before, answered_before = self._answered
         self._answered = (hits, answered)
         share = (hits - hits_before) / max(1, answered - answered_before)
+        requests_per_s, egress_bytes_per_s = beat.per_s
         url = f"http://{edge.config.host}:{edge.port}"
         return EdgeReport(
             edge.config.name, self._number, url, len(edge.http.connections), edge.http.egress_bytes, share,
-            lag_ns / NS_PER_MS,
+            beat.lag_ms, Stand.SERVING, beat.cpu_share, beat.run_delay_share, requests_per_s,
+            egress_bytes_per_s, beat.lag_ms_mean,
         )  # fmt: skip

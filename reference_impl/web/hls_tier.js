@@ -72,6 +72,14 @@ export class HlsTier {
     return this.#hls.audioTracks.length > 0;
   }
 
+  // Go on through other pathways, best first, without a gap; false if the stream names none of them.
+  steer(pathways) {
+    const known = pathways.filter((pathway) => this.#hls?.pathways?.includes(pathway));
+    if (!known.length) return false;
+    this.#hls.pathwayPriority = [...known, ...this.#hls.pathways.filter((pathway) => !known.includes(pathway))];
+    return true;
+  }
+
   close() {
     clearInterval(this.#watch);
     this.#keeper.close();

@@ -3,14 +3,19 @@
 // A bet is `sent`, then `accepted` or `rejected`. When the connection is lost before its answer it is `unknown`: the
 // seat connects again and sends the same bet with the same id until the answer is there. The id decides that it
 // counts once.
+//
+// A gateway may ask the seat to go on at another one. Then the new socket comes first: the old one is left when the new
+// one's welcome is there, and what it still owes is heard before it is closed.
 
 import { place } from "./api.js";
 import { hereMs, ServerClock } from "./clock.js";
 import { newId } from "./ids.js";
 
-const PING_MS = 2000;
+const PING_MS = 1000;
 const FIRST_PINGS = 5;
-const SILENT_MS_MAX = 4500;
+const SILENT_MS_MAX = 2500;
+const MOVE_MS_MAX = 5000;
+const PART_MS_MAX = 3000;
 const ANSWER_MS_MAX = 3000;
 const BUSY_RETRIES_MAX = 20;
 const BUSY_MS = 250;
@@ -29,6 +34,9 @@ export class Seat extends EventTarget {
   #busy;
   #accepted;
   #socket;
+  #coming;
+  #backMs = 0;
+  stalls = () => 0;
   #welcomed = false;
   #closed = false;
   #heardMs = 0;
@@ -104,6 +112,58 @@ export class Seat extends EventTarget {
     socket.onclose = ({ code }) => this.#lost(socket, code, placement.gateway);
   }
 
+  // Open a socket where the gateway says, and go there once it is welcome.
+  #move({ after_ms: afterMs, ...placement }) {
+    if (this.#coming || this.#closed) return;
+    const next = (this.#coming = {});
+    const over = () => {
+      if (this.#coming === next) this.#coming = undefined;
+    };
+    setTimeout(() => {
+      if (this.#closed) return;
+      const socket = (next.socket = new WebSocket(placement.url));
+      const late = setTimeout(() => socket.close(), MOVE_MS_MAX);
+      const seq = this.state?.seq ?? 0;
+      socket.onopen = () => socket.send(JSON.stringify({ t: "hello", ticket: placement.ticket, seq }));
+      socket.onmessage = ({ data }) => {
+        const message = JSON.parse(data);
+        if (message.t === "welcome" && this.#socket !== socket) {
+          clearTimeout(late);
+          over();
+          this.#part(this.#socket);
+          this.#socket = socket;
+          socket.onclose = ({ code }) => this.#lost(socket, code, placement.gateway);
+        }
+        this.#hear(message, placement);
+      };
+      socket.onclose = () => {
+        over();
+        if (!this.#welcomed) this.#later(placement.gateway); // the old one went meanwhile
+      };
+    }, afterMs);
+  }
+
+  // Leave a socket: its gateway closes it when everything that was asked there is answered.
+  #part(old) {
+    const owed = [...this.bets.values()].filter((bet) => bet.state === "sent");
+    const hear = old.onmessage;
+    old.onmessage = (event) => /"t":"(answer|undone)"/.test(event.data) && hear(event); // the rest is heard at the new one
+    const over = () => {
+      old.onclose = null;
+      old.close();
+      for (const bet of owed) {
+        if (bet.state !== "sent") continue;
+        this.#become(bet, "unknown");
+        this.#send(bet);
+      }
+    };
+    const late = setTimeout(over, PART_MS_MAX);
+    old.onclose = () => {
+      clearTimeout(late);
+      over();
+    };
+  }
+
   #later(avoid) {
     setTimeout(() => this.#connect(avoid), this.#retryMs);
     this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
@@ -114,7 +174,10 @@ export class Seat extends EventTarget {
     this.#welcomed = false;
     for (const bet of this.bets.values()) if (bet.state === "sent") this.#become(bet, "unknown");
     this.#tell("link", { up: false, replaced: code === REPLACED });
-    if (code !== REPLACED) this.#later(gateway);
+    if (code === REPLACED || this.#coming?.socket) return; // a new one is on its way already
+    if (this.#backMs) setTimeout(() => this.#connect(gateway), this.#backMs);
+    else this.#later(gateway);
+    this.#backMs = 0;
   }
 
   #hear(message, placement) {
@@ -139,15 +202,22 @@ export class Seat extends EventTarget {
       case "paid":
         this.#tell("paid", message);
         break;
+      case "go_away":
+        this.#move(message);
+        break;
+      case "steer":
+        this.#tell("steer", message);
+        break;
     }
   }
 
   #welcome(message, placement) {
     this.#welcomed = true;
     this.#retryMs = RETRY_MS_MIN;
+    this.#backMs = message.back_ms ?? 0;
     this.gateway = placement.gateway;
     for (let n = 0; n < FIRST_PINGS; n++) setTimeout(() => this.#ping(), 60 * n);
-    this.#tell("link", { up: true, video: placement.video });
+    this.#tell("link", { up: true, video: placement.video ?? null });
     this.#tell("welcome", message);
     if (message.state) this.#enter(message.state);
     for (const bet of this.bets.values()) {
@@ -211,7 +281,7 @@ export class Seat extends EventTarget {
 
   #ping() {
     if (!this.#welcomed || this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(JSON.stringify({ t: "ping", sent_ns: Math.round(hereMs() * NS_PER_MS) }));
+    this.#socket.send(JSON.stringify({ t: "ping", sent_ns: Math.round(hereMs() * NS_PER_MS), stalls: this.stalls() }));
   }
 
   // A socket that says nothing, or owes an answer for too long, is as good as lost.

@@ -52,6 +52,7 @@ export class TableView {
     this.#onLink = tell.link;
     this.#seat = new Seat(token, table, rules.statuses);
     this.#picture = new Picture(this.#$("video"), table, this.#seat.clock, (bad) => this.#seat.findVideo(bad));
+    this.#seat.stalls = () => this.#picture.stalls;
     this.#gate = new Gate(() => (this.#place === null ? Infinity : this.#picture.takenMs()));
     this.#layout = new Layout(this.#$("layout"), rules, (selection) => this.#bet(selection));
     this.#layout.open = false;
@@ -84,6 +85,7 @@ export class TableView {
       useCurrency(welcome.currency);
       this.#balance(welcome);
     });
+    on("steer", (steer) => this.#picture.steer(steer));
     on("state", (event) => this.#event(event));
     on("bet", () => this.#drawBets());
     on("kept", () => this.#speak("Too late to take the bet back"));

@@ -28,7 +28,7 @@ from sim.hybrid.handles import made
 from sim.hybrid.screens import Hall, HallHandle, empty_hall
 from sim.hybrid.sharing import FAR_NS
 from sim.kernels import Floats, Int64s
-from sim.random_streams import LANE_A, LANE_B, Stream
+from sim.random_streams import Stream
 from sim.scenario import Scenario, bettors, size_of, viewers
 from sim.viewers import RETURN_NS_MAX
 
@@ -185,8 +185,7 @@ class Audience:
         coming["asked_ns"] = self._load_start_ns + np.rint(at_s * NS_PER_S).astype(np.int64)
         coming["asked_ns"] += self._draws.many_ns(model.login_ns, Stream.VIEWER_LOGIN, who, 0)
         coming["asked_ns"] += self._way_to_edge_ns(who, 0)
-        for name, start in (("key_a", LANE_A), ("key_b", LANE_B)):
-            coming[name] = kernels.lane_keys(start, seed, int(Stream.WAKE), who)
+        coming["key"] = kernels.pair_keys(seed, int(Stream.WAKE), who)
         coming["followed"] = (kernels.uniforms(seed, int(Stream.FOLLOW), who, 0) < share) | np.isin(who, list(trace))
         coming = coming[np.argsort(coming["asked_ns"], kind="stable")]
         coming["edge"] = self._place(coming["number"].astype(np.int64), 0)
@@ -253,7 +252,7 @@ class Audience:
         """Keep rows in the order of edge and table, so that a crowd lies together."""
         hall, tables = self._hall, self._scenario.tables
         rows: Any = np.empty(len(hall.viewers) + len(fresh), dtype=screens.VIEWER)
-        landing.regroup(hall.viewers, fresh, rows, hall.groups)
+        landing.regroup(hall.viewers, fresh, rows, hall.groups, hall.played)
         most = int((hall.groups[:, -1] - hall.groups[:, 0]).max())
         hall = hall._replace(viewers=rows)
         if len(hall.heap) < 2 * most + 4 * tables + 16:
@@ -290,7 +289,7 @@ class Audience:
         hall.sends_ns[:] = hall.sizes * 8 * NS_PER_S // self._video.edge_link_bps
         who = np.arange(2 * edges * tables, dtype=np.int64)
         ways = self._draws.many_ns(self._video.fetch_ns, Stream.FETCH, who, number).reshape(2, edges, tables) // 2
-        objects = landing.renditions_wanted(hall.viewers, hall.groups, len(self._video.bandwidths_bps))
+        objects = np.count_nonzero(hall.played, axis=2)
         landing.land(
             self._handle, self._published_ns, objects, ways, self._video.shields, self._video.origin_request_ns,
             self._cores_ns,

@@ -20,6 +20,12 @@ from sim.hybrid.layout import (
 )
 from sim.kernels import compiled, quantile_ns, uniform_under
 
+AT, RANK, A, B = range(4)
+"""Columns of the heap: when; the order in which it was scheduled, with its kind in the low bits; two rows."""
+COLUMNS = 4
+KIND_BITS = 5
+KIND_MASK = (1 << KIND_BITS) - 1
+
 MANTISSA_BITS_DROPPED = 52 - (BUCKETS_PER_OCTAVE.bit_length() - 1)
 EXPONENT_OF_FIRST = 1023 + BUCKETS_PER_OCTAVE.bit_length() - 2
 """The float exponent field of :data:`BUCKETS_PER_OCTAVE`, less the octave below, which is exact."""
@@ -33,37 +39,41 @@ def _push(w: World, at_ns: int, kind: int, a: int, b: int) -> None:
     counts[ORDER] += 1
     while i > 0:
         parent = (i - 1) >> 1
-        if heap[parent, 0] <= at_ns:
+        if heap[parent, AT] <= at_ns:
             break
-        for column in range(5):
+        for column in range(COLUMNS):
             heap[i, column] = heap[parent, column]
         i = parent
-    heap[i, 0], heap[i, 1], heap[i, 2], heap[i, 3], heap[i, 4] = at_ns, counts[ORDER], kind, a, b
+    heap[i, AT], heap[i, RANK], heap[i, A], heap[i, B] = at_ns, counts[ORDER] << KIND_BITS | kind, a, b
 
 
-def _pop(w: World) -> tuple[int, int, int, int]:
-    """Take the next event: instant, kind, `a`, `b`."""
+def _pop(w: World) -> tuple[int, int, int]:
+    """Take the next event: kind, `a`, `b`.
+
+    The gap that it leaves sinks to the bottom, and the last event rises from there: it hardly ever has far to go.
+    """
     heap, counts = w.heap, w.counts
-    first = (heap[0, 0], heap[0, 2], heap[0, 3], heap[0, 4])
+    kind, a, b = heap[0, RANK] & KIND_MASK, heap[0, A], heap[0, B]
     counts[EVENTS] -= 1
     n = counts[EVENTS]
-    at_ns, order = heap[n, 0], heap[n, 1]
-    i = 0
-    while 2 * i + 1 < n:
-        child = 2 * i + 1
-        other = child + 1
-        if other < n and (
-            heap[other, 0] < heap[child, 0] or (heap[other, 0] == heap[child, 0] and heap[other, 1] < heap[child, 1])
-        ):
-            child = other
-        if heap[child, 0] > at_ns or (heap[child, 0] == at_ns and heap[child, 1] > order):
-            break
-        for column in range(5):
+    i, child = 0, 1
+    while child < n:
+        behind_ns = heap[child, AT] - heap[child + 1, AT]  # the last event stands behind all others
+        child += (behind_ns > 0) | ((behind_ns == 0) & (heap[child, RANK] > heap[child + 1, RANK]))
+        for column in range(COLUMNS):
             heap[i, column] = heap[child, column]
-        i = child
-    for column in range(5):
+        i, child = child, 2 * child + 1
+    at_ns, rank = heap[n, AT], heap[n, RANK]
+    while i > 0:
+        parent = (i - 1) >> 1
+        if heap[parent, AT] < at_ns or (heap[parent, AT] == at_ns and heap[parent, RANK] < rank):
+            break
+        for column in range(COLUMNS):
+            heap[i, column] = heap[parent, column]
+        i = parent
+    for column in range(COLUMNS):
         heap[i, column] = heap[n, column]
-    return first
+    return kind, a, b
 
 
 def _tell(w: World, at_ns: int, kind: int, a: int, b: int) -> None:

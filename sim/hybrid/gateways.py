@@ -7,6 +7,7 @@ import simpy
 
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.records import PushKind
+from reference_impl.domain.windows import Told, opens_a_window
 from sim.hybrid import planning, seats
 from sim.hybrid.layout import ROUNDS_KEPT, SEEN_PUSH
 from sim.hybrid.wallet import State
@@ -42,17 +43,18 @@ class CrowdGateways:
         self._env = env
         self._state = state
         self._news: dict[int, TableNews] = {}
+        self._note_who_is_up()
 
     def names_up(self) -> frozenset[str]:
         """Return the names of those that live."""
-        return frozenset(f"gateway-{number}" for number in np.flatnonzero(self._state.world.gateways["up"]).tolist())
+        return self._names_up
 
-    def acknowledged(self, row: int) -> list[str]:
+    def acknowledged(self, row: int) -> frozenset[str]:
         """Return who has acknowledged a round's cut-off since this was last asked."""
         cuts = self._state.world.cuts["acknowledged"][:, row]
-        names = [f"gateway-{number}" for number in np.flatnonzero(cuts).tolist()]
+        numbers = np.flatnonzero(cuts)
         cuts[:] = 0
-        return names
+        return _names(numbers)
 
     def announce(self, news: TableNews, awaited: int) -> None:
         """Broadcast a table event of a round in which so many gateways' acknowledgements are awaited."""
@@ -91,20 +93,32 @@ class CrowdGateways:
         lost = (seen["kind"] == SEEN_PUSH) & (seen["b"] == number) & (seen["at_ns"] > now_ns)
         seen["kind"][lost] = 0
         seats.kill_gateway(self._state.handle, self._state.fixed, number, now_ns)
+        self._note_who_is_up()
 
     def restart(self, number: int) -> None:
         """Let a gateway serve again, told by the dealer where each table stands."""
         tables = len(self._state.world.table_first) - 1
-        rounds, phases = np.full(tables, -1, dtype=np.int64), np.zeros(tables, dtype=np.int64)
+        rounds, phases, awaits = np.full(tables, -1, dtype=np.int64), *np.zeros((2, tables), dtype=np.int64)
         for news in self._news.values():
             if self._state.holds(news.round_id):
-                rounds[news.table - 1], phases[news.table - 1] = self._state.slot(news.round_id), int(news.phase)
-        seats.restart_gateway(self._state.handle, number, rounds, phases)
+                at = news.table - 1
+                rounds[at], phases[at] = self._state.slot(news.round_id), int(news.phase)
+                awaits[at] = opens_a_window(None, Told(news.phase, news.round_id))
+        now_ns = int(self._env.now)
+        seats.restart_gateway(self._state.handle, number, rounds, phases, awaits, now_ns)
+        self._note_who_is_up()
 
     def cut_offs(self) -> list[int]:
         """Return the cut-offs that the tables announced last."""
         return [news.closes_ns for news in self._news.values()]
 
+    def _note_who_is_up(self) -> None:
+        self._names_up = _names(np.flatnonzero(self._state.world.gateways["up"]))
+
     def _frame(self, frame: Frame) -> int:
         self.frames.append(frame)
         return len(self.frames) - 1
+
+
+def _names(numbers: Int64s) -> frozenset[str]:
+    return frozenset(f"gateway-{number}" for number in numbers.tolist())

@@ -55,8 +55,12 @@ def _join(
         h.edges[viewer.edge].behind += 1
 
 
-def _regroup(before: Records, fresh: Records, after: Records, groups: Int64s) -> None:
-    """Bring rows into the order of edge and table, and say where each crowd begins; those who came first stay first."""
+def _regroup(before: Records, fresh: Records, after: Records, groups: Int64s, played: Int64s) -> None:
+    """Bring rows into the order of edge and table; say where each crowd begins, and how many play what.
+
+    Those who came first stay first.
+    """
+    played[:] = 0
     tables = groups.shape[1] - 1
     nexts = np.zeros(len(groups) * tables + 1, dtype=np.int64)
     for rows in (before, fresh):
@@ -71,25 +75,8 @@ def _regroup(before: Records, fresh: Records, after: Records, groups: Int64s) ->
         for i in range(len(rows)):
             crowd = rows[i].edge * tables + rows[i].table
             after[nexts[crowd]] = rows[i]
+            played[rows[i].edge, rows[i].table, rows[i].rendition] += 1
             nexts[crowd] += 1
-
-
-def _renditions_wanted(viewers: Records, groups: Int64s, renditions: int) -> Int64s:
-    """Return how many renditions each edge's viewers of a table play; shape (edges, tables)."""
-    tables = groups.shape[1] - 1
-    wanted = np.zeros((len(groups), tables), dtype=np.int64)
-    every = (1 << renditions) - 1
-    for e in range(len(groups)):
-        for t in range(tables):
-            played = 0
-            for i in range(groups[e, t], groups[e, t + 1]):
-                played |= 1 << viewers[i].rendition
-                if played == every:
-                    break
-            while played:
-                wanted[e, t] += played & 1
-                played >>= 1
-    return wanted
 
 
 def _land(
@@ -137,5 +124,4 @@ def _land(
 place = compiled(_place)
 join = compiled(_join)
 regroup = compiled(_regroup)
-renditions_wanted = compiled(_renditions_wanted)
 land = compiled(_land)

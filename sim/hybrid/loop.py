@@ -125,7 +125,7 @@ def _advance(w: World, s: Setup, until_ns: int) -> int:  # noqa: C901, PLR0912 -
         elif timer_ns == now_ns:
             lose_patience(w, s)
         else:
-            _, kind, a, b = pop(w)
+            kind, a, b = pop(w)
             if kind == ON_TABLE_DUE:
                 table_due(w, s, a, now_ns)
             elif kind == ON_REACH:

@@ -24,10 +24,8 @@ from sim.hybrid.screens import (
     WATCHED_N,
     Hall,
 )
-from sim.kernels import Floats, choose, compiled, lane_end, lane_key, learn, throughput_bps
-from sim.random_streams import LANE_A, Stream
+from sim.kernels import Floats, choose, compiled, learn, pair, throughput_bps
 
-STREAM_TRIP = np.int64(Stream.TRIP)
 S_PER_NS = 1.0 / NS_PER_S
 TRANSFER_S_MIN = 1e-6
 
@@ -39,10 +37,6 @@ def quick_table_ns(u: float, steps: Floats) -> float:
         while i + 1 < len(steps) and steps[i + 1, 0] < u:
             i += 1
     return float(steps[i, 1] + steps[i, 2] * (u - steps[i, 0]))
-
-
-def _uniform32(bits: int) -> float:
-    return (bits + 0.5) / 4294967296.0
 
 
 def _advance_playback(
@@ -85,15 +79,18 @@ def _begin(h: Hall, viewer: Row, newest: int) -> None:
 def _trip_ns(h: Hall, viewer: Row) -> int:
     """Return a viewer's next round trip."""
     viewer.trips += 1
-    key = lane_key(LANE_A, h.seed, STREAM_TRIP, viewer.number)
-    return int(quick(uniform32(lane_end(key, LANE_A, viewer.trips)), h.trips))
+    u, _ = pair(viewer.key, -np.int64(viewer.trips))
+    return int(quick(u, h.trips))
 
 
 def _switch(h: Hall, viewer: Row, buffer_ns: int) -> None:
     """Choose the rendition of the next segment."""
-    estimate_bps = throughput_bps(viewer.fast, viewer.slow, viewer.weight)
+    estimate_bps = throughput_bps(viewer.fast, viewer.slow, viewer.known)
     best = choose(h.bandwidths_bps, viewer.rendition, estimate_bps, buffer_ns * S_PER_NS)
     if best != viewer.rendition:
+        played = h.played[viewer.edge, viewer.table]
+        played[viewer.rendition] -= 1
+        played[best] += 1
         h.totals[UP if best > viewer.rendition else DOWN] += 1
         viewer.switched = 1 if best > viewer.rendition else -1
         viewer.rendition = best
@@ -117,7 +114,7 @@ def _finish_part(
 ) -> None:
     """Let a viewer have a part: learn, play, note what was seen, choose; from then on it asks for the next."""
     took_s = max((end_ns - first_byte_ns) * S_PER_NS, TRANSFER_S_MIN)
-    viewer.fast, viewer.slow, viewer.weight = learn(viewer.fast, viewer.slow, viewer.weight, size_bytes, took_s)
+    viewer.fast, viewer.slow, viewer.known = learn(viewer.fast, viewer.slow, viewer.known, size_bytes, took_s)
     stall_ns = take_part(h, viewer, end_ns)
     totals, latency_ns, started = h.totals, 0, viewer.started
     totals[PARTS] += 1
@@ -145,7 +142,6 @@ def _finish_part(
 
 
 quick = compiled(quick_table_ns)
-uniform32 = compiled(_uniform32)
 advance_playback = compiled(_advance_playback)
 take_part = compiled(_take_part)
 begin = compiled(_begin)

@@ -7,7 +7,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.roulette import ROULETTE
-from sim.scenario import Kind, Pace, Scenario, bettors, size_of
+from sim.scenario import Choosing, Kind, Pace, Scenario, bettors, size_of
 
 CROWD_KINDS = frozenset({Kind.BETTOR, Kind.VIEWER})
 
@@ -39,6 +39,12 @@ def _strangers(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
         yield "betting.pace", scenario.betting.pace, Pace.OPEN
     if scenario.clients.late_share:
         yield "clients.late_share", scenario.clients.late_share, "0"
+    yield from _strange_crowds(scenario)
+
+
+def _strange_crowds(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
+    if scenario.viewing.rule is not Choosing.THROUGHPUT:
+        yield "viewing.rule", scenario.viewing.rule, Choosing.THROUGHPUT
     for number, crowd in enumerate(scenario.crowds):
         if crowd.kind not in CROWD_KINDS:
             yield f"crowds[{number}].kind", crowd.kind, " and ".join(sorted(CROWD_KINDS))

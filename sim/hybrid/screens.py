@@ -20,8 +20,8 @@ from sim.scenario import Scenario
 VIEWER = np.dtype(
     [
         ("number", "i4"), ("table", "i4"), ("edge", "i4"), ("wanted", "i4"), ("asked_ns", "i8"),
-        ("playhead_ns", "i8"), ("now_ns", "i8"), ("key_a", "u4"), ("key_b", "u4"),
-        ("fast", "f4"), ("slow", "f4"), ("weight", "f4"), ("rendition", "i2"), ("started", "i1"), ("hurried", "i1"),
+        ("playhead_ns", "i8"), ("now_ns", "i8"), ("key", "u8"),
+        ("fast", "f4"), ("slow", "f4"), ("known", "f4"), ("rendition", "i2"), ("started", "i1"), ("hurried", "i1"),
         ("followed", "i1"), ("switched", "i1"), ("state", "i2"), ("rank", "i2"), ("trips", "i4"),
     ],
     align=True,
@@ -92,6 +92,8 @@ class Hall(NamedTuple):
         How many of them asked for the last part's.
     open : records, shape (renditions,)
         Flows for which a crowd's members are being collected.
+    played : array, shape (edges, tables, renditions)
+        How many viewers play what.
     totals, latencies, heap : array
         What was counted, a histogram, and room for the requests of one edge.
     """
@@ -115,10 +117,10 @@ class Hall(NamedTuple):
     unlisted: Int64s
     asked: Int64s
     open: Records
+    played: Int64s
     totals: Int64s
     latencies: Int64s
     heap: Int64s
-    seed: int
     part_ns: int
     per_segment: int
     gop_parts: int
@@ -170,8 +172,9 @@ def empty_hall(scenario: Scenario, video: Video) -> Hall:
         flows=np.zeros(1, dtype=FLOW), line=np.zeros(1, dtype=FLOW), kept=np.zeros((2, 1), dtype=FLOW),
         ended=np.zeros(1, dtype=FLOW), unlisted=each.copy(), asked=each.copy(),
         open=np.zeros(len(video.part_bytes), dtype=FLOW),
+        played=np.zeros((*each.shape, len(video.part_bytes)), dtype=np.int64),
         totals=np.zeros(TOTALS, dtype=np.int64), latencies=np.zeros(HISTOGRAM, dtype=np.int64),
-        heap=np.zeros((0, 3), dtype=np.int64), seed=scenario.seed, part_ns=timing.part_frames * timing.frame_ns,
+        heap=np.zeros((0, 3), dtype=np.int64), part_ns=timing.part_frames * timing.frame_ns,
         per_segment=timing.parts_per_segment, gop_parts=max(1, timing.gop_frames // timing.part_frames),
         hold_ns=round((wish.hold_back_s or timing.part_hold_back_s) * NS_PER_S),
         skip_ns=round(wish.skip_behind_s * NS_PER_S),

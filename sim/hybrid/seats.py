@@ -15,6 +15,7 @@ from sim.hybrid.layout import (
     CONNECTS,
     LOGINS,
     NONE,
+    ON_CUT,
     ON_KNOCK,
     ON_LOGGED_IN,
     ON_WELCOME,
@@ -235,13 +236,16 @@ def _kill_gateway(w: World, s: Setup, g: int, now_ns: int) -> None:
             p = following
 
 
-def _restart_gateway(w: World, g: int, rounds: Int64s, phases: Int64s) -> None:
-    """Serve again, told where each table stands (-1: nowhere)."""
+def _restart_gateway(w: World, g: int, rounds: Int64s, phases: Int64s, awaits: Int64s, now_ns: int) -> None:
+    """Serve again, told where each table stands (-1: nowhere), and whose cut-off is to be awaited."""
     w.gateways[g].up = 1
     for t in range(len(rounds)):
         if rounds[t] >= 0:
             w.seats[g, t].round, w.seats[g, t].phase = rounds[t], phases[t]
-            w.cuts[g, rounds[t]].awaits = 1 if phases[t] == BETS_OPEN else 0
+            w.cuts[g, rounds[t]].awaits = awaits[t]
+            game = w.rounds[rounds[t]]
+            if awaits[t] and game.closes_ns <= now_ns:
+                push(w, now_ns, ON_CUT, rounds[t], game.id)
 
 
 sit_down = compiled(_sit_down)

@@ -10,7 +10,7 @@ What that does to figures is held to stated intervals by tests.
 import numpy as np
 
 from sim.hybrid.layout import Row, constants
-from sim.hybrid.playback import finish_part, quick, trip, uniform32
+from sim.hybrid.playback import finish_part, quick, trip
 from sim.hybrid.screens import ALONE, ASKING, KEPT, SERVED, UNLISTED, Hall
 from sim.hybrid.sharing import (
     CROWD,
@@ -24,8 +24,7 @@ from sim.hybrid.sharing import (
     put_by,
     take_up,
 )
-from sim.kernels import Int64s, compiled, lane_end
-from sim.random_streams import LANE_A, LANE_B
+from sim.kernels import Int64s, compiled, pair
 
 EVENT_PART, EVENT_LIST, EVENT_VIEWER, EVENT_READ = constants(range(4))
 NOT_YET_NS = -1
@@ -168,10 +167,11 @@ def _finish_flow(h: Hall, e: int, flow: Row, now_ns: int, number: int, until_ns:
             break
         left -= 1
         written_ns = flow.cpu_ns
-        body_ns = int(quick(uniform32(lane_end(np.int64(viewer.key_b), LANE_B, flow.number)), h.bodies))
+        awake, body = pair(viewer.key, flow.number)
+        body_ns = int(quick(body, h.bodies))
         if state == SERVED:
             written_ns += (viewer.rank + 1) * h.answer_ns
-            way_ns = int(quick(uniform32(lane_end(np.int64(viewer.key_a), LANE_A, flow.number)), h.wakes))
+            way_ns = int(quick(awake, h.wakes))
         else:
             way_ns = trip(h, viewer) // 2
         end_ns = max(now_ns, written_ns + flow.alone_ns) + way_ns + body_ns

@@ -25,6 +25,7 @@ from sim.faults import Faults, Victim, streaming
 from sim.gateway import ANSWER_BYTES, EVENT_BYTES
 from sim.hybrid import layout, loop
 from sim.hybrid.audience import Audience
+from sim.hybrid.events import COLUMNS
 from sim.hybrid.exact import Exact, exact
 from sim.hybrid.gateways import CrowdGateways
 from sim.hybrid.layout import Setup, World
@@ -175,8 +176,7 @@ class Crowd:
 
     def _hear(self, kind: int, a: int, b: int) -> None:
         if kind == layout.TELL_WATERMARK:
-            for gateway in self._gateways.acknowledged(a):
-                self._tables[table_of(b) - 1].watermark(gateway, b)
+            self._tables[table_of(b) - 1].watermark(self._gateways.acknowledged(a), b)
         elif kind == layout.TELL_CONTROL_WANTED:
             self.shards[a].begin_control(b)
         else:
@@ -300,6 +300,15 @@ def bets_max(setup: Setup) -> int:
     return len(setup.cover) or int(setup.bets_mean) + 1
 
 
+def bets_unfinished(players: int, setup: Setup) -> int:
+    """Return for how many bets there is room at first: those of a round and a half, which are given back after it.
+
+    Rows that are never used cost address space, not memory; a pool that grows is copied while the crowd waits.
+    """
+    mean = players * setup.participation * (len(setup.cover) or setup.bets_mean)
+    return 1 << max(14, (int(1.5 * mean)).bit_length())
+
+
 def make_setup(scenario: Scenario, model: Model, start_ns: int) -> Setup:
     """Return what does not change."""
     push_ns = layout.table_row(model.push_ns)
@@ -335,11 +344,12 @@ def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, tr
     order = np.argsort(at_ns, kind="stable")
     by_table = np.argsort(players["table"][1:], kind="stable") + 1
     sizes = np.bincount(players["table"][1:], minlength=tables)
-    bets, free_bets = layout.pool(layout.BET, 1 << 14)
+    setup = make_setup(scenario, model, start_ns)
+    bets, free_bets = layout.pool(layout.BET, bets_unfinished(count, setup))
     attempts, free_attempts = layout.pool(layout.ATTEMPT, 1 << 14)
     parcels, free_parcels = layout.pool(layout.PARCEL, 1 << 14)
     counts = np.zeros(layout.COUNTS, dtype=np.int64)
-    counts[[layout.FREE_BETS, layout.FREE_ATTEMPTS, layout.FREE_PARCELS]] = 1 << 14
+    counts[[layout.FREE_BETS, layout.FREE_ATTEMPTS, layout.FREE_PARCELS]] = len(bets), len(attempts), len(parcels)
     books = np.zeros((tables * layout.ROUNDS_KEPT, shards), dtype=layout.BOOK)
     rounds = np.zeros(tables * layout.ROUNDS_KEPT, dtype=layout.ROUND)
     rounds["bets"] = -1
@@ -351,7 +361,7 @@ def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, tr
     queues = np.zeros(shards, dtype=layout.SHARD)
     for name in ("first", "last", "taken"):
         queues[name] = -1
-    bets_each = bets_max(make_setup(scenario, model, start_ns))
+    bets_each = bets_max(setup)
     w = World(
         counts=counts, levels=np.array(LEVELS), tables=layout.all_rows(model),
         cycle=layout.stage_rows(model.host.states[0])[1].astype(np.int64),
@@ -364,7 +374,7 @@ def make_world(scenario: Scenario, model: Model, start_ns: int, share: float, tr
         followed_first=np.zeros(tables + 1, dtype=np.int64), followed=np.zeros(0, dtype=np.int64),
         schedule=np.zeros((tables, max(1, int(sizes.max()) * bets_each), 3), dtype=np.int64),
         schedule_at=np.zeros((tables, 3), dtype=np.int64), arrivals=order + 1, arrivals_ns=at_ns[order],
-        heap=np.zeros((1 << 14, 5), dtype=np.int64), timers=np.zeros((1 << 14, 4), dtype=np.int64),
+        heap=np.zeros((1 << 14, COLUMNS), dtype=np.int64), timers=np.zeros((1 << 14, 4), dtype=np.int64),
         told=np.zeros((4096, 4), dtype=np.int64), commits=np.zeros((1 << 12, 3), dtype=np.int64),
         seen=np.zeros(1 << 14, dtype=layout.SEEN),
     )  # fmt: skip

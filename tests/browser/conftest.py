@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from loadtest.doctor import chromium
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.game_round import Timing
 from reference_impl.stack.config import StackConfig
@@ -20,10 +20,6 @@ from reference_impl.streaming.config import VideoConfig
 TIMING = Timing(window_ms=4000, closing_soon_ms=1000, dealing_ms=1200, pause_ms=500)
 PASSWORD = "open sesame"
 DEPOSIT_MINOR = 100_000
-
-
-def chromium() -> str | None:
-    return os.environ.get("LIVETABLE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -110,6 +110,7 @@ async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, sta
     page = await screens.seat()
     await until_open(page)
     await mark(page)
+    await expect(page.locator("#fact-gateway")).to_contain_text("gateway-")
     gateway = await page.locator("#fact-gateway").inner_text()
     await bet(page, "straight:1")
     await bet(page, "straight:2")

@@ -70,7 +70,7 @@ class _Story(Beside):
             "accounts": self._accounts(), "limits": self._limits(), "orders": self._orders(), "audit": self._audit(),
             "nodes": self._nodes(), "sessions": self._sessions(),
             "generator": self._generator(), "faults": self._faults(), "video": self._video(),
-            "glass": self._glass(), "placements": self._placements(),
+            "glass": self._glass(), "drops": self._drops(), "placements": self._placements(),
         }  # fmt: skip
 
 

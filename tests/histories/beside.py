@@ -64,6 +64,19 @@ class Beside(Told):
         video = pd.concat(rows, ignore_index=True).sort_values(["viewer", "end_ns"], ignore_index=True)
         return frame_of("video", {**video, "status": np.full(len(video), 200), "rendition": np.ones(len(video))})
 
+    def _drops(self) -> pd.DataFrame:
+        n = 2 if self.shape.viewers else 0
+        return frame_of(
+            "drops",
+            {
+                "t_ns": LOAD_START_NS + np.arange(n) * S,
+                "table": np.ones(n),
+                "frames": np.arange(n) * 40 + 3,
+                "slot": np.arange(n) * 25,
+                "cut": np.arange(n),
+            },
+        )
+
     def _glass(self) -> pd.DataFrame:
         n = int(self.shape.load_s // 2) if self.shape.viewers else 0
         captured = LOAD_START_NS + np.arange(n) * 2 * S

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from loadtest.adapters.base import EdgePlacement
@@ -24,7 +25,7 @@ from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.origin import Origin
 from reference_impl.streaming.studio import Studio
 from reports.convert import convert
-from sim.scenario import Arrival, Viewing
+from sim.scenario import Arrival, Choosing, Viewing
 
 SECRET = b"s" * 32
 VIDEO = VideoConfig(
@@ -37,8 +38,8 @@ PART_MS = 160
 class Target:
     """Places viewers at the first living edge that is not to be avoided."""
 
-    def __init__(self, edges) -> None:
-        self.edges = edges
+    def __init__(self, edges, port=0) -> None:
+        self.edges, self.port = edges, port
         self.asked: list[str] = []
 
     def log_in(self, player):
@@ -49,7 +50,7 @@ class Target:
         for number, edge in enumerate(self.edges):
             if edge.config.name != avoid:
                 sealed = seal_playback(Playback(1, table, int(time.time()) + 60), SECRET)
-                url = f"http://127.0.0.1:{edge.port}"
+                url = f"http://127.0.0.1:{self.port or edge.port}"
                 return EdgePlacement(edge.config.name, number, url, f"/{sealed}/live/{table}")
         raise RetryableError("no edge")
 
@@ -67,12 +68,48 @@ async def ended(task):
         await task
 
 
-def a_viewer(folder, target, leaves_s):
+class Link:
+    """A link to an edge whose speed can be changed: all of a viewer's connections share it."""
+
+    def __init__(self, edge_port, bps):
+        self._edge_port, self.bps, self._free_s = edge_port, bps, 0.0
+
+    async def open(self):
+        """Listen; return the server."""
+        server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _relay(self, reader, writer):
+        edge_reader, edge_writer = await asyncio.open_connection("127.0.0.1", self._edge_port, limit=2048)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._carry(reader, edge_writer, limited=False))
+                group.create_task(self._carry(edge_reader, writer, limited=True))
+        except* ConnectionError:
+            pass
+        finally:
+            writer.close()
+            edge_writer.close()
+
+    async def _carry(self, reader, writer, *, limited):
+        while data := await reader.read(2048):
+            if limited:
+                now_s = asyncio.get_running_loop().time()
+                self._free_s = max(self._free_s, now_s) + 8 * len(data) / self.bps
+                await asyncio.sleep(self._free_s - now_s)
+            writer.write(data)
+            await writer.drain()
+        raise ConnectionError("one side closed")
+
+
+def a_viewer(folder, target, leaves_s, rule=Choosing.THROUGHPUT):
+    folder.mkdir(exist_ok=True)
     recorder = Recorder(folder, 0)
     now_ns = time.monotonic_ns()
     leaves_ns = now_ns + round(leaves_s * NS_PER_S)
     watching = Watching(
-        Arrival(1, 1, 0.0), Viewing(), recorder, HostClock(), leaves_ns, lambda *_: None, keeps_clips=True
+        Arrival(1, 1, 0.0), Viewing(rule=rule), recorder, HostClock(), leaves_ns, lambda *_: None, keeps_clips=True
     )  # fmt: skip
     return Viewer(watching, target, now_ns), recorder
 
@@ -187,3 +224,46 @@ async def test_dead_studio_is_a_stall_that_ends_when_it_is_back_and_the_viewer_c
     assert (parts["media_ns"].diff().dropna() > 0).all()
     assert parts["media_ns"].diff().max() > PART_MS * 1_000_000
     assert parts["latency_ms"].iloc[-1] < 2000
+
+
+FALL_S_MAX = 3.0
+STARVED_BPS = 300_000
+
+
+async def test_starved_link_falls_within_three_seconds_by_every_rule_and_slows_nobody_else(tmp_path: Path) -> None:
+    ladder = (Rung("hi", 640, 360, 2500), Rung("lo", 160, 120, 100))
+    video = msgspec.structs.replace(VIDEO, ladder=ladder, timing=MediaTiming())
+    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
+    tasks = [await started(origin)]
+    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
+    tasks.append(await started(edge))
+    studio = Studio(1, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")
+    tasks.append(await started(studio))
+    await asyncio.sleep(2.2)
+    links = {rule: Link(edge.port, 50_000_000) for rule in Choosing}
+    servers = [await link.open() for link in links.values()]
+    viewers = {rule: a_viewer(tmp_path / rule, Target([edge], links[rule].port), 6.2, rule) for rule in Choosing}
+    free = a_viewer(tmp_path / "free", Target([edge]), 6.2)
+    watching = [asyncio.create_task(watch(*one)) for one in (*viewers.values(), free)]
+    await asyncio.sleep(3.0)
+    starved_ns = time.monotonic_ns()
+    for link in links.values():
+        link.bps = STARVED_BPS
+    await asyncio.gather(*watching)
+    for server in servers:
+        server.close()
+    for task in reversed(tasks):
+        await ended(task)
+    for rule in viewers:
+        rows = video_of(tmp_path / rule)
+        parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200)]
+        assert parts.loc[parts["end_ns"] < starved_ns, "rendition"].iloc[-1] == 1, rule
+        fell_ns = rows.loc[(rows["start_ns"] > starved_ns) & (rows["rendition"] == 0), "start_ns"].min()
+        assert (fell_ns - starved_ns) / NS_PER_S <= FALL_S_MAX, rule
+        assert parts["rendition"].iloc[-1] == 0, rule
+    rows = video_of(tmp_path / "free")
+    parts = rows[(rows["kind"] == FetchKind.PART) & (rows["end_ns"] > starved_ns)]
+    assert len(parts) >= 7
+    assert set(parts["status"]) == {200}
+    assert set(parts["rendition"]) == {1}
+    assert ((parts["end_ns"] - parts["first_byte_ns"]) / 1e6).median() < 50

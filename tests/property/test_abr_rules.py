@@ -49,7 +49,7 @@ def test_constant_throughput_is_estimated_exactly_from_the_first_sample(rate, we
 
 @given(st.floats(min_value=1e-6, max_value=1e3))
 def test_means_forget_by_their_half_lives(weight_s):
-    fast, slow = abr.kept_shares(weight_s)
+    fast, slow = abr.kept_shares(abr.kept_share(weight_s))
     assert fast == pytest.approx(2 ** (-weight_s / abr.FAST_HALF_LIFE_S), rel=1e-12)
     assert slow == pytest.approx(2 ** (-weight_s / abr.SLOW_HALF_LIFE_S), rel=1e-12)
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
+from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind
@@ -52,6 +53,10 @@ def with_faults(*faults):
     return structs.replace(SMALL, faults=tuple(Fault(kind="kill", target=t, at_s=at_s) for t, at_s in faults))
 
 
+RETURNING = with_faults(("gateway-1", 4.25), ("gateway-0", 5.45))
+"""The second gateway is down when the second round begins, and takes the first one's players while bets are open."""
+
+
 def in_order(frame, *names):
     return frame.sort_values(list(names), ignore_index=True)
 
@@ -70,6 +75,8 @@ def in_order(frame, *names):
         (with_faults(("gateway-1", 6.5)), SLOW),
         (with_faults(("postgres", 6.0)), SLOW),
         (with_faults(("gateway-0", 6.0), ("wallet-1", 6.1)), MOODY),
+        (RETURNING, SLOW),
+        (with_faults(("gateway-1", 5.5), ("gateway-0", 6.65)), SLOW),
     ],
     ids=[
         "plain",
@@ -83,6 +90,8 @@ def in_order(frame, *names):
         "late bets die",
         "postgres",
         "both",
+        "comes up in mid-round",
+        "comes up when bets close soon",
     ],
 )
 def test_every_row_is_that_of_the_model_of_single_players(scenario, model):
@@ -93,6 +102,15 @@ def test_every_row_is_that_of_the_model_of_single_players(scenario, model):
             "placements": ["t_ns", "session"], "faults": ["t_ns"], "orders": ["account"]}  # fmt: skip
     for table, names in keys.items():
         pd.testing.assert_frame_equal(in_order(whole[table], *names), in_order(single[table], *names), obj=table)
+
+
+def test_who_comes_up_while_bets_are_open_is_awaited_at_the_cut_off():
+    tables = simulate(RETURNING, SLOW)
+    rounds = tables["rounds"].drop_duplicates("round").set_index("round")
+    bets = tables["ops"].query("kind == @OpKind.BET and received_ns > 0").join(rounds["closes_ns"], on="round")
+    in_time = bets[bets["received_ns"] < bets["closes_ns"]]
+    assert (in_time["gateway"] == 1).sum() > 20
+    assert (in_time["status"] != Status.WINDOW_CLOSED).all()
 
 
 @pytest.mark.soak  # eight pairs of runs for an interval

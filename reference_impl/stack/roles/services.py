@@ -15,6 +15,8 @@ from reference_impl.accounts.store import Store
 from reference_impl.api.app import Api
 from reference_impl.api.services import ApiConfig, Services
 from reference_impl.audit.trail import Audit
+from reference_impl.balancer.balancer import Balancer
+from reference_impl.balancer.decisions import line_of
 from reference_impl.balancer.placer import Placer
 from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.records import PLACEMENTS
@@ -25,7 +27,11 @@ from reference_impl.wallet.relay import Relay
 def build(node: Node) -> list[Role]:
     """Return the process's roles."""
     wiring, config, bus = node.wiring, node.wiring.config, node.bus
-    placer = Placer(bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append)
+    lines = node.lines("decisions")
+    placer = Placer(
+        bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append, lambda made: lines.append(line_of(made))
+    )
+    balancing = [] if config.balancers else [Balancer(bus, node.name, lambda made: lines.append(line_of(made)))]
     told = ApiConfig(
         port=wiring.api_port,
         shards=config.shards,
@@ -51,4 +57,4 @@ def build(node: Node) -> list[Role]:
         told, Players(store, passwords), sessions, presence, Operators(store, passwords), Orders(store), placer,
         Lobby(), bus,
     )  # fmt: skip
-    return [*relays, audit, placer, keeper, Follower(store, bus), Api(store, answering)]
+    return [*relays, audit, placer, *balancing, keeper, Follower(store, bus), Api(store, answering)]

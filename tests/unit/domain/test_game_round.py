@@ -79,6 +79,13 @@ def test_shards_are_closed_only_when_every_gateway_has_flushed() -> None:
     assert CloseShards(frozenset({0, 1})) in effects
 
 
+def test_gateways_that_flushed_at_once_are_heard_as_one_after_the_other() -> None:
+    both = Message(On.WATERMARK, frozenset({"gateway-0", "gateway-1"}))
+    for before in (at_cut_off(), drive(FRESH, *OPENED, (TICK, 4002))[0]):
+        single = drive(before, *((Message(On.WATERMARK, f"gateway-{n}"), 7003) for n in (0, 1)))
+        assert drive(before, (both, 7003)) == single
+
+
 def test_a_silent_gateway_is_waited_for_no_longer_than_the_limit() -> None:
     state, _ = drive(at_cut_off(), (TICK, 7002 + Timing().flush_ms_max - 1))
     assert state.phase is Phase.NO_MORE_BETS

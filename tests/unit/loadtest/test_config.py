@@ -114,6 +114,10 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
             "scenario.faults[0].at_s = 99: must be less than load_s = 60",
         ),
         (NAMED + "[scenario]\nplayers_per_table = 0", "scenario.players_per_table = 0: without crowds nobody comes"),
+        (
+            NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nviewing={rule="LoL+"}',
+            "scenario.viewing.rule = 'LoL+': simulated viewers know only 'throughput'; set simulate = false",
+        ),
         (CROWD + 'kind="bettr"', "scenario.crowds[0].kind = 'bettr': there is no such choice, did you mean 'bettor'?"),
         (CROWD + "tabel=1", "unknown key 'scenario.crowds[0].tabel', did you mean 'table'?"),
         (CROWD + "table=3", "scenario.crowds[0].table = 3: there are only tables 1 to 2, and 0 for all of them"),
@@ -173,6 +177,13 @@ def test_bad_campaign_is_refused_in_one_line(text: str, line: str) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: there is no such campaign file"):
         load_campaign(tmp_path / "none.toml")
+
+
+def test_a_shipped_campaign_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_campaign("smoke") == load_campaign(CAMPAIGNS / "smoke.toml")
+    with pytest.raises(ConfigError, match=r"^smoek: there is no such campaign file; shipped are .*, smoke, "):
+        load_campaign("smoek")
 
 
 def test_error_in_a_file_names_the_file(tmp_path: Path) -> None:

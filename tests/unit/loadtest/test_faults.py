@@ -1,14 +1,12 @@
 """Faults strike on time, and the supervisor's events tell how the system took them."""
 
 import time
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from loadtest.faults.strike import Struck, strike
 from loadtest.faults.table import crashes, fault_rows
 from reference_impl.domain.errors import OperationalError
-
 from sim.fault_kinds import Fault
 
 

@@ -1,5 +1,6 @@
 """GET on a kept connection, against a server that answers by script."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from loadtest.clock import HostClock
-from loadtest.users.fetcher import BODY_BYTES_MAX, Fetcher
+from loadtest.users.fetcher import BODY_BYTES_MAX, Fetcher, TooSlowError
 from reference_impl.domain.errors import LocalProtocolError, RemoteProtocolError
 from reference_impl.domain.records import CacheState
 
@@ -37,7 +38,7 @@ class Server:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            with sock:
+            with sock, contextlib.suppress(ConnectionError):
                 self.connections += 1
                 self._talk(sock)
 
@@ -119,3 +120,22 @@ def test_answer_that_cannot_be_understood_is_refused(serve, raw) -> None:
 def test_other_addresses_than_http_are_refused() -> None:
     with pytest.raises(LocalProtocolError, match="ftp"):
         Fetcher("ftp://127.0.0.1/", 1.0, HostClock())
+
+
+def test_answer_that_takes_too_long_is_given_up_with_what_there_is_and_the_next_one_is_whole(serve) -> None:
+    slow = [b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n", *[b"x" * 10] * 10]
+    server, fetcher = serve(slow, [OK])
+    fetcher.send("/slow")
+    with pytest.raises(TooSlowError, match=r"bytes in 0\.\d\d s") as given_up:
+        fetcher.read(1.0, 0.06)
+    assert 10 <= len(given_up.value.answer.body) < 500
+    fetcher.send("/next")
+    assert fetcher.read(1.0, 0.1).body == b"hello"
+    assert server.connections == 2
+
+
+def test_silence_is_a_dead_connection_and_not_a_slow_answer(serve) -> None:
+    _, fetcher = serve([b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n"])
+    fetcher.send("/")
+    with pytest.raises(TimeoutError):
+        fetcher.read(0.1, 5.0)

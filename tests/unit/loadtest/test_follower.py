@@ -130,3 +130,29 @@ def test_fast_link_climbs_and_small_answers_say_nothing() -> None:
 def test_frames_of_a_part_are_counted_by_its_box() -> None:
     assert frames_in(b"\0\0\0\x20trun\0\0\0\1\0\0\0\x08rest") == 8
     assert frames_in(b"nothing") == 1
+
+
+def test_after_a_part_that_was_given_up_the_next_independent_one_is_wanted() -> None:
+    follower = following(playlist(10, 4, 2))
+    follower.wanted = (12, 1)
+    spot = follower.spot()
+    assert spot is not None
+    follower.give_up(spot)
+    after = follower.spot()
+    assert after is not None
+    assert (after.msn, after.part, after.independent) == (13, 0, True)
+
+
+def test_independent_part_that_is_not_there_yet_is_waited_for_and_never_the_hinted_one_in_between() -> None:
+    follower = following(playlist(10, 4, 1))
+    follower.wanted = (14, 0)
+    spot = follower.spot()
+    assert spot is not None
+    follower.give_up(spot)
+    assert follower.spot() is None
+    follower.load(playlist(10, 4, 2))
+    assert follower.spot() is None
+    follower.load(playlist(10, 5, 0))
+    hint = follower.spot()
+    assert hint is not None
+    assert (hint.msn, hint.part) == (15, 0)

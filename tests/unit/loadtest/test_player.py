@@ -18,7 +18,7 @@ from loadtest.users.player import TRIES_MAX, Player
 from loadtest.users.reactor import Reactor
 from loadtest.users.websocket import ConnectionLostError
 from reference_impl.domain.errors import OperationalError, RetryableError
-from reference_impl.domain.protocol import Welcome
+from reference_impl.domain.protocol import GoAway, Welcome
 from reference_impl.domain.records import OPS, PUSHES, SESSIONS, STAGES, OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_S
 from reports.convert import operations, read_records
@@ -26,12 +26,14 @@ from sim.scenario import Arrival, Scenario
 
 
 class Link:
-    """A link that ends after its welcome, with this close code, or stays silent."""
+    """A link that ends after its welcome, with this close code, stays silent (None), or sends the player on (0)."""
 
     def __init__(self, code: int | None) -> None:
         self.code = code
         self.near, self.far = socket.socketpair()
-        if code is not None:
+        if code == 0:
+            self.far.send(b"!")
+        elif code is not None:
             self.far.close()
 
     def fileno(self) -> int:
@@ -45,6 +47,10 @@ class Link:
         raise AssertionError("no table event, no bet")
 
     def receive(self, timeout_s: float) -> list[Arrived]:
+        if self.code == 0 and self.near.recv(1):
+            self.code = None
+            away = GoAway("gateway-2", 2, "ws://nowhere/", "ticket", 5, "load")
+            return [Arrived(away, 0, time.monotonic_ns())]
         if self.code is not None:
             raise ConnectionLostError(self.code)
         return []
@@ -61,6 +67,7 @@ class Target:
         self.scripts = {"log_in": log_in, "place": place, "close": close}
         self.avoided: list[str] = []
         self.looks = 0
+        self.links: list[Link] = []
 
     def _next(self, what: str) -> object:
         script = self.scripts[what]
@@ -81,7 +88,8 @@ class Target:
         return Placement(str(self._next("place")), 1, "ws://nowhere/", "ticket")
 
     def connect(self, url: str) -> Link:
-        return Link(self._next("close"))  # type: ignore[arg-type]
+        self.links.append(Link(self._next("close")))  # type: ignore[arg-type]
+        return self.links[-1]
 
 
 class Restless(PlayerScript):
@@ -178,6 +186,21 @@ def test_player_returns_after_a_broken_connection_and_avoids_the_gateway_that_fa
     assert [kind for kind, _, _ in done] == [OpKind.LOGIN, OpKind.CONNECT, OpKind.CONNECT]
     assert codes == [1006, 1000]
     assert target.avoided == ["", "gateway-1"]
+
+
+def test_player_who_is_sent_on_is_there_before_leaving_and_asks_nobody_for_a_placement(play, tmp_path) -> None:
+    target = Target(["token"], ["gateway-1"], [0, None])
+    done, codes = play(target)
+    assert done[1:] == [(OpKind.CONNECT, 1, Outcome.OK), (OpKind.CONNECT, 1, Outcome.OK)]
+    assert (codes, target.avoided) == ([1000, 1000], [""])
+    first, second = read_records(tmp_path, SESSIONS)[["opened_ns", "closed_ns", "gateway"]].tolist()
+    assert (first[2], second[2]) == (1, 2)
+
+
+def test_player_who_cannot_be_moved_stays(play) -> None:
+    done, codes = play(Target(["token"], ["gateway-1"], [0, OSError("refused")]))
+    assert [outcome for kind, _, outcome in done if kind is OpKind.CONNECT] == [Outcome.OK, Outcome.REJECTED]
+    assert codes == [1000]
 
 
 def test_tries_are_bounded_and_what_never_succeeded_stays_unknown(play) -> None:

@@ -6,6 +6,7 @@ from histories import MS, S, Shape, make_tables
 from reference_impl.domain import records
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.records import OpEvent, OpKind, Outcome
+from reference_impl.domain.video_records import DROPS
 from reports.columns import TABLES
 from reports.convert import convert, torn_records
 
@@ -155,7 +156,7 @@ def leave_behind(folder, tables):
     pushes = tables["pushes"]
     pushes = pushes.assign(op=[op_id(op) for op in pushes["op"]], media_unix_ns=[*map(to_unix, pushes["media_ns"])])
     write(folder, records.PUSHES, "w0", *pushes.to_dict("records"))
-    for layout in (records.SESSIONS, records.GENERATOR, records.VIDEO):
+    for layout in (records.SESSIONS, records.GENERATOR, records.VIDEO, DROPS):
         write(folder, layout, "w0", *tables[layout.name].to_dict("records"))
     for row in tables["placements"].to_dict("records"):
         texts = {name: row[name].encode() for name in ("what", "chosen")}

@@ -33,6 +33,7 @@ def test_summary_counts_viewers_fetches_and_the_one_stall(run):
     assert said["fetches"] == len(run.video)
     assert 980 <= said["latency_p50_ms"] <= said["latency_p95_ms"] <= 1010
     assert said["glass_p50_ms"] == 1000.0
+    assert (said["frames_dropped"], said["cuts"]) == (46, 1)
     judge(run)
     assert read_summary(run)["video"] == said
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from sim.random_streams import Stream, mix32, uniform
+from reference_impl.domain.mixing import mix32
+from sim import kernels
+from sim.random_streams import GOLDEN, Stream, mix64, uniform
 
 PLAYERS = np.arange(1, 100_001)
 
@@ -45,3 +47,21 @@ def test_draws_that_differ_in_one_name_are_uncorrelated(one, other):
 
 def test_a_draw_is_the_same_alone_and_in_an_array():
     assert uniform(3, 4, np.array([5, 6]), 7).tolist() == [uniform(3, 4, 5, 7), uniform(3, 4, 6, 7)]
+
+
+def test_a_pair_of_draws_is_uniform_and_its_halves_are_strangers():
+    keys = kernels.pair_keys(7, int(Stream.WAKE), PLAYERS)
+    pairs = np.array([kernels.pair(key, 3) for key in keys])
+    assert 0.0 < pairs.min() < pairs.max() < 1.0
+    for draws in pairs.T:
+        observed = np.bincount((draws * 100).astype(int), minlength=100)
+        assert 53.0 < ((observed - 1000.0) ** 2 / 1000.0).sum() < 161.0
+    following = np.array([kernels.pair(key, 4)[0] for key in keys])
+    for one, other in (pairs.T, (pairs[:, 0], following), (pairs[1:, 0], pairs[:-1, 0])):
+        assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(len(one))
+
+
+def test_the_mix_of_a_word_is_the_published_one():
+    with np.errstate(over="ignore"):
+        words = [mix64(np.uint64(state) * GOLDEN) for state in (1, 2)]
+    assert [int(word) for word in words] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]  # SplitMix64 seeded with 0

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -15,9 +15,10 @@ async def echoing() -> AsyncIterator[Link]:
     """A link to a server that gives back what it gets."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+        with suppress(ConnectionResetError, asyncio.CancelledError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -52,6 +53,7 @@ async def test_every_byte_is_late_both_ways_and_none_overtakes() -> None:
         assert 0.1 <= await said(reader, writer, bytes(range(256)) * 1000) < 1.0
         link.set(Condition())
         assert await said(reader, writer, b"x") < 0.1
+        writer.close()
 
 
 async def test_a_black_hole_keeps_everything_and_whoever_connects_waits() -> None:
@@ -67,6 +69,8 @@ async def test_a_black_hole_keeps_everything_and_whoever_connects_waits() -> Non
         link.set(Condition())
         assert await asyncio.wait_for(reader.readexactly(6), 1.0) == b"during"
         assert await asyncio.wait_for(late_reader.readexactly(4), 1.0) == b"late"
+        writer.close()
+        late_writer.close()
 
 
 async def test_a_cut_connection_is_reset_and_a_new_one_works() -> None:
@@ -76,13 +80,17 @@ async def test_a_cut_connection_is_reset_and_a_new_one_works() -> None:
         assert link.cut() == 1
         with pytest.raises(ConnectionResetError):
             await reader.read()
-        await said(*await asyncio.open_connection("127.0.0.1", link.port), b"after")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        await said(reader, writer, b"after")
+        writer.close()
 
 
 async def test_a_server_that_is_not_there_resets_whoever_connects() -> None:
     link = Link("role", "server", ("127.0.0.1", 1))
     await link.open()
-    reader, _ = await asyncio.open_connection("127.0.0.1", link.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 1.0)
+    writer.close()
     link.close()

@@ -3,16 +3,32 @@ import itertools
 import pytest
 
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.baccarat import BACCARAT, Coup, outcome_of
+from reference_impl.domain.games.money_wheel import LABELS, SEGMENTS
+from reference_impl.domain.games.money_wheel import outcome_of as stopped
 from reference_impl.domain.games.roulette import POCKETS, WHEEL
 from reference_impl.domain.messages import TableEnvelope, TableEvent
-from reference_impl.streaming.scene import LANDING_NS, Scene, ball, countdown_s, follow, wheel_turns
+from reference_impl.streaming.card_tables import baccarat_cards, blackjack_cards, movements
+from reference_impl.streaming.scene import (
+    DEALT_NS,
+    LANDING_NS,
+    POINTER_TURNS,
+    SEGMENT_STRIDE,
+    Scene,
+    ball,
+    countdown_s,
+    follow,
+    money_wheel_turns,
+    wheel_turns,
+)  # fmt: skip
 
 NOW = 1_767_323_045_000_000_000
 S = 1_000_000_000
 
 
-def announce(seq, phase, round_id=5, outcome=-1, closes=0, epoch=1):
-    return TableEnvelope(1, epoch, seq, TableEvent(1, round_id, 0, int(phase), NOW, 0, closes, outcome=outcome))
+def announce(seq, phase, round_id=5, outcome=-1, closes=0, epoch=1, **more):
+    event = TableEvent(1, round_id, 0, int(phase), NOW, 0, closes, outcome=outcome, **more)
+    return TableEnvelope(1, epoch, seq, event)
 
 
 def play(*steps):
@@ -87,3 +103,67 @@ def test_film_depends_on_table_round_and_seed_only():
     assert ball(scene, 1, 0, NOW) != ball(scene, 1, 1, NOW)
     assert ball(scene, 1, 0, NOW) != ball(scene._replace(round=6), 1, 0, NOW)
     assert wheel_turns(1, NOW) != wheel_turns(2, NOW)
+
+
+@pytest.mark.parametrize("segment", range(len(LABELS)))
+def test_money_wheel_stops_with_the_outcomes_segment_below_the_pointer_and_stays(segment):
+    scene = play(
+        (NOW, announce(1, Phase.DEALING, game="money_wheel")),
+        (NOW + 2 * S, announce(2, Phase.RESULT, outcome=stopped(segment, (1, 0)), game="money_wheel")),
+    )
+    for at in (NOW + 2 * S + LANDING_NS, NOW + 9 * S):
+        place = int((POINTER_TURNS - money_wheel_turns(scene, 1, 0, at)) % 1.0 * SEGMENTS)
+        assert place == segment * SEGMENT_STRIDE % SEGMENTS
+    opened = follow(scene, announce(3, Phase.BETS_OPEN, round_id=6, game="money_wheel"), NOW + 9 * S)
+    assert money_wheel_turns(opened, 1, 0, NOW + 9 * S) == money_wheel_turns(scene, 1, 0, NOW + 9 * S)
+
+
+def test_money_wheel_never_jumps():
+    dealt = play((NOW, announce(1, Phase.DEALING, game="money_wheel")))
+    scene = follow(dealt, announce(2, Phase.RESULT, outcome=stopped(50, (0, 0)), game="money_wheel"), NOW + 2 * S)
+    frames = [money_wheel_turns(dealt, 1, 0, NOW + step * 10_000_000) for step in range(200)]
+    frames += [money_wheel_turns(scene, 1, 0, NOW + 2 * S + step * 10_000_000) for step in range(60)]
+    for a, b in itertools.pairwise(frames):
+        assert min((a - b) % 1.0, (b - a) % 1.0) < 0.05
+
+
+def test_coups_cards_lie_face_down_until_the_result_tells_their_ranks():
+    coup = Coup(8, 13, 2, 3, 0, 0)
+    dealt = play((NOW, announce(1, Phase.DEALING, game="baccarat", outcome=outcome_of(coup))))
+    down = baccarat_cards(dealt, NOW + DEALT_NS)
+    assert [(card.row, card.place, card.face.rank, card.turned) for card in down] == [
+        (0, 0, "", 0.0), (1, 0, "", 0.0), (0, 1, "", 0.0), (1, 1, "", 0.0),
+    ]  # fmt: skip
+    shown = follow(dealt, announce(2, Phase.RESULT, game="baccarat", outcome=outcome_of(coup)), NOW + 2 * S)
+    assert {card.turned for card in baccarat_cards(shown, NOW + 2 * S)} == {0.0}
+    faces = [(card.row, card.face.rank) for card in baccarat_cards(shown, NOW + 2 * S + LANDING_NS)]
+    assert faces == [(0, "8"), (1, "2"), (0, "K"), (1, "3")]
+
+
+def test_third_cards_come_after_the_first_four_are_turned():
+    outcome = next(n for n in (BACCARAT.draw(b"s", [b"%d" % k]) for k in range(99)) if n % 14 and n // 14 % 14)
+    scene = play((NOW, announce(1, Phase.RESULT, game="baccarat", outcome=outcome)))
+    cards = baccarat_cards(scene, NOW + LANDING_NS * 4 // 6 + 1)
+    assert [card.turned for card in cards[:4]] == [1.0] * 4
+    assert [card.come for card in cards[4:]] == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert movements(scene) == [NOW + LANDING_NS * number // 6 for number in range(6)]
+
+
+def test_blackjack_shows_a_card_when_it_is_announced_and_the_dealers_second_with_the_result():
+    opened = play((NOW, announce(1, Phase.DECISIONS_OPEN, game="blackjack", hand=(0, 22), dealer=(9,))))
+    lying = blackjack_cards(opened, NOW + LANDING_NS)
+    assert [(card.row, card.place, card.turned) for card in lying] == [(1, 0, 1), (1, 1, 1), (0, 0, 1), (0, 1, 0)]
+    assert lying[-1].face.rank == "", "nobody here knows it"
+    dealt = follow(opened, announce(2, Phase.DEALING, game="blackjack", hand=(0, 22), dealer=(9,)), NOW + S)
+    assert blackjack_cards(dealt, NOW + 2 * S) == lying
+    told = announce(3, Phase.RESULT, game="blackjack", hand=(0, 22, 5), dealer=(9, 40))
+    begun = blackjack_cards(follow(dealt, told, NOW + 3 * S), NOW + 3 * S)
+    assert [(card.come, card.turned) for card in begun] == [(1, 1), (1, 1), (0, 1), (1, 1), (1, 0)]
+    ended = blackjack_cards(follow(dealt, told, NOW + 3 * S), NOW + 3 * S + LANDING_NS)
+    assert [card.face for card in ended][2:] == [("6", "s"), ("10", "s"), ("2", "c")]
+
+
+def test_correction_of_an_earlier_round_does_not_change_the_picture():
+    scene = play((NOW, announce(1, Phase.BETS_OPEN, round_id=6, closes=NOW + S)))
+    after = follow(scene, announce(2, Phase.SETTLED, round_id=5, outcome=3, corrected=True), NOW)
+    assert after == scene._replace(seq=2)

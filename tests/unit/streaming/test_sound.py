@@ -9,6 +9,10 @@ import pytest
 
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Phase
+from reference_impl.domain.games.baccarat import Coup, outcome_of
+from reference_impl.domain.games.blackjack_table import Outcome
+from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.games.money_wheel import LABELS
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.hls_media import read_chunks, read_init
 from reference_impl.domain.hls_playlist import parse_master_playlist, parse_media_playlist
@@ -26,8 +30,8 @@ BEGIN_NS = FIRST * PART_NS
 BEGIN = BEGIN_NS * SOUND_RATE_HZ // 10**9
 
 
-def scene(phase, **instants):
-    return Scene(epoch=1, seq=1, round=7, phase=phase, **instants)
+def scene(phase, game="roulette", **instants):
+    return Scene(epoch=1, seq=1, round=7, phase=phase, game=game, **instants)
 
 
 def pitch_hz(samples):
@@ -40,9 +44,11 @@ def decoded(encoder, parts):
         return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
 
 
+@pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("phase", list(Phase))
-def test_every_phase_sounds_the_same_twice_and_never_too_loud(phase):
-    told = scene(phase, closes_at_unix_ns=BEGIN_NS, dealt_at_unix_ns=BEGIN_NS, shown_at_unix_ns=BEGIN_NS, outcome=5)
+def test_every_phase_sounds_the_same_twice_and_never_too_loud(phase, game):
+    at = {"closes_at_unix_ns": BEGIN_NS, "dealt_at_unix_ns": BEGIN_NS, "shown_at_unix_ns": BEGIN_NS}
+    told = scene(phase, game, **at, outcome=GAMES[game].draw(b"s", [b"h"]))
     first, again = hear(told, BEGIN, 48_000), hear(told, BEGIN, 48_000)
     assert np.array_equal(first, again)
     assert np.abs(first).max() <= 0.5
@@ -61,16 +67,33 @@ def test_last_five_seconds_tick_once_each_and_closing_has_a_tone_of_its_own():
     assert pitch_hz(hear(told, BEGIN + 7 * 48_000, 4800)) == pytest.approx(440, abs=5)
 
 
-@pytest.mark.parametrize("outcome", [0, 17, 36])
-def test_result_can_be_heard(outcome):
-    told = scene(Phase.RESULT, shown_at_unix_ns=BEGIN_NS, outcome=outcome)
+RESULTS = [
+    ("roulette", 0, 0), ("roulette", 17, 17), ("roulette", 36, 36),
+    ("money_wheel", LABELS.index(1), 0), ("money_wheel", LABELS.index(40), 30),
+    ("baccarat", outcome_of(Coup(9, 13, 2, 3)), 0), ("baccarat", outcome_of(Coup(2, 3, 9, 13)), 24),
+    ("blackjack", Outcome((10, 10), 0, 17).code, 0), ("blackjack", Outcome((10, 10), 0, 21).code, 24),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("game", "outcome", "steps"), RESULTS)
+def test_result_can_be_heard(game, outcome, steps):
+    told = scene(Phase.RESULT, game, shown_at_unix_ns=BEGIN_NS, outcome=outcome)
     middle = hear(told, BEGIN + int(0.19 * 48_000), 7200)
-    assert pitch_hz(middle) == pytest.approx(600 + 20 * outcome, abs=6)
+    assert pitch_hz(middle) == pytest.approx(600 + 20 * steps, abs=6)
 
 
-def test_outcome_is_not_to_be_heard_before_its_result():
-    spoken = [hear(scene(Phase.DEALING, dealt_at_unix_ns=BEGIN_NS, outcome=n), BEGIN, 48_000) for n in (3, 30)]
+@pytest.mark.parametrize("game", GAMES)
+def test_outcome_is_not_to_be_heard_before_its_result(game):
+    outcomes = [GAMES[game].draw(b"s", [b"%d" % n]) for n in range(2)]
+    spoken = [hear(scene(Phase.DEALING, game, dealt_at_unix_ns=BEGIN_NS, outcome=n), BEGIN, 48_000) for n in outcomes]
     assert np.array_equal(*spoken)
+
+
+def test_each_card_that_comes_or_is_turned_snaps():
+    told = scene(Phase.DECISIONS_OPEN, "blackjack", hand=(1, 2), dealer=(3,), cards_at_unix_ns=BEGIN_NS)
+    heard = np.abs(hear(told, BEGIN, 48_000))
+    loud = np.flatnonzero(heard > 0.2)
+    assert 1 + (np.diff(loud) > 2400).sum() == 3
 
 
 def test_part_of_sound_lasts_as_long_as_a_part_of_pictures_on_the_same_clock():

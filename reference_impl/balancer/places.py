@@ -1,0 +1,110 @@
+"""The places of one kind, as their reports tell: what the rules know of them, and where they are."""
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from reference_impl.domain.balance import Stand
+from reference_impl.domain.balancing.fleet import Fleet, Heard, decide, hear, is_alive
+from reference_impl.domain.balancing.policies import Decision, Policy, Wish
+from reference_impl.domain.balancing.signals import REPORT_S_MAX
+from reference_impl.domain.units import NS_PER_S
+
+COST_MS = 5.0
+"""What a unit of work costs a place whose loop is never late. What it is late comes on top: it is the first sign of a
+place that slows down, whatever the reason, and this keeps it from being noise."""
+
+
+class Report(Protocol):
+    """What both kinds of reports say."""
+
+    @property
+    def number(self) -> int:
+        """The number in records."""
+
+    @property
+    def url(self) -> str:
+        """Where players connect."""
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+
+    @property
+    def stand(self) -> int:
+        """How it stands to new players, a :class:`reference_impl.domain.balance.Stand`."""
+
+    @property
+    def lag_ms(self) -> float:
+        """The most that its loop was late."""
+
+    @property
+    def lag_ms_mean(self) -> float:
+        """What its loop was late on average."""
+
+
+R = TypeVar("R", bound=Report)
+
+
+class Choice(NamedTuple, Generic[R]):
+    """Places that are alive, the chosen one first, the others by load; the chosen one's load; and the decision."""
+
+    reports: list[R]
+    load: float
+    decision: Decision
+
+
+class Places(Generic[R]):
+    """The places of one kind, by name.
+
+    Parameters
+    ----------
+    what : str
+        The kind: ``gateway`` or ``edge``.
+    load_of : callable, optional
+        What a report's place carries, in sessions; without it, its connections.
+    """
+
+    def __init__(self, what: str, load_of: Callable[[R], float] | None = None) -> None:
+        self.fleet = Fleet()
+        self.reports: dict[str, R] = {}
+        self._what = what
+        self._load_of: Callable[[R], float] = load_of or (lambda report: float(report.connections))
+
+    def hear(self, name: str, report: R, now_s: float) -> None:
+        """Take a report; who is gone is forgotten."""
+        if report.stand == Stand.GONE:
+            self.reports.pop(name, None)
+            self.fleet = Fleet(tuple(p for p in self.fleet.places if p.number != report.number), self.fleet.begun_s)
+            return
+        self.reports[name] = report
+        heard = Heard(
+            report.number, self._load_of(report), COST_MS + report.lag_ms_mean, report.lag_ms + 1.0,
+            closing=report.stand == Stand.DRAINING,
+        )  # fmt: skip
+        self.fleet = hear(self.fleet, heard, now_s)
+
+    def alive(self, now_s: float) -> dict[str, R]:
+        """Return who was heard lately; who was silent for :data:`REPORT_S_MAX` is gone."""
+        living = {place.number for place in self.fleet.places if is_alive(place, now_s)}
+        return {name: report for name, report in self.reports.items() if report.number in living}
+
+    def choose(self, policy: Policy, wish: Wish, session: int, avoid: str, now_ns: int) -> Choice[R] | None:
+        """Return who is alive, the chosen one first; None if nobody takes anyone. The choice counts as load at once."""
+        avoided = self.reports[avoid].number if avoid in self.reports else -1
+        self.fleet, decision = decide(
+            self.fleet, policy, wish, what=self._what, session=session, avoid=avoided, now_ns=now_ns
+        )
+        if decision is None:
+            return None
+        load = dict(zip(decision.numbers, decision.loads, strict=True))
+        by_number = {report.number: report for report in self.reports.values()}
+        order = sorted(decision.numbers, key=lambda number: (number != decision.number, load[number]))
+        return Choice([by_number[number] for number in order], load[decision.number], decision)
+
+
+def seconds(now_ns: int) -> float:
+    """Return seconds, as the rules take them."""
+    return now_ns / NS_PER_S
+
+
+__all__ = ["REPORT_S_MAX", "Choice", "Places", "Report", "seconds"]

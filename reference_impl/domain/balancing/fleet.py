@@ -1,0 +1,213 @@
+"""What is known of all places of one kind: one state value in, a new one and a decision out.
+
+A place's believed load is its report as far as it is trusted, one's own books for the rest, and what was placed there
+since. Its weight is its speed as it is expected soon, less while it is new or not trusted, and nothing once it closes.
+"""
+
+from statistics import median
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from reference_impl.domain.balancing import signals
+from reference_impl.domain.balancing.moves import Move, budget_of, level_of, plan_moves
+from reference_impl.domain.balancing.policies import Candidates, Decision, Policy, Wish
+
+WEIGHT_MIN = 0.01
+"""Of a place that is open."""
+
+LATENCY_SHARE = 0.3
+
+
+class Heard(NamedTuple):
+    """A report, as policies take it.
+
+    Parameters
+    ----------
+    number : int
+        The place.
+    load : float
+        What its sessions ask for.
+    own_cost : float
+        What a unit of its own work costs it, in any unit that all places of a kind share; 0 if it had none.
+    latency_ms : float
+        How long its own work takes, high percentile.
+    closing : bool
+        Whether it wants to be rid of its sessions.
+    """
+
+    number: int
+    load: float
+    own_cost: float = 0.0
+    latency_ms: float = 0.0
+    closing: bool = False
+
+
+class Place(Struct, frozen=True):
+    """What is known of a place; see :mod:`.signals` for what the figures mean."""
+
+    number: int
+    first_s: float
+    heard_s: float
+    load: float
+    placed: float = 0.0
+    own_cost: float = 0.0
+    latency_ms: float = 1.0
+    speed: float = 1.0
+    slope: float = 0.0
+    error: float = 0.0
+    hot: bool = False
+    closing: bool = False
+
+    def believed(self) -> float:
+        """Return the load that is counted with."""
+        return self.load + self.placed
+
+
+class Fleet(Struct, frozen=True):
+    """All places of one kind that ever reported, by number; `begun_s` is when the first did."""
+
+    places: tuple[Place, ...] = ()
+    begun_s: float = 0.0
+
+
+def hear(fleet: Fleet, heard: Heard, now_s: float) -> Fleet:
+    """Return the state after a report."""
+    others = tuple(place for place in fleet.places if place.number != heard.number)
+    known = next((place for place in fleet.places if place.number == heard.number), None)
+    begun_s = fleet.begun_s if fleet.places else now_s
+    if known is None or now_s - known.heard_s > signals.REPORT_S_MAX:
+        # Places that are there from the beginning are as warm as each other.
+        first_s = now_s if now_s - begun_s > signals.REPORT_S_MAX else now_s - signals.SLOW_START_S
+        place = Place(heard.number, first_s, now_s, heard.load, own_cost=heard.own_cost, closing=heard.closing,
+                      latency_ms=max(heard.latency_ms, 1e-3))  # fmt: skip
+    else:
+        place = _after(known, heard, _usual_cost(fleet), now_s)
+    return Fleet(tuple(sorted((*others, place), key=lambda each: each.number)), begun_s)
+
+
+def _after(known: Place, heard: Heard, usual_cost: float, now_s: float) -> Place:
+    error = signals.error_next(known.error, heard.load, known.believed())
+    speed = known.speed
+    if heard.own_cost > 0.0:
+        speed = signals.speed_next(known.speed, signals.speed_of(heard.own_cost, usual_cost))
+    return replace(
+        known, heard_s=now_s, placed=0.0, error=error, speed=speed, closing=heard.closing,
+        load=signals.believed(heard.load, known.believed(), signals.trust_of(error, 0.0)),
+        own_cost=heard.own_cost or known.own_cost,
+        slope=signals.slope_next(known.slope, known.speed, speed, now_s - known.heard_s),
+        latency_ms=known.latency_ms + LATENCY_SHARE * (heard.latency_ms - known.latency_ms),
+    )  # fmt: skip
+
+
+def _usual_cost(fleet: Fleet) -> float:
+    costs = [place.own_cost for place in fleet.places if place.own_cost > 0.0]
+    return median(costs) if costs else 0.0
+
+
+def is_alive(place: Place, now_s: float) -> bool:
+    """Return whether a place has reported lately."""
+    return now_s - place.heard_s < signals.REPORT_S_MAX
+
+
+def weight_of(place: Place, now_s: float) -> float:
+    """Return what a place is fit for now; 0 if it closes or has fallen silent."""
+    if place.closing or not is_alive(place, now_s):
+        return 0.0
+    trust = signals.trust_of(place.error, now_s - place.heard_s)
+    fit = signals.speed_ahead(place.speed, place.slope) * signals.slow_start(now_s - place.first_s)
+    return max(WEIGHT_MIN, fit * trust)
+
+
+def candidates(fleet: Fleet, avoid: int, now_s: float) -> Candidates:
+    """Return who may be chosen: alive and open, and not the one to `avoid` (-1: none), unless there is nobody else."""
+    fit = [(place, weight_of(place, now_s)) for place in fleet.places]
+    open_ = [(place, weight) for place, weight in fit if weight > 0.0]
+    open_ = [pair for pair in open_ if pair[0].number != avoid] or open_
+    return Candidates(
+        tuple(place.number for place, _ in open_),
+        tuple(place.believed() for place, _ in open_),
+        tuple(weight for _, weight in open_),
+        tuple(max(place.latency_ms, 1e-3) for place, _ in open_),
+    )
+
+
+def decide(
+    fleet: Fleet,
+    policy: Policy,
+    wish: Wish,
+    *,
+    what: str,
+    session: int,
+    avoid: int = -1,
+    now_ns: int,
+    load: float = 1.0,
+) -> tuple[Fleet, Decision | None]:
+    """Return the state after a placement, and the decision; None if nobody is open.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        What is known.
+    policy : Policy
+        Who chooses.
+    wish : Wish
+        What for.
+    what, session : str, int
+        For the record: ``gateway`` or ``edge``, and who is placed.
+    avoid : int
+        The place that the session has just lost; -1: none.
+    now_ns : int
+        Now, on the clock of the reports.
+    load : float
+        What the session adds.
+    """
+    among = candidates(fleet, avoid, now_ns / 1e9)
+    if not among.numbers:
+        return fleet, None
+    number = among.numbers[policy.choose(among, wish)]
+    places = tuple(
+        replace(place, placed=place.placed + load) if place.number == number else place for place in fleet.places
+    )
+    decision = Decision(
+        now_ns, what, policy.name, session, wish.key, wish.copies, wish.first, wish.second, tuple(among.numbers),
+        tuple(among.loads), tuple(among.weights), tuple(among.latencies_ms), number,
+    )  # fmt: skip
+    return replace(fleet, places=places), decision
+
+
+def judge(fleet: Fleet, now_s: float) -> Fleet:
+    """Return the state with every place judged hot or not, by its cost over the mean; who is fit for nothing is not."""
+    weights = [weight_of(place, now_s) for place in fleet.places]
+    level = level_of(
+        [p.believed() for p, w in zip(fleet.places, weights, strict=True) if w > 0.0], [*filter(None, weights)]
+    )
+    judged = (
+        replace(place, hot=weight > 0.0 and signals.hot_next(place.hot, place.believed() / weight / max(level, 1e-9)))
+        for place, weight in zip(fleet.places, weights, strict=True)
+    )
+    return replace(fleet, places=tuple(judged))
+
+
+def shifts(
+    fleet: Fleet, sessions: dict[int, int], movable: dict[int, int], now_s: float, passed_s: float
+) -> list[Move]:
+    """Return the moves of the coming moment; givers and takers by their numbers.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        What is known, judged.
+    sessions, movable : dict of int to int
+        How many sessions each place has, and how many of them may be told to move (:func:`.moves.may_move`).
+    now_s, passed_s : float
+        Now, and how long ago the last plan was made.
+    """
+    alive = [place for place in fleet.places if is_alive(place, now_s)]
+    plan = plan_moves(
+        [place.believed() for place in alive], [weight_of(place, now_s) for place in alive],
+        [sessions.get(place.number, 0) for place in alive], [movable.get(place.number, 0) for place in alive],
+        [int(place.hot or place.closing) for place in alive], budget_of(sum(sessions.values()), passed_s),
+    )  # fmt: skip
+    return [Move(alive[giver].number, alive[taker].number, count) for giver, taker, count in plan]

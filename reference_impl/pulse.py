@@ -1,0 +1,89 @@
+"""What a process notes of itself between two of its load reports: lag, run delay, CPU, rates.
+
+The lag is that of a timer that rings ten times a second, so that a loop that was held up for a moment between two
+reports shows too.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+
+TICK_S = 0.1
+LAGS_MAX = 1_000
+
+
+class Cost(NamedTuple):
+    """CPU time and time spent runnable but not running, both in ns since the start."""
+
+    cpu_ns: int = 0
+    run_delay_ns: int = 0
+
+
+def cost_of(*pids: int) -> Cost:
+    """Return what processes cost so far, threads included; those that are gone count as nothing.
+
+    References
+    ----------
+    Linux kernel documentation, "Scheduler Statistics": the first two fields of ``/proc/<pid>/task/<tid>/schedstat``.
+    """
+    cpu_ns = run_delay_ns = 0
+    for pid in pids:
+        try:
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            try:
+                cpu, delay, _slices = (thread / "schedstat").read_text().split()
+            except (OSError, ValueError):
+                continue
+            cpu_ns += int(cpu)
+            run_delay_ns += int(delay)
+    return Cost(cpu_ns, run_delay_ns)
+
+
+class Beat(NamedTuple):
+    """The time since the beat before: the largest and the mean lag, shares of it, and the growth of totals a second."""
+
+    lag_ms: float
+    lag_ms_mean: float
+    cpu_share: float
+    run_delay_share: float
+    per_s: tuple[float, ...]
+
+
+class Pulse:
+    """One process's pulse."""
+
+    def __init__(self) -> None:
+        self._lags_ns: list[int] = []
+        self._at_ns = time.monotonic_ns()
+        self._cost = cost_of(os.getpid())
+        self._totals: tuple[int, ...] = ()
+
+    async def run(self) -> None:
+        """Watch the loop until cancelled."""
+        while True:
+            before_ns = time.monotonic_ns()
+            await asyncio.sleep(TICK_S)
+            if len(self._lags_ns) < LAGS_MAX:
+                self._lags_ns.append(max(0, time.monotonic_ns() - before_ns - round(TICK_S * NS_PER_S)))
+
+    def beat(self, *totals: int) -> Beat:
+        """Return what happened since the beat before; `totals` are counters that only grow."""
+        now_ns, cost = time.monotonic_ns(), cost_of(os.getpid())
+        before = self._totals or totals
+        past_ns = max(1, now_ns - self._at_ns)
+        beat = Beat(
+            max(self._lags_ns, default=0) / NS_PER_MS,
+            sum(self._lags_ns) / max(1, len(self._lags_ns)) / NS_PER_MS,
+            (cost.cpu_ns - self._cost.cpu_ns) / past_ns,
+            (cost.run_delay_ns - self._cost.run_delay_ns) / past_ns,
+            tuple((now - then) * NS_PER_S / past_ns for now, then in zip(totals, before, strict=True)),
+        )
+        self._at_ns, self._cost, self._totals, self._lags_ns = now_ns, cost, totals, []
+        return beat

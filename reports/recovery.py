@@ -91,7 +91,9 @@ class _Seen:
         bets = bets[bets["invoke_ns"] > 0].sort_values("invoke_ns")
         shard_of = bets[bets["shard"] >= 0].groupby("account")["shard"].first()
         self._bets: pd.DataFrame = bets.assign(shard=bets["account"].map(shard_of).fillna(-1).astype(np.int64))
-        self._parts: pd.DataFrame = run.video[(run.video["kind"] == int(FetchKind.PART)) & (run.video["status"] == _HTTP_OK)]
+        self._parts: pd.DataFrame = run.video[
+            (run.video["kind"] == int(FetchKind.PART)) & (run.video["status"] == _HTTP_OK)
+        ]
 
     def of(self, fault: Any) -> Recovery:
         """Return what a fault did."""

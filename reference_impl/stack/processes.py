@@ -1,12 +1,13 @@
 """Starting and ending other programs so that none is ever left behind.
 
 Each child runs in a process group of its own and asks the kernel for a signal if its parent dies, whatever killed the
-parent. Ports are chosen by the kernel.
+parent.
 """
 
 import ctypes
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +21,8 @@ from typing import Any
 from reference_impl.domain.errors import ConfigError, OperationalError
 
 _PR_SET_PDEATHSIG = 1
+_USUAL_OUTGOING_PORT = 32_768
+_TRIES_MAX = 200
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,10 +32,34 @@ def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free just now."""
+    """Return a loopback port that was free just now, and that the kernel gives to no outgoing connection.
+
+    A port of the kernel's own range is lost while its process is being started again: any connection may get it.
+    """
+    for _ in range(_TRIES_MAX):
+        port = secrets.choice(_PORTS)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _first_outgoing_port() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        return _USUAL_OUTGOING_PORT
 
 
 def require_free(port: int) -> None:
@@ -51,6 +78,10 @@ def require_free(port: int) -> None:
             raise ConfigError(
                 f"port {port} on 127.0.0.1 cannot be used: {(error.strerror or str(error)).lower()}"
             ) from None
+
+
+_PORTS = range(10_240, max(_first_outgoing_port(), 10_241 + _TRIES_MAX))
+_given: set[int] = set()
 
 
 def spawn(

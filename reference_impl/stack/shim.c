@@ -41,6 +41,7 @@ static int broken(void) {
 
 int fsync(int file) { REAL(fsync); return broken() ? -1 : real(file); }
 int fdatasync(int file) { REAL(fdatasync); return broken() ? -1 : real(file); }
+int syncfs(int file) { REAL(syncfs); return broken() ? -1 : real(file); }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     REAL(clock_gettime);

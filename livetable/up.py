@@ -5,9 +5,12 @@ from pathlib import Path
 
 import click
 
+TABLES = 2
+
 
 @click.command()
-@click.option("--tables", type=click.IntRange(1, 1000), default=2, show_default=True, help="Roulette tables.")
+@click.option("--tables", type=click.IntRange(1, 1000), help="Tables; otherwise 2, or one for each of --games.")
+@click.option("--games", help="Games of tables 1, 2, … in turn, with commas between; otherwise roulette.")
 @click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
 @click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
@@ -22,7 +25,8 @@ import click
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
 @click.option("--data", type=click.Path(path_type=Path), help="Keep data here; otherwise it is temporary.")
 def up(
-    tables: int,
+    tables: int | None,
+    games: str | None,
     gateways: int,
     shards: int,
     edges: int,
@@ -39,14 +43,18 @@ def up(
     \b
     Example:
       livetable up --tables 4 --gateways 3
+      livetable up --games roulette,baccarat,money_wheel,blackjack
       livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
     """
+    from reference_impl.domain.games.catalogue import DEFAULT_GAMES  # noqa: PLC0415
     from reference_impl.stack.config import StackConfig  # noqa: PLC0415
     from reference_impl.stack.serve import serve  # noqa: PLC0415
     from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
 
+    named = DEFAULT_GAMES if games is None else tuple(name.strip() for name in games.split(","))
     config = StackConfig(
-        tables=tables,
+        tables=tables or (TABLES if games is None else len(named)),
+        games=named,
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -11,9 +12,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
-from reference_impl.domain.messages import ControlReply, ControlRequest, Refused
+from reference_impl.domain.messages import ControlReply, ControlRequest, Refused, TableEnvelope
 from reference_impl.domain.units import KIB
 
 PENDING_BYTES_MAX = 16 * 1024 * KIB
@@ -23,6 +25,9 @@ STREAM = "EVENTS"
 FETCH_BATCHES_MAX = 200
 FETCH_S = 1.0
 CONSUMER_IDLE_S_MAX = 30.0
+PAST_S = 900.0
+"""How far back the tables' events are read by who begins: some twelve rounds of the slowest game."""
+PAST_EVENTS_MAX = 20_000
 
 log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.Encoder().encode
@@ -74,6 +79,29 @@ async def fetch(consumer: JetStreamContext.PullSubscription) -> list[Msg]:
     except TimeoutError:  # nats raises its own and asyncio's, of which its own is one
         await consumer.consumer_info()
         return []
+
+
+async def past_table_events(bus: Client) -> list[TableEnvelope]:
+    """Return what all tables said within the last :data:`PAST_S` seconds, oldest first; nothing if it cannot be told.
+
+    Of more than :data:`PAST_EVENTS_MAX` events the oldest ones come, so that none is missing in between.
+    """
+    start = ConsumerConfig(
+        deliver_policy=DeliverPolicy.BY_START_TIME,
+        opt_start_time=datetime.now(UTC) - timedelta(seconds=PAST_S),
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=CONSUMER_IDLE_S_MAX,
+    )
+    past: list[TableEnvelope] = []
+    try:
+        consumer = await bus.jetstream().pull_subscribe("table.*", stream=STREAM, config=start)
+        due = min(PAST_EVENTS_MAX, (await consumer.consumer_info()).num_pending or 0)
+        while len(past) < due and (msgs := await fetch(consumer)):
+            past += [msgspec.json.decode(msg.data, type=TableEnvelope) for msg in msgs]
+        await consumer.unsubscribe()
+    except (nats.errors.Error, NotFoundError) as error:
+        log.warning("what the tables said before is not to be had: %s", error)
+    return past
 
 
 async def ask_wallet(

@@ -6,7 +6,7 @@ is answered with 502 and kept by nobody.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
@@ -15,6 +15,7 @@ import simpy
 from reference_impl.domain.records import CacheState
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
+from sim.laws import Books
 from sim.link import Link
 from sim.origin import Answer, Origin, Wish
 from sim.random_streams import Stream
@@ -98,6 +99,11 @@ class Edge:
     def load(self) -> int:
         """What the balancer believes: connections reported, and viewers sent since."""
         return self.reported_connections + self.placed_since
+
+    def books(self) -> Iterator[Books]:
+        """Return what the laws are checked by: its core's books and its link's."""
+        yield self.server.books(self.name)
+        yield self._link.books(f"{self.name}'s link")
 
     def report(self) -> None:
         """Tell the balancer, if there is anybody to tell."""

@@ -18,6 +18,7 @@ Invariants
   and starts give equal tables.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
 from sim.faults import Faults, Victim, streaming
 from sim.gateway import Gateway, Gateways
+from sim.laws import Books, hold
 from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
@@ -111,6 +113,14 @@ class Simulation:
         self._video.start()
         self._env.process(self._sample())
         self._env.run()
+        self.books = hold(self._books())
+
+    def _books(self) -> Iterator[Books]:
+        for shard in self._shards:
+            yield shard.books()
+        for gateway in self._gateways:
+            yield gateway.server.books(gateway.name)
+        yield from self._video.books()
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return what was seen."""

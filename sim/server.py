@@ -10,6 +10,8 @@ from typing import Any
 
 import simpy
 
+from sim.laws import Books
+
 
 def after(env: simpy.Environment, delay_ns: int, then: Callable[..., None], *arguments: Any) -> None:
     """Call ``then(*arguments)`` after a delay; equal instants keep the order in which they were asked for."""
@@ -32,11 +34,13 @@ class Server:
         self._submitted_ns = 0
         self._ends_ns: deque[int] = deque()
         self._lag_ns_max = 0
+        self._idle_ns = 0
 
     def submit(self, service_ns: int) -> tuple[int, int]:
         """Queue a job; return when it starts and when it ends."""
         now_ns = int(self._env.now)
         start_ns = max(now_ns, self._free_ns)
+        self._idle_ns += start_ns - self._free_ns
         self._free_ns = start_ns + service_ns
         self._submitted_ns += service_ns
         self._ends_ns.append(self._free_ns)
@@ -47,6 +51,15 @@ class Server:
     def busy_ns(self) -> int:
         """Work done since the beginning."""
         return self._submitted_ns - max(0, self._free_ns - int(self._env.now))
+
+    @property
+    def idle_ns(self) -> int:
+        """Time without work since the beginning."""
+        return self._idle_ns + max(0, int(self._env.now) - self._free_ns)
+
+    def books(self, name: str) -> Books:
+        """Return what the laws are checked by."""
+        return Books(name, work=self.busy_ns, busy=int(self._env.now) - self.idle_ns)
 
     @property
     def jobs(self) -> int:
@@ -62,6 +75,6 @@ class Server:
 
     def stop(self) -> None:
         """Drop what is waiting or in service: the process died."""
-        self._submitted_ns = self.busy_ns
+        self._submitted_ns, self._idle_ns = self.busy_ns, self.idle_ns
         self._free_ns = int(self._env.now)
         self._ends_ns.clear()

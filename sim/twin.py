@@ -2,7 +2,7 @@
 
 A simulated Run's manifest says what it is worth: its ``label`` is *fit* for a twin, *prediction* for a campaign
 simulated with a given model, and *assumed* for one simulated with the default parameters. ``not_modelled`` lists what
-the campaign asks for and the simulation leaves out.
+the campaign asks for and the simulation leaves out; ``laws`` has the books of every component (:mod:`sim.laws`).
 """
 
 import os
@@ -20,7 +20,7 @@ from sim.calibrate import fit
 from sim.experiment import spread_starts
 from sim.faults import not_modelled
 from sim.hybrid.system import Crowd
-from sim.model import simulate
+from sim.model import Simulation
 from sim.parameters import Model, save_model
 from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, bettors, size_of, viewers
@@ -122,6 +122,7 @@ def crowd_run(
         pace=pace_of(scenario),
     )
     facts = {"exact": told, "followed": {"share": share, "traced": list(trace)}, "not_modelled": unseen(scenario)}
+    facts["laws"] = crowd.books
     run = write_run(out_dir, {**manifest, **facts}, crowd.tables())
     save_model(times, run.path / MODEL_FILE)
     return run
@@ -167,7 +168,8 @@ def first_rounds(run: Run) -> Starts:
 def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, label: str) -> Run:
     scenario = campaign.scenario
     begin_ns = load_start_ns(starts)
-    tables = simulate(scenario, model, starts)
+    simulation = Simulation(scenario, model, starts)
+    simulation.run()
     resolved: dict[str, Any] = msgspec.to_builtins(campaign)
     manifest = manifest_base(
         kind="simulated",
@@ -185,6 +187,6 @@ def _write(campaign: Campaign, model: Model, starts: Starts, out_dir: Path, *, l
         people=numbers_by_kind(scenario),
         pace=pace_of(scenario),
     )
-    run = write_run(out_dir, manifest, tables)
+    run = write_run(out_dir, {**manifest, "laws": simulation.books}, simulation.tables())
     save_model(model, run.path / MODEL_FILE)
     return run

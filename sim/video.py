@@ -20,6 +20,7 @@ import simpy
 from sim.draws import Draws
 from sim.edge import REPORT_NS, Edge
 from sim.faults import Victim
+from sim.laws import Books
 from sim.observations import Observations
 from sim.origin import Origin
 from sim.scenario import Scenario
@@ -90,6 +91,13 @@ class VideoSystem:
             **{studio.name: [Victim(studio.kill, studio.restart)] for studio in self._studios},
             **{edge.name: [Victim(edge.kill, edge.restart)] for edge in self._edges},
         }
+
+    def books(self) -> Iterator[Books]:
+        """Return what the laws are checked by."""
+        if self._edges:
+            yield self._origin.server.books(self._origin.name)
+        for edge in self._edges:
+            yield from edge.books()
 
     def loads(self) -> Iterator[Load]:
         """Return every process's load now."""

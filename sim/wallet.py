@@ -18,6 +18,7 @@ from reference_impl.domain.games.game import Game
 from reference_impl.domain.ledger import Entry, Ledger
 from sim.draws import Draws
 from sim.kernels import Int64s
+from sim.laws import Books, Presence
 from sim.operations import WINDOW, Attempt
 from sim.random_streams import Stream
 from sim.server import after
@@ -47,7 +48,32 @@ class Control:
     apply: Callable[[], bool]
 
 
-class WalletShard:
+class Writer:
+    """What a shard of single players and one of a crowd have in common: its ledger, and control requests that wait.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Simulated time.
+    number : int
+        The shard.
+    """
+
+    def __init__(self, env: simpy.Environment, number: int) -> None:
+        self.number = number
+        self.name = f"wallet-{number}"
+        self.ledger = Ledger(number)
+        self._env = env
+        self._controls: deque[Control] = deque()
+        self._references = 0
+
+    def new_ref(self) -> bytes:
+        """Return the 16 bytes of a control entry's id, unlike any operation's."""
+        self._references += 1
+        return bytes(8) + (1 << 62 | self.number << 40 | self._references).to_bytes(8, "big")
+
+
+class WalletShard(Writer):
     """One shard's writer and ledger.
 
     Parameters
@@ -61,14 +87,10 @@ class WalletShard:
     """
 
     def __init__(self, env: simpy.Environment, number: int, draws: Draws) -> None:
-        self.number = number
-        self.name = f"wallet-{number}"
-        self.ledger = Ledger(number)
+        super().__init__(env, number)
         self.bets_placed = 0
-        self._env = env
         self._draws = draws
         self._bets: deque[BetBatch] = deque()
-        self._controls: deque[Control] = deque()
         self._controls_next = False
         self._working = False
         self._down = 0
@@ -76,8 +98,11 @@ class WalletShard:
         self._busy_ns = 0
         self._started_ns = 0
         self._taken: list[BetBatch] | Control = []
-        self._references = 0
         self._unsettled: list[Entry] = []
+        self._presence = Presence()
+        self._stays_ns = 0
+        self._work_ns = 0
+        self._ends_ns = 0
 
     @property
     def queued_bets(self) -> int:
@@ -89,10 +114,13 @@ class WalletShard:
         """Time spent in calls since the beginning."""
         return self._busy_ns + (int(self._env.now) - self._started_ns if self._working else 0)
 
-    def new_ref(self) -> bytes:
-        """Return the 16 bytes of a control entry's id, unlike any operation's."""
-        self._references += 1
-        return bytes(8) + (1 << 62 | self.number << 40 | self._references).to_bytes(8, "big")
+    def books(self) -> Books:
+        """Return what the laws are checked by; its customers are bets, those that are asked for again included."""
+        now_ns = int(self._env.now)
+        here = [*self._bets, *([] if isinstance(self._taken, Control) or not self._working else self._taken)]
+        stays_ns = sum(now_ns - attempt.wallet_received_ns for batch in here for attempt in batch.attempts)
+        return Books(self.name, work=self._work_ns - max(0, self._ends_ns - now_ns) * self._working, busy=self.busy_ns,
+                     inside=self._presence.until(now_ns), stays=self._stays_ns + stays_ns)  # fmt: skip
 
     def open_window(self, known: int, until_ns: int) -> None:
         """Open a round's window."""
@@ -131,6 +159,7 @@ class WalletShard:
         for attempt in batch.attempts:
             attempt.wallet_received_ns = int(self._env.now)
         self._bets.append(batch)
+        self._presence.change(len(batch.attempts), int(self._env.now))
         self._work()
 
     def ask(self, control: Control) -> None:
@@ -145,6 +174,7 @@ class WalletShard:
         if not self._working:
             return
         self._busy_ns, self._working = self.busy_ns, False
+        self._work_ns -= self._ends_ns - int(self._env.now)
         if isinstance(self._taken, Control):
             self._controls.appendleft(self._taken)
         else:
@@ -163,12 +193,18 @@ class WalletShard:
         if self._controls and (self._controls_next or not self._bets):
             control = self._controls.popleft()
             self._taken = control
-            after(self._env, control.cost_ns(), self._step_done, self._life, control)
+            after(self._env, self._served_in(control.cost_ns()), self._step_done, self._life, control)
         else:
             self._taken = taken = self._take_bets()
             size = sum(len(batch.attempts) for batch in taken)
             cost_ns = self._draws.cycle_ns(self._draws.stages.batch, Stream.BATCH, self.number, size)
-            after(self._env, cost_ns, self._bets_done, self._life, taken, size, size + self.queued_bets)
+            depth = size + self.queued_bets
+            after(self._env, self._served_in(cost_ns), self._bets_done, self._life, taken, size, depth)
+
+    def _served_in(self, cost_ns: int) -> int:
+        self._work_ns += cost_ns
+        self._ends_ns = int(self._env.now) + cost_ns
+        return cost_ns
 
     def _take_bets(self) -> list[BetBatch]:
         taken = [self._bets.popleft()]
@@ -188,6 +224,8 @@ class WalletShard:
             attempt.answer = answer
             attempt.batch_started_ns, attempt.committed_ns = self._started_ns, now_ns
             attempt.batch_size, attempt.queue_depth = size, depth
+            self._stays_ns += now_ns - attempt.wallet_received_ns
+        self._presence.change(-size, now_ns)
         self.bets_placed += size
         for batch in taken:
             batch.reply()

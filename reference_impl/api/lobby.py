@@ -1,22 +1,30 @@
 """The lobby behind HTTP: follows the tables' events."""
 
+import asyncio
+
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.api.messages import SettledRound, TableAtDesk
+from reference_impl.bus import past_table_events
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.messages import TableEnvelope
 
 
 async def listen(lobby: Lobby, bus: Client) -> None:
-    """Enter every table's events into a lobby from now on."""
+    """Enter every table's events into a lobby: those of the last minutes, and from now on."""
+    recalled = asyncio.Event()
 
     async def on_table(msg: Msg) -> None:
+        await recalled.wait()
         lobby.enter(msgspec.json.decode(msg.data, type=TableEnvelope))
 
     await bus.subscribe("table.*", cb=on_table)
+    for envelope in await past_table_events(bus):
+        lobby.enter(envelope)
+    recalled.set()
 
 
 def tables_at_desk(lobby: Lobby) -> list[TableAtDesk]:

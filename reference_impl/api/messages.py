@@ -35,9 +35,9 @@ class LoggedIn(Struct):
 
 
 class PlacementRequest(Struct, forbid_unknown_fields=True):
-    """The table to join, and the gateway and the edge that just failed, if any."""
+    """The table to join, 0 to look at the lobby only, and the gateway and the edge that just failed, if any."""
 
-    table: Annotated[int, Meta(ge=1, le=TABLE_ID_MAX)]
+    table: Annotated[int, Meta(ge=0, le=TABLE_ID_MAX)]
     avoid: NodeName = ""
     avoid_edge: NodeName = ""
 
@@ -184,11 +184,15 @@ class TablesInLobby(Struct):
 
 
 class SpotRules(Struct):
-    """A place on the layout; its index in the list is a bet's selection. ``gross`` is the return per unit staked."""
+    """A place on the layout; its index in the list is a bet's selection.
+
+    ``gross`` is the return per unit staked, ``pays`` what the layout says of it.
+    """
 
     name: str
     numbers: list[int]
     gross: int
+    pays: str
 
 
 class Rules(Struct):

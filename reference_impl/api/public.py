@@ -77,7 +77,7 @@ class PublicController(Controller):
         game, limits = game_at(config.games, table), config.limits[table]
         return Rules(
             game.name,
-            [SpotRules(spot.name, list(spot.numbers), spot.gross) for spot in game.spots],
+            [SpotRules(spot.name, list(spot.numbers), spot.gross, spot.pays) for spot in game.spots],
             sorted(RED),
             {phase.name.lower(): int(phase) for phase in Phase},
             {status.name.lower(): int(status) for status in Status},
@@ -93,10 +93,11 @@ class PublicController(Controller):
 
     @post("/placement")
     async def place(self, request: Request[Any, Any, State], data: PlacementRequest, state: State) -> Placement:
-        """Return a gateway with a single-use ticket for it, and where the table's video is."""
+        """Return a gateway with a single-use ticket for it, and where the table's video is, if a table is named."""
         known = services(state)
         player, session = await signed_in(request, known)
-        _require_table(data.table, known.config.tables)
+        if data.table:
+            _require_table(data.table, known.config.tables)
         gateway = known.placer.gateway(player, data.table, data.avoid)
         if gateway is None:
             raise HTTPException("no gateway is ready; try again", status_code=503)
@@ -117,7 +118,7 @@ def _require_table(table: int, tables: int) -> None:
 
 def _video(known: Services, player: int, data: PlacementRequest, now_s: int) -> VideoPlace | None:
     config = known.config
-    if not config.live_url:
+    if not config.live_url or not data.table:
         return None
     token = seal_playback(Playback(player, data.table, now_s + PLAYBACK_S_MAX), config.playback_secret)
     edges = known.placer.edges_for(player, data.table, data.avoid_edge)

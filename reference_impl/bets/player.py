@@ -16,7 +16,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from reference_impl.background import Background
 from reference_impl.bets.bet_metrics import BetMetrics
-from reference_impl.bets.fanout import Fanout
+from reference_impl.bets.fanout import Fanout, Write, nowhere
 from reference_impl.bets.frames import frame_of
 from reference_impl.bets.lobby_feed import LobbyFeed
 from reference_impl.domain import protocol
@@ -78,13 +78,12 @@ class Player(WSListener):
     """One player's socket."""
 
     __slots__ = (
-        "_behind",
         "_frames",
         "_gateway",
         "_timer",
         "_transport",
-        "_write",
         "bet_round",
+        "push",
         "round_trip",
         "shard",
         "stalls",
@@ -95,8 +94,8 @@ class Player(WSListener):
         super().__init__()
         self._gateway = gateway
         self._transport: WSTransport | None = None
-        self._write: Callable[[bytes], None] = _nowhere
-        self._behind = False
+        self.push: Write = nowhere
+        """Sends finished frames: to the socket itself, unless it is closed or does not keep up."""
         self._timer: asyncio.TimerHandle | None = None
         self._frames = TokenBucket(FRAMES_PER_S, FRAMES_BURST)
         self.ticket: Ticket | None = None
@@ -109,7 +108,7 @@ class Player(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Give the new socket a moment to say who it is."""
         self._transport = transport
-        self._write = transport.underlying_transport.write
+        self.push = transport.underlying_transport.write
         # The door has read them and the answer is out; kept, they would be a sixth of what an idle socket costs.
         transport.request.headers.clear()
         transport.response.headers.clear()
@@ -122,7 +121,7 @@ class Player(WSListener):
     def on_ws_disconnected(self, _transport: WSTransport) -> None:
         """Forget the socket; bets that were taken stand."""
         self._stop_timer()
-        self._transport, self._write = None, _nowhere
+        self._transport, self.push = None, nowhere
         if self.ticket is not None:
             self._gateway.fanout.leave(self.ticket.table, self.ticket.player, self)
             self._gateway.lobby.leave(self)
@@ -132,7 +131,7 @@ class Player(WSListener):
         received_ns = time.monotonic_ns()
         kind = frame.msg_type
         if kind is _CLOSE:
-            self._write = _nowhere
+            self._turn(nowhere)
             transport.send_close(frame.get_close_code())
             transport.disconnect()
             return
@@ -154,18 +153,12 @@ class Player(WSListener):
 
     def pause_writing(self) -> None:
         """Note that more than :data:`WRITE_BYTES_MAX` bytes wait for the player."""
-        self._behind = True
+        self._turn(self._refuse)
 
     def resume_writing(self) -> None:
         """Note that the player has caught up."""
-        self._behind = False
-
-    def push(self, frame: bytes) -> None:
-        """Send finished frames; a socket that does not keep up is closed."""
-        if self._behind:
-            self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
-        else:
-            self._write(frame)
+        if self._transport is not None:
+            self._turn(self._transport.underlying_transport.write)
 
     def measure(self) -> None:
         """Ask for a sign of life that cannot be given before the question is there."""
@@ -178,7 +171,8 @@ class Player(WSListener):
         """Close politely, with a reason of one line, and for good if that is not read either."""
         if self._transport is not None:
             self._gateway.metrics.count_closed(code)
-            transport, self._transport, self._write = self._transport, None, _nowhere
+            transport, self._transport = self._transport, None
+            self._turn(nowhere)
             transport.send_close(code, reason.encode()[:120])  # type: ignore[arg-type] # codes from 4000 up are ours
             transport.disconnect()
             asyncio.get_running_loop().call_later(FAREWELL_S_MAX, transport.disconnect, False)
@@ -212,19 +206,24 @@ class Player(WSListener):
         self._stop_timer()
         self.ticket = ticket
         self.shard = shard_of(ticket.player, self._gateway.shards)
-        former = self._gateway.fanout.join(ticket.table, ticket.player, self)
+        former = self._gateway.fanout.join(ticket.table, ticket.player, self, self.push)
         if isinstance(former, Player):
             former.close(protocol.CloseCode.REPLACED, "the player connected again")
         for frame in self._gateway.fanout.missed(ticket.table, hello.seq):
             self.push(frame)
         self._gateway.beside.spawn(self._gateway.welcome(self, ticket))
 
+    def _turn(self, write: Write) -> None:
+        """Say where frames go from now on."""
+        self.push = write
+        if self.ticket is not None:
+            self._gateway.fanout.turn(self.ticket.table, self, write)
+
+    def _refuse(self, _frame: bytes) -> None:
+        self.close(protocol.CloseCode.SLOW_CONSUMER, f"more than {WRITE_BYTES_MAX} bytes unread")
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._gateway.strangers -= 1
-
-
-def _nowhere(_frame: bytes) -> None:
-    """Where frames for a closed socket go."""

@@ -46,13 +46,17 @@ class Lobby:
 
     def __init__(self) -> None:
         self.number = 0
+        self._newest: dict[int, tuple[int, int]] = {}
         self._states: dict[int, TableEnvelope] = {}
         self._changed: dict[int, int] = {}
         self._recent: dict[int, deque[Shown]] = {}
         self._held_back: dict[int, Shown] = {}
 
     def enter(self, envelope: TableEnvelope) -> None:
-        """Take an event."""
+        """Take an event; one that is not newer than what its table said before changes nothing."""
+        if self._newest.get(envelope.table, (0, 0)) >= (envelope.epoch, envelope.seq):
+            return
+        self._newest[envelope.table] = envelope.epoch, envelope.seq
         self.number += 1
         self._changed[envelope.table] = self.number
         if envelope.event.corrected:

@@ -22,7 +22,8 @@ from typing import Any
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.processes import free_port, last_line, script, spawn, wheel_file
 
-START_S_MAX = 20.0
+START_S_MAX = 120.0
+"""A server that was killed first replays its WAL: half a minute for each gigabyte since the last checkpoint."""
 LOOK_S = 0.02
 STATUS_LINE = 8
 CONNECTIONS_MAX = 64

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 from reference_impl.domain.errors import OperationalError
+from reference_impl.domain.games.catalogue import game_at
 from reference_impl.stack.config import SECRETS_VARIABLE, StackConfig
 from reference_impl.stack.stack import Stack
 
@@ -16,6 +17,7 @@ GUEST = 1_000_000_000
 """The guest's number: far from those of load, which begin at 1."""
 GUEST_DEPOSIT_MINOR = 100_000
 OPEN_S_MAX = 15.0
+TABLES_TOLD_MAX = 12
 
 
 async def serve(config: StackConfig) -> None:
@@ -27,6 +29,7 @@ async def serve(config: StackConfig) -> None:
 
     async with Stack(config, _say) as stack:
         _say(f"play     {stack.api_url}/   {await _invite(stack)}")
+        _say(f"tables   {', '.join(f'{table} {name}' for table, name in _games(config))}")
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
         _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
         _say(f"operate  {stack.api_url}/operator   {await _appoint(stack)}")
@@ -41,6 +44,11 @@ async def serve(config: StackConfig) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output
+
+
+def _games(config: StackConfig) -> list[tuple[int, str]]:
+    """Return what is played at the first tables."""
+    return [(table, game_at(config.games, table).name) for table in range(1, min(config.tables, TABLES_TOLD_MAX) + 1)]
 
 
 def _callers(stack: Stack) -> str:

@@ -1,8 +1,9 @@
 // The page: which view is on, who is logged in.
 
 import { AccountView } from "./account.js";
-import { ApiError, lobby, logIn, logOut, rules } from "./api.js";
+import { lobby, logIn, logOut, rules } from "./api.js";
 import { faces, LobbyView } from "./lobby.js";
+import { showLogIn } from "./log_in.js";
 import { Reminder } from "./reminder.js";
 import { TableView } from "./table.js";
 
@@ -21,34 +22,27 @@ function forget() {
   route();
 }
 
-function show(template) {
+function clear(name) {
   open?.close();
   open = undefined;
-  view.replaceChildren($(template).content.cloneNode(true));
   $("link").textContent = "";
-  $("purse").hidden = template !== "table-view";
+  $("purse").hidden = name !== "table-view";
   $("balance").textContent = "–";
+  $("to-tables").hidden = !token() || name === "lobby-view";
   $("log-out").hidden = $("to-account").hidden = !token();
-  document.body.dataset.view = template;
+  document.body.dataset.view = name;
 }
 
-function showLogIn() {
-  show("log-in-view");
-  const form = view.querySelector("form");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    button.disabled = true;
-    form.querySelector(".wrong").textContent = "";
-    try {
-      const answer = await logIn(form.elements.name.value, form.elements.password.value);
-      sessionStorage.setItem("token", answer.token);
-      route();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      form.querySelector(".wrong").textContent = error.message;
-      button.disabled = false;
-    }
+function show(template) {
+  clear(template);
+  view.replaceChildren($(template).content.cloneNode(true));
+}
+
+function askIn() {
+  clear("log-in");
+  showLogIn(view, "Take a seat", async (name, password) => {
+    sessionStorage.setItem("token", (await logIn(name, password)).token);
+    route();
   });
 }
 
@@ -72,7 +66,7 @@ function leave() {
 }
 
 async function route() {
-  if (!token()) return showLogIn();
+  if (!token()) return askIn();
   reminder ??= new Reminder($("reminder"), token(), { leave, expired: forget });
   if (location.hash === "#account") {
     show("account-view");
@@ -82,7 +76,8 @@ async function route() {
   const table = /^#table-(\d{1,5})$/.exec(location.hash);
   if (table) return showTable(Number(table[1]));
   show("lobby-view");
-  open = new LobbyView(view, await rules(1));
+  const link = (text) => ($("link").textContent = text);
+  open = new LobbyView(view, token(), await rules(1), { link, expired: forget });
 }
 
 $("log-out").addEventListener("click", leave);

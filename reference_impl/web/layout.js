@@ -120,11 +120,12 @@ export class Layout {
     }
     if (kind === "straight") button.classList.add(colourOf(spot.numbers[0], red));
     if (kind === "red" || kind === "black") button.classList.add(kind);
-    const odds = spot.gross ? `, pays ${spot.gross - 1} to 1` : "";
+    const odds = spot.pays ? `, pays ${spot.pays.replaceAll(":", " to ")}` : "";
     button.setAttribute("aria-label", `${spokenName(kind, at)}${odds}`);
     if (primary) {
       const label = document.createElement("span");
       label.textContent = labelOf(kind, at);
+      if (!spot.gross) label.append(small(spot.pays));
       button.append(label);
     }
     button.addEventListener("click", () => this.#onPick(selection));
@@ -164,6 +165,12 @@ export class Layout {
     best.button.tabIndex = 0;
     best.button.focus();
   }
+}
+
+function small(text) {
+  const element = document.createElement("small");
+  element.textContent = text;
+  return element;
 }
 
 export function spotName(name) {

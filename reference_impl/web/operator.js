@@ -1,6 +1,7 @@
 // The operator's page: tables, players, and the record of orders. Every order asks for a reason first.
 
 import { ApiError, operate } from "./api.js";
+import { showLogIn } from "./log_in.js";
 import { money, useCurrency } from "./money.js";
 import { OrderBox } from "./order.js";
 import { instant } from "./statement.js";
@@ -37,27 +38,16 @@ function forget() {
 }
 
 function show() {
-  const template = token() ? "desk-view" : "log-in-view";
-  $("view").replaceChildren($(template).content.cloneNode(true));
   $("log-out").hidden = !token();
   $("who").textContent = "";
-  if (token()) openDesk();
-  else openLogIn();
+  if (!token()) return showLogIn($("view"), "Operator", enter);
+  $("view").replaceChildren($("desk-view").content.cloneNode(true));
+  openDesk();
 }
 
-function openLogIn() {
-  const form = $("view").querySelector("form");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    form.querySelector(".wrong").textContent = "";
-    try {
-      const { name, password } = form.elements;
-      sessionStorage.setItem("operator", (await ask("POST", "login", { name: name.value, password: password.value })).token);
-      show();
-    } catch (error) {
-      complain(error, form.querySelector(".wrong"));
-    }
-  });
+async function enter(name, password) {
+  sessionStorage.setItem("operator", (await ask("POST", "login", { name, password })).token);
+  show();
 }
 
 function complain(error, place) {

@@ -2,7 +2,7 @@
 //
 // A bet is `sent`, then `accepted` or `rejected`. When the connection is lost before its answer it is `unknown`: the
 // seat connects again and sends the same bet with the same id until the answer is there. The id decides that it
-// counts once.
+// counts once. A seat without a table is one in the lobby: it is shown all tables, and then what changes.
 //
 // A gateway may ask the seat to go on at another one. Then the new socket comes first: the old one is left when the new
 // one's welcome is there, and what it still owes is heard before it is closed.
@@ -23,6 +23,7 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
 const REPLACED = 4409;
 const NS_PER_MS = 1e6;
+const NO_TABLE = 0;
 
 export class Seat extends EventTarget {
   clock = new ServerClock();
@@ -44,7 +45,7 @@ export class Seat extends EventTarget {
   #timers = [];
 
   // `statuses` are the answers by name, as the server tells them.
-  constructor(token, table, statuses) {
+  constructor(token, table = NO_TABLE, statuses = {}) {
     super();
     this.#token = token;
     this.#table = table;
@@ -199,6 +200,9 @@ export class Seat extends EventTarget {
       case "undone":
         this.#undone(message);
         break;
+      case "lobby":
+        this.#tell("lobby", message);
+        break;
       case "paid":
         this.#tell("paid", message);
         break;
@@ -219,6 +223,7 @@ export class Seat extends EventTarget {
     for (let n = 0; n < FIRST_PINGS; n++) setTimeout(() => this.#ping(), 60 * n);
     this.#tell("link", { up: true, video: placement.video ?? null });
     this.#tell("welcome", message);
+    if (this.#table === NO_TABLE) this.#socket.send(JSON.stringify({ t: "lobby" }));
     if (message.state) this.#enter(message.state);
     for (const bet of this.bets.values()) {
       if (bet.state === "unknown") this.#send(bet);

@@ -8,7 +8,7 @@ import { faceOf, pills } from "./lobby.js";
 import { money, short, useCurrency } from "./money.js";
 import { Picture } from "./picture.js";
 import { Seat } from "./seat.js";
-import { OPEN, phaseName, phaseWords, reasonFor } from "./words.js";
+import { gameName, linkWords, OPEN, phaseName, phaseWords, reasonFor } from "./words.js";
 
 const CHIPS_MINOR = [100, 500, 1000, 2500, 10000];
 const DRAW_MS = 100;
@@ -29,6 +29,7 @@ export class TableView {
   #cards;
   #timers = [];
   #chipMinor = CHIPS_MINOR[0];
+  #name;
   #history;
   #results = new Map();
   #shownRound = 0;
@@ -46,6 +47,8 @@ export class TableView {
   constructor(root, token, table, rules, recent, tell) {
     this.#root = root;
     this.#rules = rules;
+    this.#name = `${gameName(rules.game)} ${table}`;
+    root.querySelector(".table").setAttribute("aria-label", this.#name);
     this.#history = recent;
     this.#speak = tell.speak;
     this.#onBalance = tell.balance;
@@ -93,9 +96,10 @@ export class TableView {
     on("paid", (paid) => this.#gate.at(this.#results.get(paid.round)?.atMs ?? this.#seat.clock.nowMs(), () => this.#paid(paid)));
   }
 
-  #link({ up, replaced, video }) {
+  #link(link) {
+    const { up, video } = link;
     this.#root.querySelector(".table").dataset.link = up ? "up" : "down";
-    this.#onLink(up ? "" : replaced ? "This seat was taken in another window" : "Connection lost: coming back");
+    this.#onLink(linkWords(link));
     if (up && this.#place === undefined) this.#firstPicture(video);
   }
 
@@ -327,7 +331,7 @@ export class TableView {
     this.#$("seconds").textContent = counting ? Math.ceil(leftMs / 1000) : "–";
     const share = counting ? leftMs / Math.max(1, this.#closesMs - this.#opensMs) : 0;
     this.#$("left").style.setProperty("--share", share.toFixed(3));
-    this.#$("round").textContent = this.#shownRound ? `Round ${this.#shownRound % ROUND_NO}` : "";
+    this.#$("round").textContent = this.#shownRound ? `${this.#name} · round ${this.#shownRound % ROUND_NO}` : this.#name;
     this.#layout.open = open;
     this.#drawDecisions();
     this.#$("no-picture").hidden = this.#picture.takenMs() !== undefined;

@@ -1,6 +1,7 @@
 // What people read for what the server says.
 
-export const gameName = (game) => `${game[0].toUpperCase()}${game.slice(1).replaceAll("_", " ")}`;
+export const sentence = (words) => `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
+export const gameName = (game) => sentence(game.replaceAll("_", " "));
 
 export const PHASES = {
   idle: "Between rounds",
@@ -52,3 +53,6 @@ export const reasonFor = (status, statuses) => {
 };
 
 export const phaseName = (phase, phases) => Object.keys(phases).find((known) => phases[known] === phase) ?? "idle";
+
+export const linkWords = ({ up, replaced }) =>
+  up ? "" : replaced ? "This seat was taken in another window" : "Connection lost: coming back";

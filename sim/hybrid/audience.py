@@ -7,6 +7,7 @@ the requests with which a viewer starts, which come as one delay.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from sim.hybrid.handles import made
 from sim.hybrid.screens import Hall, HallHandle, empty_hall
 from sim.hybrid.sharing import FAR_NS
 from sim.kernels import Floats, Int64s
+from sim.laws import Books
 from sim.random_streams import Stream
 from sim.scenario import Scenario, bettors, size_of, viewers
 from sim.viewers import RETURN_NS_MAX
@@ -108,7 +110,7 @@ class Audience:
         self._change(empty_hall(scenario, self._video))
         self._coming = self._arrivals(share, trace)
         self._count = len(self._coming)
-        self._followed = 0
+        self._followed = self._last = 0
         self._watch_ns = int(np.maximum(0, self._leaves_ns - self._coming["asked_ns"]).sum())
         self._way_count: Counter[int] = Counter()
 
@@ -245,7 +247,8 @@ class Audience:
             round(keep_s * NS_PER_S), fetch_ns + wake_ns,
         )  # fmt: skip
         np.add.at(self.edges["requests"], fresh["edge"], START_REQUESTS)
-        np.add.at(self.edges["busy_ns"], fresh["edge"], START_REQUESTS * self._video.edge_request_ns)
+        for name in ("busy_ns", "begun_ns"):
+            np.add.at(self.edges[name], fresh["edge"], START_REQUESTS * self._video.edge_request_ns)
         self._regroup(fresh)
 
     def _regroup(self, fresh: Any) -> None:
@@ -296,6 +299,7 @@ class Audience:
         )  # fmt: skip
         self._make_room()
         serving.serve_all(self._handle, number, until_ns)
+        self._last = number
 
     def _make_room(self) -> None:
         """Enlarge what is noted until one call cannot run out of rows."""
@@ -310,13 +314,34 @@ class Audience:
     def _kill(self, number: int) -> None:
         """Let an edge die: its viewers look for another one."""
         edge, now_ns = self.edges[number], int(self._env.now)
-        edge["up"] = edge["behind"] = edge["viewers"] = 0
-        edge["cpu_ns"] = edge["sharing"] = edge["flows"] = edge["line"] = 0
+        self._stop(edge, now_ns)
         self._hall.unlisted[number] = 0
         for group in (self._hall.viewers, self._coming):
             self._move(group, np.flatnonzero(group["edge"] == number), now_ns)
         if len(self._hall.viewers):
             self._regroup(self._hall.viewers[:0])
+
+    def _stop(self, edge: Any, now_ns: int) -> None:
+        """Drop what an edge's core and link have under way."""
+        kept = self._hall.kept[self._last & 1][edge["kept"] : edge["kept"] + edge["flows"]]
+        edge["inside_ns"] += edge["sharing"] * (now_ns - edge["since_ns"])
+        edge["stays_ns"] += int((kept["members"] * (now_ns - kept["at_ns"])).sum())
+        edge["busy_ns"] -= max(0, edge["cpu_ns"] - now_ns)
+        edge["idle_ns"] += max(0, now_ns - edge["cpu_ns"])
+        edge["cpu_ns"] = edge["since_ns"] = now_ns
+        edge["up"] = edge["behind"] = edge["viewers"] = edge["sharing"] = edge["flows"] = edge["line"] = 0
+
+    def books(self) -> Iterator[Books]:
+        """Return what the laws are checked by: each edge's core and link. What viewers begin with is one delay."""
+        now_ns = int(self._env.now)
+        for number, edge in enumerate(self.edges):
+            cpu_ns, idle_ns = int(edge["cpu_ns"]), int(edge["idle_ns"])
+            work_ns = int(edge["busy_ns"] - edge["begun_ns"]) - max(0, cpu_ns - now_ns)
+            yield Books(f"edge-{number}", work=work_ns, busy=min(cpu_ns, now_ns) - idle_ns)
+            kept = self._hall.kept[self._last & 1][edge["kept"] : edge["kept"] + edge["flows"]]
+            until_ns = int(edge["since_ns"])
+            stays_ns = int(edge["stays_ns"]) + int((kept["members"] * (until_ns - kept["at_ns"])).sum())
+            yield Books(f"edge-{number}'s link", inside=int(edge["inside_ns"]), stays=stays_ns)
 
     def _move(self, group: Any, rows: Any, now_ns: int) -> None:
         if not len(rows):

@@ -125,6 +125,7 @@ def _submit(w: World, gateway: int, now_ns: int, service_ns: int) -> int:
     """Queue work at a gateway's one core; return when it starts. It ends at the core's ``free_ns``."""
     core = w.gateways[gateway]
     start_ns = max(now_ns, core.free_ns)
+    core.idle_ns += start_ns - core.free_ns
     core.free_ns = start_ns + service_ns
     core.work_ns += service_ns
     core.lag_ns_max = max(core.lag_ns_max, start_ns - now_ns)

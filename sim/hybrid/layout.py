@@ -64,7 +64,7 @@ GATEWAY = np.dtype(
     [
         ("up", "i8"), ("life", "i8"), ("expected", "i8"), ("connections", "i8"), ("free_ns", "i8"),
         ("work_ns", "i8"), ("lag_ns_max", "i8"), ("bets", "i8"), ("egress_bytes", "i8"), ("checks", "i8"),
-        ("writes", "i8"), ("watermarks", "i8"), ("waiting", "i8"),
+        ("writes", "i8"), ("watermarks", "i8"), ("waiting", "i8"), ("idle_ns", "i8"),
     ],
     align=True,
 )  # fmt: skip
@@ -79,7 +79,8 @@ SHARD = np.dtype(
     [
         ("first", "i8"), ("last", "i8"), ("queued", "i8"), ("controls", "i8"), ("controls_next", "i8"),
         ("working", "i8"), ("down", "i8"), ("life", "i8"), ("busy_ns", "i8"), ("started_ns", "i8"), ("batches", "i8"),
-        ("taken", "i8"), ("size", "i8"), ("placed", "i8"), ("seq", "i8"), ("depth", "i8"),
+        ("taken", "i8"), ("size", "i8"), ("placed", "i8"), ("seq", "i8"), ("depth", "i8"), ("work_ns", "i8"),
+        ("ends_ns", "i8"), ("here", "i8"), ("since_ns", "i8"), ("inside_ns", "i8"), ("stays_ns", "i8"),
     ],
     align=True,
 )  # fmt: skip

@@ -31,6 +31,7 @@ EDGE = np.dtype(
         ("up", "i8"), ("cpu_ns", "i8"), ("busy_ns", "i8"), ("requests", "i8"), ("bytes", "i8"), ("behind", "i8"),
         ("misses", "i8"), ("viewers", "i8"), ("lag_ns_max", "i8"), ("virtual_ns", "f8"), ("since_ns", "i8"),
         ("sharing", "i8"), ("flows", "i8"), ("line_first", "i8"), ("line", "i8"), ("kept", "i8"),
+        ("idle_ns", "i8"), ("begun_ns", "i8"), ("inside_ns", "i8"), ("stays_ns", "i8"),
     ],
     align=True,
 )  # fmt: skip

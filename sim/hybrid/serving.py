@@ -73,6 +73,7 @@ def _serve_crowd(h: Hall, e: int, t: int, number: int, now_ns: int, n: int) -> i
     """Answer all who wait for a part; put those who come later into the heap. Return the heap's size."""
     edge, v, served = h.edges[e], h.viewers, 0
     start_ns, late_ns = max(now_ns, edge.cpu_ns), now_ns - h.trip_ns_max
+    edge.idle_ns += start_ns - edge.cpu_ns
     for i in range(h.groups[e, t], h.groups[e, t + 1]):
         viewer = v[i]
         if viewer.wanted != number or viewer.state != ASKING:
@@ -112,6 +113,7 @@ def _serve_one(h: Hall, i: int, newest: int, now_ns: int) -> None:
     requests = 2 if viewer.wanted == newest else 1
     cost_ns = requests * (h.read_ns + h.answer_ns)
     edge.lag_ns_max = max(edge.lag_ns_max, edge.cpu_ns - now_ns)
+    edge.idle_ns += max(0, now_ns - edge.cpu_ns)
     edge.cpu_ns = max(now_ns, edge.cpu_ns) + cost_ns
     edge.busy_ns += cost_ns
     edge.requests += requests
@@ -134,6 +136,7 @@ def _list_crowd(h: Hall, e: int, t: int, number: int, now_ns: int) -> None:
     if crowd == 0:
         return
     start_ns = max(now_ns, edge.cpu_ns)
+    edge.idle_ns += start_ns - edge.cpu_ns
     edge.cpu_ns = start_ns + crowd * h.answer_ns
     edge.busy_ns += crowd * h.answer_ns
     edge.bytes += crowd * h.playlist_bytes
@@ -236,6 +239,7 @@ def _handle(h: Hall, e: int, number: int, n: int) -> int:
         list_crowd(h, e, what, number, now_ns)
     else:
         edge = h.edges[e]
+        edge.idle_ns += max(0, now_ns - edge.cpu_ns)
         edge.cpu_ns = max(now_ns, edge.cpu_ns) + what * h.read_ns
         edge.busy_ns += what * h.read_ns
     return n

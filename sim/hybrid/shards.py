@@ -22,6 +22,7 @@ from sim.hybrid.layout import (
     TELL_CONTROL_WANTED,
     WALLET,
     ZERO,
+    Row,
     Setup,
     World,
     constants,
@@ -59,7 +60,16 @@ def _work(w: World, s: Setup, sh: int, now_ns: int) -> None:
     shard.batches += 1
     residual_ns = draw(w, s, T_BATCH, BATCH, sh, shard.batches)
     cost_ns = max(w.cycle[ALPHA] + w.cycle[BETA] * size + residual_ns, 1)
+    shard.work_ns += cost_ns
+    shard.ends_ns = now_ns + cost_ns
     push(w, now_ns + cost_ns, ON_PLACED, sh, shard.life)
+
+
+def _change(shard: Row, by: int, now_ns: int) -> None:
+    """Let bets come to a wallet, or leave: how many are there is summed over time."""
+    shard.inside_ns += shard.here * (now_ns - shard.since_ns)
+    shard.since_ns = now_ns
+    shard.here += by
 
 
 def _queue_parcel(w: World, s: Setup, row: int, now_ns: int) -> None:
@@ -76,6 +86,7 @@ def _queue_parcel(w: World, s: Setup, row: int, now_ns: int) -> None:
         w.parcels[shard.last].next = row
     shard.last = row
     shard.queued += parcel.size
+    change(shard, parcel.size, now_ns)
     work(w, s, parcel.shard, now_ns)
 
 
@@ -128,11 +139,13 @@ def _placed(w: World, s: Setup, sh: int, life: int, now_ns: int) -> None:
             place(w, attempt.bet, attempt.late, sh, shard.started_ns)
             attempt.batch_started_ns, attempt.committed_ns = shard.started_ns, now_ns
             attempt.batch_size, attempt.queue_depth = shard.size, shard.depth
+            shard.stays_ns += now_ns - attempt.wallet_received_ns
             w.histograms[WALLET, bucket(now_ns - attempt.wallet_received_ns)] += 1
             w.histograms[QUEUE, bucket(shard.started_ns - attempt.wallet_received_ns)] += 1
             at = attempt.next
         row = w.parcels[row].next
     shard.placed += shard.size
+    change(shard, -shard.size, now_ns)
     row = shard.taken
     shard.taken = -1
     while row >= 0:
@@ -147,6 +160,8 @@ def _placed(w: World, s: Setup, sh: int, life: int, now_ns: int) -> None:
 
 def _control_started(w: World, sh: int, cost_ns: int, now_ns: int) -> None:
     """Let a control step take its time."""
+    w.shards[sh].work_ns += cost_ns
+    w.shards[sh].ends_ns = now_ns + cost_ns
     push(w, now_ns + cost_ns, ON_CONTROL, sh, w.shards[sh].life)
 
 
@@ -159,6 +174,7 @@ def _kill_shard(w: World, sh: int, now_ns: int) -> int:
     if not working:
         return 0
     shard.busy_ns += now_ns - shard.started_ns
+    shard.work_ns -= max(0, shard.ends_ns - now_ns)
     shard.working = 0
     if working == 2:
         shard.controls += 1
@@ -199,6 +215,7 @@ def _pay_out(w: World, r: int, sh: int, rows: Int64s, amounts: Int64s) -> None: 
     w.shards[sh].seq += len(rows)
 
 
+change = compiled(_change)
 work = compiled(_work)
 queue_parcel = compiled(_queue_parcel)
 place = compiled(_place)

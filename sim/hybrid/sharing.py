@@ -49,6 +49,7 @@ def _advance_link(h: Hall, e: int, now_ns: int) -> None:
     edge = h.edges[e]
     if edge.sharing:
         edge.virtual_ns += (now_ns - edge.since_ns) / edge.sharing
+        edge.inside_ns += (now_ns - edge.since_ns) * edge.sharing
     edge.since_ns = now_ns
 
 
@@ -77,6 +78,7 @@ def _end_flow(h: Hall, e: int, now_ns: int) -> Row:
     h.ended[0] = flows[0]
     edge.virtual_ns = max(edge.virtual_ns, ended.end)
     edge.sharing -= ended.members
+    edge.stays_ns += ended.members * (now_ns - ended.at_ns)
     edge.flows -= 1
     n, i = edge.flows, 0
     while 2 * i + 1 < n:

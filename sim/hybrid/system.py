@@ -8,7 +8,7 @@ Players who are *followed* (a share of all, chosen by a draw of their own, and w
 with the weight of those they stand for. Totals and histograms count everybody.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from sim.hybrid.seats import leave
 from sim.hybrid.tables import ops_frame, pushes_frame, sightings
 from sim.hybrid.wallet import CrowdShard, State, write_commits
 from sim.kernels import Int64s
+from sim.laws import Books, hold
 from sim.observations import Observations
 from sim.parameters import LEVELS, Model
 from sim.random_streams import Stream
@@ -112,6 +113,17 @@ class Crowd:
         while self._advance():
             self._env.step()
             self._follow_host()
+        self.books = hold(self._books())
+
+    def _books(self) -> Iterator[Books]:
+        now_ns = int(self._env.now)
+        for shard in self.shards:
+            yield shard.books()
+        for number, row in enumerate(self.state.world.gateways):
+            free_ns, idle_ns = int(row["free_ns"]), int(row["idle_ns"])
+            work_ns = int(row["work_ns"]) - max(0, free_ns - now_ns)
+            yield Books(f"gateway-{number}", work=work_ns, busy=min(free_ns, now_ns) - idle_ns)
+        yield from self.audience.books()
 
     def call_at(self, at_s: float, then: Callable[[], None]) -> None:
         """Let something be called so long after the load starts; to be asked for before :meth:`run`."""

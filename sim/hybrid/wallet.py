@@ -4,7 +4,7 @@ Everybody's balance is kept by the compiled kernels. Whatever happens to players
 :class:`reference_impl.domain.ledger.Ledger`, and the two must agree to the letter.
 """
 
-from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 import simpy
@@ -12,14 +12,15 @@ import simpy
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import round_no_of, table_of
-from reference_impl.domain.ledger import Bet, Ledger
+from reference_impl.domain.ledger import Bet
 from sim.hybrid import planning
 from sim.hybrid import shards as kernels
 from sim.hybrid.handles import made
-from sim.hybrid.layout import COMMITS, ROUNDS_KEPT, Setup, SetupHandle, World, WorldHandle
+from sim.hybrid.layout import COMMITS, NONE, ROUNDS_KEPT, Setup, SetupHandle, World, WorldHandle
 from sim.kernels import Int64s
+from sim.laws import Books
 from sim.operations import WINDOW, operation_ref
-from sim.wallet import Control
+from sim.wallet import Control, Writer
 
 
 class State:
@@ -53,7 +54,7 @@ class State:
         return bool(self.world.rounds[row]["id"] == known)
 
 
-class CrowdShard:
+class CrowdShard(Writer):
     """One shard.
 
     Parameters
@@ -67,19 +68,29 @@ class CrowdShard:
     """
 
     def __init__(self, env: simpy.Environment, number: int, state: State) -> None:
-        self.number = number
-        self.name = f"wallet-{number}"
-        self.ledger = Ledger(number)
-        self._env = env
+        super().__init__(env, number)
         self._state = state
-        self._controls: deque[Control] = deque()
         self._current: Control | None = None
-        self._references = 0
 
-    def new_ref(self) -> bytes:
-        """Return the 16 bytes of a control entry's id, unlike any operation's."""
-        self._references += 1
-        return bytes(8) + (1 << 62 | self.number << 40 | self._references).to_bytes(8, "big")
+    def books(self) -> Books:
+        """Return what the laws are checked by; its customers are bets, those that are asked for again included."""
+        now_ns, row = int(self._env.now), self._state.world.shards[self.number]
+        working = bool(row["working"])
+        inside_ns = int(row["inside_ns"]) + int(row["here"]) * (now_ns - int(row["since_ns"]))
+        return Books(
+            self.name, work=int(row["work_ns"]) - working * max(0, int(row["ends_ns"]) - now_ns),
+            busy=int(row["busy_ns"]) + working * (now_ns - int(row["started_ns"])), inside=inside_ns,
+            stays=int(row["stays_ns"]) + sum(now_ns - received_ns for received_ns in self._waiting()),
+        )  # fmt: skip
+
+    def _waiting(self) -> Iterator[int]:
+        """Return when the bets that are here came."""
+        w = self._state.world
+        row = w.shards[self.number]
+        for first in (row["taken"] if row["working"] == 1 else NONE, row["first"]):
+            for parcel in _chain(w.parcels["next"], int(first)):
+                for attempt in _chain(w.attempts["next"], int(w.parcels["first"][parcel])):
+                    yield int(w.attempts["wallet_received_ns"][attempt])
 
     def ask(self, control: Control) -> None:
         """Queue a control request."""
@@ -191,6 +202,13 @@ class CrowdShard:
     def _ref(self, bet: int) -> bytes:
         row = self._state.world.bets[bet]
         return operation_ref(self._state.setup.seed, int(row["player"]), int(row["number"]))
+
+
+def _chain(following: Int64s, first: int) -> Iterator[int]:
+    """Return a list's rows; each names the next one."""
+    while first >= 0:
+        yield first
+        first = int(following[first])
 
 
 def write_commits(state: State, shards: list[CrowdShard]) -> None:

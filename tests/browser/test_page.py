@@ -123,6 +123,24 @@ async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, sta
     await assert_not_reloaded(page)
 
 
+async def test_the_lobby_follows_its_tables_over_the_socket_alone_and_survives_its_gateway(
+    screens, stack: Stack
+) -> None:
+    page = await screens.page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    async with page.expect_response(re.compile("/v1/placement$")) as placed:
+        await screens.log_in(page)
+    gateway = (await (await placed.value).json())["gateway"]
+    card = page.locator(".card")
+    await expect(card.locator(".card-name")).to_have_text("Roulette 1")
+    stack.kill(gateway)
+    for words in ("No more bets", "Place your bets"):
+        await expect(card.locator(".card-phase")).to_have_text(words, timeout=SETTLE_MS)
+    assert len([url for url in asked if url.endswith("/v1/placement")]) >= 2
+    assert not [url for url in asked if url.endswith("/v1/lobby")]
+
+
 async def test_picture_comes_back_after_its_studio_and_its_origin_were_killed(screens, stack: Stack, tell) -> None:
     page = await screens.seat()
     await page.get_by_text("Interactive").click()

@@ -60,7 +60,11 @@ def running_system(log: Path, *arguments: str) -> Iterator[subprocess.Popen[byte
 
 
 def test_ctrl_c_stops_everything_within_five_seconds_beside_another_system(tmp_path: Path) -> None:
-    with running_system(tmp_path / "a.log") as first, running_system(tmp_path / "b.log", "--tables", "1") as second:
+    with (
+        running_system(tmp_path / "a.log") as first,
+        running_system(tmp_path / "b.log", "--games", "baccarat,blackjack", "--edges", "0") as second,
+    ):
+        assert "tables   1 baccarat, 2 blackjack\n" in (tmp_path / "b.log").read_text()
         theirs = descendants(first.pid)
         others = descendants(second.pid)
         assert len(theirs) > 6
@@ -120,6 +124,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_one() -> None:
         (("check", "{tmp}"), {}, "is no Run"),
         (("report", "{tmp}"), {}, "is no Run"),
         (("up", "--tables", "0"), {}, "0 is not in the range"),
+        (("up", "--games", "roulette,chess"), {}, "there is no game 'chess', known are roulette, baccarat"),
         (
             ("up", "--shards", "1", "--dsn", "postgresql://127.0.0.1:1/none"),
             {},

@@ -1,6 +1,7 @@
 """What a gateway gives besides answers: the lobby, its metrics, and a seat that is back within two seconds."""
 
 import asyncio
+import contextlib
 import json
 import time
 import urllib.request
@@ -106,6 +107,31 @@ async def test_every_process_tells_its_metrics_and_prometheus_can_find_them(stac
     for node, url in stack.metrics_urls.items():
         assert url.split("/")[2] in {address for group in targets for address in group["targets"]}
         assert (await scraped(stack, node))["process_cpu_seconds_total"] > 0
+
+
+async def test_a_gateway_that_was_killed_knows_the_results_of_before(stack: Stack, player: Player) -> None:
+    async def results() -> list[int]:
+        player.socket.messages.clear()
+        player.socket.send({"t": "lobby"})
+        whole = await player.socket.until(lambda m: m["t"] == "lobby" and m["whole"])
+        player.socket.send({"t": "lobby", "watch": False})
+        return next(row["recent_rounds"] for row in whole["tables"] if row["table"] == 1)
+
+    before: list[int] = []
+    while not before:
+        await asyncio.sleep(0.2)
+        before = await results()
+    killed = player.gateway
+    stack.kill(killed)
+    await asyncio.wait_for(player.socket.closed.wait(), 5)
+    (other,) = {"gateway-0", "gateway-1"} - {killed}
+    deadline_s = time.monotonic() + 10
+    while player.gateway != killed or player.socket.closed.is_set():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.1)
+        with contextlib.suppress(OSError):  # it is still down
+            await player.join(avoid=other)
+    assert set(before) <= set(await results())
 
 
 async def test_balance_and_round_are_back_within_two_seconds_when_the_gateway_dies(

@@ -145,21 +145,6 @@ def test_busy_times_and_counts_of_every_process_are_exactly_the_oracles():
     assert shards == pytest.approx(law, abs=1e-3)
 
 
-def test_littles_law_holds_exactly_for_bets_in_the_wallets():
-    crowd = Crowd(SMALL, Model(), {})
-    crowd.run()
-    ops = crowd.tables()["ops"]
-    bets = ops[ops["committed_ns"] > 0]
-    events = sorted([(t, 1) for t in bets["wallet_received_ns"]] + [(t, -1) for t in bets["committed_ns"]])
-    area = inside = last_ns = 0
-    for at_ns, change in events:
-        area += inside * (at_ns - last_ns)
-        inside, last_ns = inside + change, at_ns
-    assert inside == 0
-    assert area == int((bets["committed_ns"] - bets["wallet_received_ns"]).sum())
-    assert crowd.exact().offered == len(bets)
-
-
 @pytest.mark.parametrize(("what", "whose"), [("shards", "shard"), ("gateways", "gateway")])
 def test_more_capacity_never_raises_its_load(what, whose):
     # more gateways do raise the shards': each rests after its own batches, which are smaller then, and cost a call each

@@ -330,7 +330,8 @@ class House:
         fanout = Fanout()
         for table in TABLES:
             for player in (*PLAYERS, *CAREFUL):
-                fanout.join(table, player, Ear(player, table, self._pushes.append))
+                ear = Ear(player, table, self._pushes.append)
+                fanout.join(table, player, ear, ear.push)
         connection = await asyncpg.connect(self.dsn)
         try:
             rows = await connection.fetch("SELECT topic, payload FROM batch ORDER BY id")
@@ -338,9 +339,9 @@ class House:
             await connection.close()
         for row in rows:
             if row["topic"].startswith("table."):
-                fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
+                await fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
             elif row["topic"] == "paid":
-                fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
+                await fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
         for player in (*PLAYERS, *CAREFUL):
             has = await self.ask(m.GetBalance(player))
             welcome = Welcome(player, 0, has.balance, has.version, has.currency, time.time_ns(), None)

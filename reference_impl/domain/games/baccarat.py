@@ -31,11 +31,11 @@ PER = 20
 """Odds in twentieths of the stake: the commission is one of them."""
 
 SPOTS = (
-    Spot("player"),
-    Spot("banker"),
-    Spot("tie"),
-    Spot("player_pair"),
-    Spot("banker_pair"),
+    Spot("player", pays="1:1"),
+    Spot("banker", pays="0.95:1"),
+    Spot("tie", pays="8:1"),
+    Spot("player_pair", pays="11:1"),
+    Spot("banker_pair", pays="11:1"),
 )
 EVEN, LESS_COMMISSION, EIGHT_TO_ONE, ELEVEN_TO_ONE = 2 * PER, 2 * PER - 1, 9 * PER, 12 * PER
 RETURNED = PER

@@ -26,7 +26,7 @@ from reference_impl.domain.games.cards import CARDS_A_RANK, SHOE_CARDS, Shoe, ra
 from reference_impl.domain.games.game import Advice, Game, Int64s, OnTable, Spot, Stages, StandingBet
 from reference_impl.domain.games.outcome import Draws
 
-SPOTS = (Spot("seat"), Spot("behind"))
+SPOTS = (Spot("seat", pays="1:1, blackjack 3:2"), Spot("behind", pays="1:1, blackjack 3:2"))
 
 STOOD, DREW = b"\x00", b"\x01"
 """What bets behind did in a window, between the heads of the window before and its own."""

@@ -40,11 +40,14 @@ class Spot:
         Outcomes that win, where outcomes are few and plain (roulette); otherwise empty.
     gross : int
         Gross return per unit staked if those come; 0 where it depends on the outcome.
+    pays : str
+        What is won on the stake, as a layout says it: ``8:1``; with what multiplies it left out.
     """
 
     name: str
     numbers: tuple[int, ...] = ()
     gross: int = 0
+    pays: str = ""
 
 
 class StandingBet(NamedTuple):

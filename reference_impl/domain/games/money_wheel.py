@@ -36,7 +36,7 @@ LABELS = tuple(number for number, count in NUMBERS.items() for _ in range(count)
 """The number on each segment; the multipliers' segments follow."""
 
 SEGMENTS = len(LABELS) + len(MULTIPLIERS)
-SPOTS = tuple(Spot(str(number)) for number in NUMBERS)
+SPOTS = tuple(Spot(str(number), pays=f"{number}:1") for number in NUMBERS)
 _CODES = (MULTIPLIERS_MAX + 1) ** len(MULTIPLIERS)
 
 

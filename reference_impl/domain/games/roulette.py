@@ -30,7 +30,7 @@ WHEEL = (
 
 def _layout() -> tuple[Spot, ...]:
     def spot(name: str, *numbers: int) -> Spot:
-        return Spot(name, numbers, 36 // len(numbers))
+        return Spot(name, numbers, 36 // len(numbers), f"{36 // len(numbers) - 1}:1")
 
     inside = [spot(f"straight:{n}", n) for n in range(POCKETS)]
     streets = [tuple(range(first, first + 3)) for first in range(1, 37, 3)]

@@ -91,7 +91,7 @@ async def test_who_does_not_read_even_the_farewell_is_cut_off(monkeypatch: pytes
 async def test_who_catches_up_stays() -> None:
     async with seated() as (player, mine):
         sent = 0
-        while not player._behind:
+        while player.push != player._refuse:
             player.push(FRAME)
             sent += len(FRAME)
         while sent:

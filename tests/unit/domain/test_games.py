@@ -53,6 +53,17 @@ def test_what_is_no_spot_is_refused_with_the_limit(game: Game) -> None:
 
 
 @each_game
+def test_what_a_layout_says_of_a_place_is_the_least_that_its_win_pays(game: Game) -> None:
+    spots, stakes = np.arange(len(game.spots)), np.full(len(game.spots), 1000)
+    least = np.full(len(game.spots), 1 << 40)
+    for outcome in drawn(game, 1000):
+        won = game.payouts_minor(spots, stakes, outcome)
+        least = np.where(won > stakes, np.minimum(least, won), least)
+    said = [float(spot.pays.partition(":")[0]) for spot in game.spots]
+    assert (least / 1000 - 1).tolist() == pytest.approx(said)
+
+
+@each_game
 def test_chances_add_up_to_one_and_no_spot_returns_more_than_is_staked(game: Game) -> None:
     assert sum(chance for _, chance in game.chances()) == 1
     assert all(0 < share < 1 for share in game.returns())

@@ -36,9 +36,17 @@ def test_a_correction_replaces_what_the_lobby_shows_and_held_back() -> None:
     lobby = Lobby()
     for round_no, outcome in ((1, 17), (2, 20)):
         play(lobby, round_no, outcome)
-    for seq, (round_no, outcome) in enumerate(((1, 3), (2, 4)), 90):
+    for seq, (round_no, outcome) in enumerate(((1, 3), (2, 4)), 25):
         event = TableEvent(1, round_no, 0, int(Phase.SETTLED), 0, outcome=outcome, result=str(outcome), corrected=True)
         lobby.enter(TableEnvelope(1, 1, seq, event))
     assert lobby.tables()[0].recent == [3]
     play(lobby, 3, 5)
     assert lobby.tables()[0].recent == [4, 3]
+
+
+def test_what_was_heard_before_changes_nothing() -> None:
+    lobby = Lobby()
+    for round_no in (1, 2, 1, 2, 3):
+        play(lobby, round_no, 10 * round_no)
+    assert lobby.tables()[0].recent == [20, 10]
+    assert lobby.number == 9

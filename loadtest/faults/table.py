@@ -15,6 +15,10 @@ AFTERMATH_NS = 10 * NS_PER_S
 """So long after a deadly fault was undone, its process may still die of it."""
 
 
+_GONE = ("died", "left")
+"""What the supervisor says of a process that ended: by an error or a signal, or as it was asked to."""
+
+
 class _Event(NamedTuple):
     """What the supervisor saw."""
 
@@ -60,7 +64,8 @@ def _deaths(seen: Sequence[_Event], fault: Struck) -> list[int]:
     if not kind.deadly:
         return []
     if not kind.lasts:
-        return [t_ns] if (t_ns := _first(seen, fault.target, "died", fault.t_ns)) else []
+        gone = (_first(seen, fault.target, what, fault.t_ns) for what in _GONE)
+        return [min(found)] if (found := [t_ns for t_ns in gone if t_ns]) else []
     until_ns = fault.ended_ns + AFTERMATH_NS
     return [
         t_ns for t_ns, node, what in seen if (node, what) == (fault.target, "died") and fault.t_ns <= t_ns < until_ns

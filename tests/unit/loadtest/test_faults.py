@@ -129,3 +129,10 @@ def test_a_fault_that_is_undone_is_over_then_unless_its_process_died_of_it() -> 
 def test_a_process_that_dies_while_it_is_only_stopped_crashed() -> None:
     rows = fault_rows([Struck(10, 40, "stop", "wallet-0", "")], [(20, "wallet-0", "died"), (60, "wallet-0", "ready")])
     assert crashes(rows) == "wallet-0 1 ×"
+
+
+def test_a_process_that_was_asked_to_end_leaves_and_comes_back() -> None:
+    events = [(20, "nats", "left"), (30, "nats", "ready"), (40, "nats", "died"), (50, "nats", "ready")]
+    rows = fault_rows([Struck(10, 0, "restart", "nats", "SIGTERM"), killed(35, "nats")], events)
+    assert list(rows["detected_ns"]) == [20, 40]
+    assert list(rows["recovered_ns"]) == [30, 50]

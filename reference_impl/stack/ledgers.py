@@ -40,8 +40,7 @@ class Ledgers:
         if self.server.process is not None:
             self._stack.callback(end, [(self.server.process, self.server.stop_signal)], STOP_S)
         for shard in range(self.shards):
-            await self.create_database(f"shard_{shard}")
-            await prepare_shard(self.dsn(shard), shard)
+            await self.create_shard(f"shard_{shard}", shard)
             self._writers.append(Writer(self.dsn(shard), lambda: None))
         running = [asyncio.ensure_future(writer.run()) for writer in self._writers]
         self._stack.callback(lambda: [task.cancel() for task in running])
@@ -62,6 +61,12 @@ class Ledgers:
         finally:
             await connection.close()
         return self.server.dsn(name)
+
+    async def create_shard(self, name: str, shard: int) -> str:
+        """Create a database that is a shard; return its address."""
+        dsn = await self.create_database(name)
+        await prepare_shard(dsn, shard)
+        return dsn
 
     def place(self, shard: int, batch: BetBatch) -> "asyncio.Future[BetAnswers]":
         """Hand bets to a shard's writer; the future is their durable answer."""

@@ -17,10 +17,11 @@ from nats.aio.msg import Msg
 
 from reference_impl.background import Background
 from reference_impl.domain import messages as m
-from reference_impl.domain.bets import EntryKind, Slot, Status
+from reference_impl.domain.bets import EntryKind, Slot
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import account_currency, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reference_impl.wallet.credits import Credits
 from reference_impl.wallet.database import WALLET_ROLE, Database, one_row
 from reference_impl.wallet.operator_steps import Correction, finish_correction, record_correction, stop_table
 from reference_impl.wallet.player_reads import entries_of, limits_of, sums_of
@@ -208,29 +209,6 @@ async def _transfer(db: Database, ask: m.GetTransfer) -> m.ControlReply:
     return m.Transfer(True, row["status"], ends == EntryKind.TRANSFER_END, ends == EntryKind.TRANSFER_BACK)
 
 
-async def _settle_bets(db: Database, ask: m.SettleBets) -> m.ControlReply:
-    status = await db.fetchval("SELECT settle($1, $2, $3, $4)", ask.round_id, ask.refs, ask.accounts, ask.payouts)
-    # What ended a bet never changes again, so that it may be read after the call.
-    ends = await db.fetch(
-        "SELECT j.kind, j.balance_after, j.version, j.seq FROM unnest($1::uuid[], $2::bigint[])"
-        " WITH ORDINALITY AS t (ref, account, ord)"
-        " LEFT JOIN journal j ON j.account = t.account AND j.ref = t.ref AND j.slot = 1 ORDER BY ord",
-        ask.refs, ask.accounts,
-    )  # fmt: skip
-    cancelled = [end["kind"] == EntryKind.CANCEL for end in ends]
-    answers = [
-        Status.CANCELLED if gone and code == Status.CONFLICT else code
-        for code, gone in zip(status, cancelled, strict=True)
-    ]
-    known = [end if code == Status.ACCEPTED else None for code, end in zip(answers, ends, strict=True)]
-    return m.Answers(
-        answers,
-        [end["balance_after"] if end else 0 for end in known],
-        [end["version"] if end else 0 for end in known],
-        [end["seq"] if end else 0 for end in known],
-    )
-
-
 async def _balance(db: Database, ask: m.GetBalance) -> m.ControlReply:
     row = await db.fetchrow("SELECT balance, version, currency FROM account WHERE id = $1", ask.account)
     return m.Balance(row["balance"], row["version"], row["currency"], True) if row else m.Balance(0, 0, 0, False)
@@ -263,7 +241,6 @@ WRITES: dict[type, Callable[[Database, Any], Any]] = {
     m.FinishCorrection: finish_correction,
     m.StopTable: stop_table,
     m.PlaceTogether: _place_together,
-    m.SettleBets: _settle_bets,
     m.SetLimits: _set_limits,
     m.SendMoney: _send_money,
     m.ReceiveMoney: _receive_money,
@@ -325,6 +302,7 @@ class Wallet:
 
     def __post_init__(self) -> None:
         self._writer = Writer(self.dsn, self._nudge)
+        self._credits = Credits(self._writer)
         self._carrier = Carrier(self.shard, self.shards, self.dsn, self.bus, self._end_transfers)
         self._beside = Background(f"shard {self.shard}")
         self._reader: asyncpg.Pool | None = None
@@ -382,6 +360,8 @@ class Wallet:
     async def _carry_out(self, ask: m.ControlRequest) -> m.ControlReply:
         if read := READS.get(type(ask)):
             return await (self._read_statement if isinstance(ask, STATEMENTS) else self._read)(read, ask)
+        if isinstance(ask, m.SettleBets):
+            return await self._credits.settle(ask)
         return await self._writer.control(step_of(ask))
 
     async def _read_statement(self, read: Callable[[Database, Any], Any], ask: m.ControlRequest) -> m.ControlReply:

@@ -1,6 +1,9 @@
 """Embedded servers start whoever we are."""
 
+import asyncio
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -32,6 +35,22 @@ async def test_postgres_runs_as_nobody_where_root_may_not_make_namespaces(
     finally:
         end([(server.process, server.stop_signal)], 5)
     assert server.process.returncode == 0
+
+
+async def test_a_server_that_was_killed_is_started_again_only_once_it_takes_connections(tmp_path: Path) -> None:
+    server = embedded.EmbeddedPostgres(tmp_path)
+    server.start()
+    try:
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        for _ in range(100):
+            with suppress(OperationalError):  # it refuses as long as its orphans live
+                server.start()
+                break
+            await asyncio.sleep(0.05)
+        await (await asyncpg.connect(server.dsn("postgres"))).close()
+    finally:
+        end([(server.process, server.stop_signal)], 5)
 
 
 def test_a_missing_wheel_is_said_in_one_line() -> None:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
-from wallets import Wallets, two_wallets
+from wallets import Wallets, two_wallets, until
 
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import Status
@@ -120,4 +121,42 @@ async def test_limits_and_aggregate_debits_and_settlements_are_asked_for_by_mess
     assert (settled.status, settled.balance) == ([Status.ACCEPTED] * 2, [90, 90])
     wrong = await wallets.ask(0, m.MoveCash([1], [wallets.ref()], [player], [5], 826), m.Refused)
     assert wrong.reason == f"account {player} is in currency 978, asked was 826"
+    await wallets.require_sound_books()
+
+
+async def test_settlements_of_a_round_that_wait_together_are_one_batch_and_each_asker_gets_his_own_answer(
+    wallets: Wallets,
+) -> None:
+    players, known = HERE[:3], 2 << 32 | 1
+    await wallets.open_accounts(0, players, 1000)
+    taken = await wallets.ask(0, m.TakeTable(2), m.Taken)
+    await wallets.ask(0, m.OpenWindow(known, 0, taken.epoch, 4_000_000_000_000_000_000), m.Sequenced)
+    refs = await wallets.place(0, players, known)
+    asks = [
+        m.SettleBets(known, refs[:1], players[:1], [70]),
+        m.SettleBets(known, refs[1:], players[1:], [0, 10]),
+        m.SettleBets(known, refs[:1], players[:1], [70]),
+        m.SettleBets(known, refs[:1], players[:1], [71]),
+        m.SettleBets(known, [wallets.ref()], players[:1], [5]),
+    ]
+    batches = "SELECT count(*) AS n FROM batch WHERE topic = 'paid'"
+    [before] = await wallets.rows(0, batches)
+    rival = await asyncpg.connect(wallets.dsns[0])
+    trade = rival.transaction()
+    await trade.start()
+    await rival.execute("SELECT FROM head FOR UPDATE")
+    closing = asyncio.create_task(wallets.ask(0, m.MoveCash([2], [wallets.ref()], players[:1], [1], 0)))
+    blocked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await until(lambda: wallets.rows(0, blocked))
+    asking = [asyncio.create_task(wallets.ask(0, ask)) for ask in asks]
+    await asyncio.sleep(0.2)
+    await trade.rollback()
+    await rival.close()
+    answers = await asyncio.gather(*asking)
+    assert (await closing).balance == [899]
+    accepted, conflict, unknown = Status.ACCEPTED, Status.CONFLICT, Status.UNKNOWN_ROUND
+    assert [answer.status for answer in answers] == [[accepted], [accepted] * 2, [accepted], [conflict], [unknown]]
+    assert [answer.balance for answer in answers] == [[969], [900, 910], [969], [0], [0]]
+    [after] = await wallets.rows(0, batches)
+    assert after["n"] == before["n"] + 1
     await wallets.require_sound_books()

@@ -232,7 +232,9 @@ async def _until_back(stack: Stack, name: str, pid: int) -> None:
 
 
 async def _slow_edge() -> Leg:
-    config = msgspec.structs.replace(SYSTEM, edges=2, video=msgspec.structs.replace(SYSTEM.video, ladder=SYSTEM.video.ladder[:1]))
+    config = msgspec.structs.replace(
+        SYSTEM, edges=2, video=msgspec.structs.replace(SYSTEM.video, ladder=SYSTEM.video.ladder[:1])
+    )
     async with _evening(config, GATEWAYS) as evening:
         struck_s = time.monotonic()
         await hold_up(evening.stack.pid("edge-0"), RAMP_S)

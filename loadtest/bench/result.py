@@ -11,19 +11,9 @@ from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
 
 NAMES = (
-    "wallet",
-    "settle",
-    "growth",
-    "betpath",
-    "broadcast",
-    "stream",
-    "edge",
-    "quality",
-    "checks",
-    "loadgen",
-    "sim",
-    "balance_real",
-)
+    "wallet", "settle", "growth", "betpath", "broadcast", "stream", "link", "edge", "quality", "checks", "loadgen",
+    "sim", "balance_real",
+)  # fmt: skip
 LEGS_MIN = 5
 """Alternating legs below which a spread says nothing."""
 

@@ -32,7 +32,6 @@ from loadtest.bench.result import Result, percentile, summarise
 from loadtest.clock import HostClock
 from loadtest.progress import Progress
 from reference_impl import bus
-from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.balance import OPERATOR_EPOCH, Drain
 from reference_impl.domain.game_round import Timing
 from reference_impl.stack.config import StackConfig
@@ -51,7 +50,7 @@ DRAIN_S_MAX = 10.0
 BACK_S_MAX = 20.0
 SYSTEM = StackConfig(
     tables=1, gateways=GATEWAYS, shards=1, edges=0, balancers=1,
-    password_cost=PasswordCost(memory_kib=64, iterations=1),
+    password_cost=msgspec.structs.replace(StackConfig().password_cost, memory_kib=64, iterations=1),
     timing=Timing(window_ms=2500, closing_soon_ms=500, dealing_ms=300, pause_ms=700),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ had doubled against the time before.
 """
 
 import asyncio
+import dataclasses
 import os
 import random
 import signal
@@ -50,7 +51,7 @@ DRAIN_S_MAX = 10.0
 BACK_S_MAX = 20.0
 SYSTEM = StackConfig(
     tables=1, gateways=GATEWAYS, shards=1, edges=0, balancers=1,
-    password_cost=msgspec.structs.replace(StackConfig().password_cost, memory_kib=64, iterations=1),
+    password_cost=dataclasses.replace(StackConfig().password_cost, memory_kib=64, iterations=1),
     timing=Timing(window_ms=2500, closing_soon_ms=500, dealing_ms=300, pause_ms=700),
 )  # fmt: skip
 

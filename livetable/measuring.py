@@ -18,8 +18,8 @@ from reference_impl.domain.errors import ConfigError
 def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Measure ours against a peer, alternating.
 
-    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `edge`, `quality`, `checks`, `loadgen` or
-    `sim`.
+    NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
+    `loadgen` or `sim`.
 
     \b
     Example:

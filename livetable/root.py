@@ -9,6 +9,7 @@ from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
 from livetable.doctor import doctor
 from livetable.measuring import bench, zoo
+from livetable.operate import drain
 from livetable.runs import bet, check, compare, report, trend
 from livetable.simulate import sim
 from livetable.stream import stream
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for _verb in (up, campaign, check, report, bet, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
+for _verb in (up, drain, campaign, check, report, bet, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
     cli.add_command(_verb)
 
 

@@ -20,6 +20,7 @@ TABLES = 2
 )  # fmt: skip
 @click.option("--sound", is_flag=True, help="Studios add sound.")
 @click.option("--film", type=click.Path(exists=True, dir_okay=False), help="Studios show this file, not a drawn table.")
+@click.option("--device", default="", help="Studios show this input of FFmpeg, as v4l2:/dev/video0 or lavfi:testsrc.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
@@ -33,6 +34,7 @@ def up(
     ladder: str,
     sound: bool,  # noqa: FBT001 - a flag of the command line
     film: str | None,
+    device: str,
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
@@ -58,7 +60,9 @@ def up(
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,
-        video=VideoConfig(ladder=LADDERS[ladder], sound=sound, film=str(Path(film).resolve()) if film else ""),
+        video=VideoConfig(
+            ladder=LADDERS[ladder], sound=sound, film=str(Path(film).resolve()) if film else "", device=device
+        ),
         api_port=port,
         dsns=dsns,
         nats_url=nats_url,

@@ -142,23 +142,29 @@ def replicate(
     confidence : float
         Of all intervals.
     n_min, n_max : int
-        Fewest and most replications.
+        Fewest and most replications, at least 2.
     pool : Executor, optional
         Where jobs run; this process without one.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such figure, or the numbers of replications make no sense.
 
     Returns
     -------
     DataFrame
         A row a figure: mean, half-width, n, and whether its precision is reached.
     """
+    if not 2 <= n_min <= n_max:
+        raise ConfigError(f"n_min is {n_min} and n_max {n_max}: an interval needs 2 or more, and n_max not below n_min")
     rows: list[dict[str, float]] = []
     seed = job.scenario.seed
     while len(rows) < n_max:
         batch = n_min if not rows else min(max(2, len(rows) // 2), n_max - len(rows))
         jobs = [job.with_seed(seed + len(rows) + i) for i in range(batch)]
         rows += list(pool.map(figures, jobs)) if pool else [figures(each) for each in jobs]
-        if figure not in rows[0]:
-            raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(rows[0])}")
+        _known(figure, rows[0])
         if interval([row[figure] for row in rows], confidence).relative <= precision:
             break
     return _intervals(pd.DataFrame(rows), confidence, precision)
@@ -186,7 +192,14 @@ def compare(
     DataFrame
         A row a figure: both means, the mean difference (other less one) with its half-width, whether it is told apart
         from 0, and by how much the pairing narrowed the variance of the difference.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than 2 pairs: one has no interval.
     """
+    if n < 2:
+        raise ConfigError(f"n is {n}: a difference has an interval from 2 pairs on")
     jobs = [job.with_seed(one.scenario.seed + i) for i in range(n) for job in (one, other)]
     rows = list(pool.map(figures, jobs)) if pool else [figures(job) for job in jobs]
     first, second = pd.DataFrame(rows[0::2]), pd.DataFrame(rows[1::2])
@@ -200,7 +213,7 @@ def compare(
             "half_width": difference.half, "told_apart": abs(difference.mean) > difference.half,
             "variance_ratio": apart / paired if paired else math.inf if apart else 1.0,
         }  # fmt: skip
-    return pd.DataFrame(table).T
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def sweep(
@@ -253,12 +266,25 @@ def sweep(
 
 
 def summarise(rows: pd.DataFrame, by: Sequence[str], figure: str, confidence: float = 0.95) -> pd.DataFrame:
-    """Return a sweep's figure with its interval, a row a combination."""
+    """Return a sweep's figure with its interval, a row a combination.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep has no such figure, or did not vary one of these fields.
+    """
+    for name in (*by, figure):
+        _known(name, rows.columns)
     table = []
     for values, group in rows.groupby(list(by)):
         found = interval(group[figure].to_numpy(), confidence)
         table.append([*values, found.mean, found.half, found.n])
     return pd.DataFrame(table, columns=[*by, "mean", "half_width", "n"])
+
+
+def _known(figure: str, figures: Iterable[Any]) -> None:
+    if figure not in figures:
+        raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(map(str, figures))}")
 
 
 def _varied(base: Job, point: Mapping[str, Any]) -> Job:

@@ -31,6 +31,9 @@ from sim.statistics import prediction_limit
 SECONDS_MAX: Final = 9.0
 """No new size is tried after so long."""
 
+SPARE: Final = 16
+"""A size with so many times as much of something as the load keeps busy fails for another reason than its size."""
+
 RAMP_S: Final = 2.0
 """In a cell players arrive within this time."""
 
@@ -145,14 +148,19 @@ def plan(
     Raises
     ------
     ConfigError
-        If a limit names no figure, the probability is none, or a crowd's simulation cannot carry the scenario out.
+        If there is no limit, or one names no figure, if the probability is none or there are fewer than 2 replications,
+        or if a crowd's simulation cannot carry the scenario out.
     """
     if not 0.5 < probability < 1.0:
         raise ConfigError(f"probability is {probability:g}: must lie between 0.5 and 1")
+    if not limits:
+        raise ConfigError("there is no limit: name at least one, as in 'bet.p99_ms <= 250'")
+    if replications < 2:
+        raise ConfigError(f"replications is {replications}: what the next run does is foretold from 2 or more")
     refuse_what_no_crowd_has(scenario)
     watched = any(limit.figure.startswith(("video", "edge")) for limit in limits)
     unit, started_s = cost or Cost(), time.perf_counter()
-    shards, gateways, edges = least_sizes(scenario, model)
+    shards, gateways, edges = least = least_sizes(scenario, model)
     tried: list[dict[str, Any]] = []
     while True:
         sized = structs.replace(scenario, shards=shards, gateways=gateways, edges=edges)
@@ -160,9 +168,11 @@ def plan(
         bounds = {limit: _bound(rows, limit, probability) for limit in limits}
         broken = [limit for limit, bound in bounds.items() if not _COMPARE[limit.sign](bound, limit.value)]
         tried.append({"shards": shards, "gateways": gateways, "edges": edges, "holds": not broken,
-                      "broken": ", ".join(limit.figure for limit in broken)})  # fmt: skip
+                      "broken": ", ".join(limit.figure for limit in broken),
+                      **{limit.figure: round(bound, 4) for limit, bound in bounds.items()}})  # fmt: skip
         late = time.perf_counter() - started_s > seconds_max
-        if not broken or late:
+        vain = max(shards, gateways, edges) > SPARE * max(least)
+        if not broken or late or vain:
             break
         if any(limit.figure.startswith("video") for limit in broken):
             edges = math.ceil(edges * 1.25)

@@ -10,7 +10,10 @@ import msgspec
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
 
-NAMES = ("wallet", "settle", "growth", "betpath", "broadcast", "stream", "edge", "quality", "checks", "loadgen", "sim")
+NAMES = (
+    "wallet", "settle", "growth", "betpath", "broadcast", "stream", "link", "edge", "quality", "checks", "loadgen",
+    "sim",
+)  # fmt: skip
 LEGS_MIN = 5
 """Alternating legs below which a spread says nothing."""
 

@@ -28,13 +28,27 @@ from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 
-SETTLE_S = 8.0
+SETTLE_S = 6.0
 WATCH_S = 10.0
 START_S_MAX = 20.0
 LOG_IN_S_MAX = 10.0
 
-TIERS = {"llhls": "hls", "hls.js defaults": "defaults", "fmp4": "live"}
-"""Players by the name in the figures; the value is what the probe page calls them."""
+
+class Tier(NamedTuple):
+    """A player: what the probe page calls it, and how far behind the newest part it stays, 0 for as close as it can."""
+
+    player: str
+    hold_back_s: float = 0.0
+
+
+TIERS = {
+    "llhls": Tier("hls"),
+    "llhls 640": Tier("hls", 0.64),
+    "llhls 960": Tier("hls", 0.96),
+    "hls.js defaults": Tier("defaults"),
+    "fmp4": Tier("live"),
+}
+"""Players by the name in the figures. 960 ms are the stream's PART-HOLD-BACK, 640 the least that the draft allows."""
 
 
 class Watched(NamedTuple):
@@ -68,7 +82,7 @@ async def measure(n: int, progress: Progress) -> Result:
         for turn in range(n):
             for name, tier in TIERS.items():
                 progress.say(f"{name}, {turn + 1} of {n}")
-                seen[name].append(await _watch(browser, stack.api_url, tier, _url(video, tier)))
+                seen[name].append(await _watch(browser, stack.api_url, tier, _url(video, tier.player)))
     return _result(seen)
 
 
@@ -79,9 +93,9 @@ def _place(api_url: str) -> dict[str, Any]:
     return video
 
 
-def _url(video: dict[str, Any], tier: str) -> str:
+def _url(video: dict[str, Any], player: str) -> str:
     path = f"/{video['token']}/live/1"
-    if tier == "live":
+    if player == "live":
         return f"{video['live']}{path}/480p"
     return f"{video['edges'][0]['url']}{path}/master.m3u8"
 
@@ -101,11 +115,12 @@ async def _browser(path: str) -> AsyncIterator[Any]:
             await browser.close()
 
 
-async def _watch(browser: Any, api_url: str, tier: str, url: str) -> Watched:
+async def _watch(browser: Any, api_url: str, tier: Tier, url: str) -> Watched:
     page = await browser.new_page()
+    asked = {"tier": tier.player, "url": url, "holdBackS": tier.hold_back_s}
     try:
-        await page.goto(f"{api_url}/probe#{quote(json.dumps({'tier': tier, 'url': url}))}")
-        await _first_frame(page, tier)
+        await page.goto(f"{api_url}/probe#{quote(json.dumps(asked))}")
+        await _first_frame(page, tier.player)
         await asyncio.sleep(SETTLE_S)
         await page.evaluate("probe.reset()")
         await asyncio.sleep(WATCH_S)
@@ -113,7 +128,9 @@ async def _watch(browser: Any, api_url: str, tier: str, url: str) -> Watched:
     finally:
         await page.close()
     if not probe["agesMs"]:
-        raise OperationalError(f"{tier}: no readable frame within {WATCH_S} s, {probe['unreadable']} unreadable ones")
+        raise OperationalError(
+            f"{tier.player}: no readable frame within {WATCH_S} s, {probe['unreadable']} unreadable ones"
+        )
     return Watched(probe["agesMs"], probe["stalls"])
 
 

@@ -1,19 +1,23 @@
 """The HTTP role: log-in, lobby, placement, seamless wallet, administration under ``/v1``, and the pages."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import uvicorn
 from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import ValidationException
 from litestar.openapi import OpenAPIConfig
+from nats.aio.msg import Msg
 
 from reference_impl.accounts.store import Store
 from reference_impl.api import lobby, pages, seamless
 from reference_impl.api.account import AccountController
 from reference_impl.api.admin import AdminController
+from reference_impl.api.control import ControlController
 from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
 from reference_impl.api.seamless_wallet import SeamlessWallet
@@ -21,7 +25,14 @@ from reference_impl.api.services import Services
 from reference_impl.api.statement import StatementController
 
 BODY_BYTES_MAX = 512 * 1024
-CONTROLLERS = (PublicController, AccountController, StatementController, AdminController, OperatorController)
+CONTROLLERS = (
+    PublicController,
+    AccountController,
+    StatementController,
+    AdminController,
+    OperatorController,
+    ControlController,
+)
 
 
 def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> Response[dict[str, Any]]:
@@ -30,6 +41,12 @@ def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> 
     lines = [f"{one.get('key', one.get('source', 'request'))}: {one['message']}" for one in told]
     content = {"status_code": error.status_code, "detail": "; ".join(lines) or error.detail, "extra": told}
     return Response(content, status_code=error.status_code, media_type=MediaType.JSON)
+
+
+class Accounts(msgspec.Struct):
+    """Whose bets were settled or voided: what of a :class:`reference_impl.domain.messages.PaidBatch` counts here."""
+
+    account: list[int]
 
 
 class Api:
@@ -50,12 +67,16 @@ class Api:
         self._wallet = SeamlessWallet(services.bus, services.sessions, config.dsns, config.conventions)
         self._desk = seamless.SeamlessDesk(self._wallet, config.seamless_secrets)
 
+    async def _on_paid(self, msg: Msg) -> None:
+        self._services.heard_paid(msgspec.json.decode(msg.data, type=Accounts).account, time.monotonic())
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled."""
         known = self._services
         await self._store.open()
         await self._wallet.open()
         await lobby.listen(known.lobby, known.bus)
+        await known.bus.subscribe("paid.*", cb=self._on_paid)
         app = Litestar(
             [
                 Router("/v1", route_handlers=[*CONTROLLERS, seamless.router()]),

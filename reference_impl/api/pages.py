@@ -33,6 +33,12 @@ def operator() -> Response[str]:
     return _page("operator.html")
 
 
+@get("/control", sync_to_thread=False, include_in_schema=False)
+def control() -> Response[str]:
+    """Return the control room."""
+    return _page("control.html")
+
+
 @get("/probe", sync_to_thread=False, include_in_schema=False)
 def probe() -> Response[str]:
     """Return the page that measures pictures."""
@@ -47,4 +53,4 @@ def handlers() -> list[Any]:
         cache_control=CacheControlHeader(no_cache=True),
         include_in_schema=False,
     )
-    return [index, operator, probe, files]
+    return [index, operator, control, probe, files]

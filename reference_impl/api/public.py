@@ -1,5 +1,6 @@
 """What players may ask: log-in, lobby, rules, placement."""
 
+import math
 import secrets
 import time
 from typing import Any
@@ -98,16 +99,23 @@ class PublicController(Controller):
         player, session = await signed_in(request, known)
         if data.table:
             _require_table(data.table, known.config.tables)
+        now_s = time.monotonic()
+        waits = known.waiting.ask(player, known.kind_of(player, now_s), now_s)
+        if waits is not None:
+            detail = f"{waits.before} are before you; ask again in {waits.ask_s:.1f} s"
+            extra = {"before": waits.before, "ask_ms": round(waits.ask_s * 1000)}
+            headers = {"Retry-After": str(math.ceil(waits.ask_s))}
+            raise HTTPException(detail, status_code=503, extra=extra, headers=headers)
         gateway = known.placer.gateway(player, data.table, data.avoid)
         if gateway is None:
             raise HTTPException("no gateway is ready; try again", status_code=503)
         now_ns = time.time_ns()
-        now_s = now_ns // NS_PER_S
+        unix_s = now_ns // NS_PER_S
         ticket = Ticket(
-            player, data.table, gateway.gateway, session, now_ns, now_s + TICKET_S_MAX, secrets.token_hex(8)
+            player, data.table, gateway.gateway, session, now_ns, unix_s + TICKET_S_MAX, secrets.token_hex(8)
         )
         sealed = seal(ticket, known.config.ticket_secret)
-        video = _video(known, player, data, now_s)
+        video = _video(known, player, data, unix_s)
         return Placement(gateway.gateway, gateway.number, gateway.url, sealed, video)
 
 

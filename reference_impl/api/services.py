@@ -23,9 +23,16 @@ from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.messages import ControlRequest, Refused
 from reference_impl.domain.rates import TokenBucket
 from reference_impl.domain.seamless import Conventions
+from reference_impl.domain.waiting_room import LOOKING, PLAYING, WaitingRoom
 
 ASKS_PER_S, ASKS_BURST = 5.0, 30
 """How often a player may ask about the own account, or change it."""
+PLACED_PER_S, PLACED_BURST = 1_000.0, 2_000.0
+"""How many players are placed in a second, and at once after a quiet time: what gateways take in without their bets
+waiting for it. An **assumption**, of one machine."""
+PLAYED_S = 300.0
+PLAYING_MAX = 1_000_000
+"""Who had a bet settled so lately plays, and is placed before those who look; so many are remembered."""
 ASKING_MAX = 100_000
 """Players whose asking is counted; beyond, all counts begin anew."""
 
@@ -87,7 +94,19 @@ class Services:
     placer: Placer
     lobby: Lobby
     bus: Client
+    waiting: WaitingRoom = field(default_factory=lambda: WaitingRoom(PLACED_PER_S, PLACED_BURST))
+    playing: dict[int, float] = field(default_factory=dict)
     asking: dict[int, TokenBucket] = field(default_factory=dict)
+
+    def heard_paid(self, accounts: list[int], now_s: float) -> None:
+        """Note who plays: those whose bets were settled or voided just now."""
+        if len(self.playing) >= PLAYING_MAX:
+            self.playing.clear()
+        self.playing.update(dict.fromkeys(accounts, now_s))
+
+    def kind_of(self, player: int, now_s: float) -> int:
+        """Return a player's class in the waiting room."""
+        return PLAYING if self.playing.get(player, -PLAYED_S) > now_s - PLAYED_S else LOOKING
 
     async def ask(self, account: int, request: ControlRequest, expected: type[Reply]) -> Reply:
         """Ask the wallet of an account's shard, or refuse the request that is being answered."""

@@ -1,17 +1,20 @@
 """The places of one kind, as their reports tell: what the rules know of them, and where they are."""
 
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from reference_impl.domain.balance import Stand
 from reference_impl.domain.balancing.fleet import Fleet, Heard, decide, hear, is_alive
 from reference_impl.domain.balancing.policies import Decision, Policy, Wish
-from reference_impl.domain.balancing.signals import REPORT_S_MAX
-from reference_impl.domain.units import NS_PER_S
 
-COST_MS = 5.0
+COST_MS = 20.0
 """What a unit of work costs a place whose loop is never late. What it is late comes on top: it is the first sign of a
-place that slows down, whatever the reason, and this keeps it from being noise."""
+place that slows down, whatever the reason, and this keeps the usual few ms of a busy machine from being noise. An
+**assumption**."""
+LAGS_KEPT = 3
+"""Of so many reports the middle one counts: one hiccup is no trend."""
 
 
 class Report(Protocol):
@@ -67,6 +70,7 @@ class Places(Generic[R]):
     def __init__(self, what: str, load_of: Callable[[R], float] | None = None) -> None:
         self.fleet = Fleet()
         self.reports: dict[str, R] = {}
+        self._lags_ms: dict[str, deque[float]] = {}
         self._what = what
         self._load_of: Callable[[R], float] = load_of or (lambda report: float(report.connections))
 
@@ -74,17 +78,20 @@ class Places(Generic[R]):
         """Take a report; who is gone is forgotten."""
         if report.stand == Stand.GONE:
             self.reports.pop(name, None)
+            self._lags_ms.pop(name, None)
             self.fleet = Fleet(tuple(p for p in self.fleet.places if p.number != report.number), self.fleet.begun_s)
             return
         self.reports[name] = report
+        lags_ms = self._lags_ms.setdefault(name, deque(maxlen=LAGS_KEPT))
+        lags_ms.append(report.lag_ms_mean)
         heard = Heard(
-            report.number, self._load_of(report), COST_MS + report.lag_ms_mean, report.lag_ms + 1.0,
+            report.number, self._load_of(report), COST_MS + median(lags_ms), report.lag_ms + 1.0,
             closing=report.stand == Stand.DRAINING,
         )  # fmt: skip
         self.fleet = hear(self.fleet, heard, now_s)
 
     def alive(self, now_s: float) -> dict[str, R]:
-        """Return who was heard lately; who was silent for :data:`REPORT_S_MAX` is gone."""
+        """Return who was heard lately; who was silent for too long is gone."""
         living = {place.number for place in self.fleet.places if is_alive(place, now_s)}
         return {name: report for name, report in self.reports.items() if report.number in living}
 
@@ -100,11 +107,3 @@ class Places(Generic[R]):
         by_number = {report.number: report for report in self.reports.values()}
         order = sorted(decision.numbers, key=lambda number: (number != decision.number, load[number]))
         return Choice([by_number[number] for number in order], load[decision.number], decision)
-
-
-def seconds(now_ns: int) -> float:
-    """Return seconds, as the rules take them."""
-    return now_ns / NS_PER_S
-
-
-__all__ = ["REPORT_S_MAX", "Choice", "Places", "Report", "seconds"]

@@ -60,6 +60,7 @@ from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 from reference_impl.domain.windows import TAKING, Told, opens_a_window
 from reference_impl.metrics import Family, Sample, one
+from reference_impl.precedence import BACKLOG, Precedence, listening
 
 REPORT_S = 1.0
 STATE_RETRY_S = 0.2
@@ -194,9 +195,8 @@ class Gateway:
             self.beside.spawn(self._learn_state(table))
         server = await ws_create_server(
             self._accept,
-            "127.0.0.1",
-            self.config.port,
-            backlog=1024,
+            sock=listening("127.0.0.1", self.config.port, Precedence.BETS),
+            backlog=BACKLOG,
             read_buffer_init_size=KIB,
             max_frame_size=protocol.FRAME_BYTES_MAX,
             use_aiofastnet=False,  # the loop's own transport costs an idle socket 5 KiB less
@@ -425,7 +425,8 @@ class Gateway:
             self._hears_others = True
             await self._bus.subscribe("report.gateway", cb=self._on_report)
         await msg.respond(_pack(self.moving.order(order)))
-        await self._tell_load()
+        if isinstance(order, Drain):  # nobody is to be sent here in the coming second
+            await self._tell_load()
 
     async def _on_report(self, msg: Msg) -> None:
         self.moving.hear(msgspec.msgpack.decode(msg.data, type=GatewayReport), time.monotonic())

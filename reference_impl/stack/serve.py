@@ -33,6 +33,7 @@ async def serve(config: StackConfig) -> None:
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
         _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
         _say(f"operate  {stack.api_url}/operator   {await _appoint(stack)}")
+        _say(f"control  {stack.api_url}/control   (the operator's log-in)")
         _say(f"admin    token {stack.admin_token}")
         _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")

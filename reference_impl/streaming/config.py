@@ -44,6 +44,8 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Whether there is a sound rendition.
     film : str
         A file to show in place of the camera's pictures; empty means the camera.
+    device : str
+        What else to show in their place, as FORMAT:NAME of FFmpeg's inputs.
 
     Raises
     ------
@@ -56,8 +58,11 @@ class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):
     preset: str = "superfast"
     sound: bool = False
     film: str = ""
+    device: str = ""
 
     def __post_init__(self) -> None:
+        if self.film and self.device:
+            raise ConfigError(f"film '{self.film}' and device '{self.device}' are both asked for; one can be shown")
         if not self.ladder:
             raise ConfigError("the ladder has 0 rungs; it needs at least 1")
         if len({rung.name for rung in self.ladder}) != len(self.ladder):

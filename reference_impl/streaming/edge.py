@@ -16,6 +16,7 @@ from email.utils import formatdate
 
 from reference_impl.domain.errors import LabError, RemoteProtocolError
 from reference_impl.domain.playback import Playback, admits, unseal_playback
+from reference_impl.precedence import Precedence
 from reference_impl.streaming.cache import Body, Cache, Entry
 from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.directives import parse_directives
@@ -56,11 +57,13 @@ class Edge:
         self.counters = Counters()
         self.cache = Cache(config.cache_bytes_max)
         self.pathways = Pathways(config.name)
-        self.http = HttpServer(self.answer, config.connections_max)
+        self.http = HttpServer(self.answer, config.connections_max, Precedence.VIDEO)
         self._upstream = Upstream(config.upstream_host, config.upstream_port)
         self._flights: dict[str, asyncio.Task[Entry]] = {}
         self._tokens: dict[str, Playback] = {}
         self._date = (0, b"")
+        self._heads: dict[tuple[str, bool], tuple[Entry, Response]] = {}
+        self._heads_of_s = 0
 
     @property
     def port(self) -> int:
@@ -94,11 +97,12 @@ class Edge:
         except RemoteProtocolError as error:
             self.counters.refused += 1
             return refuse(400, str(error))
-        entry = self.cache.get(key, time.monotonic())
-        if entry is not None:
-            self.counters.hits += 1
-            return self._respond(request, entry, b"hit")
-        return self._join(request, key)
+        now_s = time.monotonic()
+        entry = self.cache.get(key, now_s)
+        if entry is None:
+            return self._join(request, key)
+        self.counters.hits += 1
+        return self._hit(request, key, entry, now_s)
 
     def _steer(self, request: Request) -> Response:
         """Return where this viewer is to go; never refused for being asked too often, or players would give up."""
@@ -112,11 +116,12 @@ class Edge:
         token, slash, rest = path[1:].partition("/")
         if not self.config.playback_secret:
             token, slash, rest = "", "/", path[1:]
-        words = rest.split("/")
-        if not slash or len(words) < 3 or words[0] != "live" or not (words[1].isascii() and words[1].isdigit()):
+        live, _, below = rest.partition("/")
+        table, named, _ = below.partition("/")
+        if not (slash and named and live == "live" and table.isascii() and table.isdigit()):
             return refuse(404, f"nothing at {path[-80:]!r}")
-        if self.config.playback_secret and not self._good(token, int(words[1])):
-            return refuse(403, f"no valid playback token for table {words[1]}")
+        if self.config.playback_secret and not self._good(token, int(table)):
+            return refuse(403, f"no valid playback token for table {table}")
         return f"/{rest}"
 
     def _good(self, token: str, table: int) -> bool:
@@ -157,6 +162,21 @@ class Edge:
         if entry.expires_s > entry.stored_s:
             self.cache.put(key, entry)
         return entry
+
+    def _hit(self, request: Request, key: str, entry: Entry, now_s: float) -> Response:
+        """Return a cached answer; its head stays the same for a second, in which many may ask for it."""
+        headers = request.headers
+        if "range" in headers or "if-none-match" in headers:
+            return self._respond(request, entry, b"hit")
+        said = key, entry.gzipped is not None and "gzip" in headers.get("accept-encoding", "")
+        second = int(now_s)
+        if second != self._heads_of_s:
+            self._heads.clear()
+            self._heads_of_s = second
+        known = self._heads.get(said)
+        if known is None or known[0] is not entry:
+            known = self._heads[said] = (entry, self._respond(request, entry, b"hit"))
+        return known[1]
 
     def _respond(self, request: Request, entry: Entry, state: bytes) -> Response:
         age_s = entry.age_s + max(0, int(time.monotonic() - entry.stored_s)) if entry.stored_s else 0

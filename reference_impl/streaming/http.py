@@ -15,8 +15,12 @@ from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from reference_impl.domain.errors import RemoteProtocolError
+from reference_impl.precedence import BACKLOG, Precedence, listening
 
 HEAD_BYTES_MAX = 8192
+LINES_KEPT_BYTES_MAX = 1024
+"""Longer header lines are read anew with each request."""
+SERVED = frozenset({"GET", "HEAD"})
 IDLE_S_MAX = 75.0
 SWEEP_S = 15.0
 
@@ -81,6 +85,12 @@ def cache_control(age_s_max: float) -> bytes:
     return b"Cache-Control: max-age=%d\r\n" % age_s_max if age_s_max >= 1 else b"Cache-Control: no-store\r\n"
 
 
+def _unserved(method: str) -> Response:
+    if method == "OPTIONS":
+        return respond(204, headers=PREFLIGHT)
+    return refuse(405, f"method {method[:16]!r} is not one of GET, HEAD, OPTIONS")
+
+
 def parse_head(head: bytes) -> Request:
     """Return a request's head.
 
@@ -94,20 +104,30 @@ def parse_head(head: bytes) -> Request:
     RemoteProtocolError
         If it is no HTTP/1.1 head, or announces a body.
     """
-    first, *lines = head.decode("latin-1").split("\r\n")
-    words = first.split(" ")
-    if len(words) != 3 or words[2] != "HTTP/1.1" or not words[1].startswith("/"):
-        raise RemoteProtocolError(f"request line {first[:80]!r} is not of the form 'GET /path HTTP/1.1'")
+    first, _, lines = head.partition(b"\r\n")
+    return _request(first, _headers(lines))
+
+
+def _request(line: bytes, headers: dict[str, str]) -> Request:
+    words = line.decode("latin-1").split(" ")
+    if len(words) != 3 or words[2] != "HTTP/1.1" or words[1][:1] != "/":
+        raise RemoteProtocolError(
+            f"request line {line[:80].decode('latin-1')!r} is not of the form 'GET /path HTTP/1.1'"
+        )
+    path, _, query = words[1].partition("?")
+    return Request(words[0], path, query, headers)
+
+
+def _headers(lines: bytes) -> dict[str, str]:
     headers = {}
-    for line in lines:
+    for line in lines.decode("latin-1").split("\r\n") if lines else ():
         name, colon, value = line.partition(":")
         if not colon:
             raise RemoteProtocolError(f"header line {line[:80]!r} has no colon")
         headers[name.lower()] = value.strip()
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         raise RemoteProtocolError("a request with a body is not served here")
-    path, _, query = words[1].partition("?")
-    return Request(words[0], path, query, headers)
+    return headers
 
 
 class HttpServer:
@@ -119,9 +139,12 @@ class HttpServer:
         Answers GET; HEAD and OPTIONS are derived from it.
     connections_max : int
         Connections beyond are closed at once.
+    precedence : Precedence, optional
+        How networks are to treat its answers.
     """
 
-    def __init__(self, handler: Handler, connections_max: int) -> None:
+    def __init__(self, handler: Handler, connections_max: int, precedence: Precedence | None = None) -> None:
+        self._precedence = precedence
         self.handler = handler
         self.connections_max = connections_max
         self.connections: set[_Connection] = set()
@@ -132,7 +155,8 @@ class HttpServer:
     async def run(self, host: str, port: int, ready: Callable[[], None]) -> None:
         """Listen until cancelled; ``port`` 0 takes a free one, which is in `self.port` once `ready` is called."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
+        listener = listening(host, port, self._precedence)
+        server = await loop.create_server(lambda: _Connection(self), sock=listener, backlog=BACKLOG)
         self.port = server.sockets[0].getsockname()[1]
         ready()
         try:
@@ -150,7 +174,7 @@ class HttpServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One client. `_waiting` holds while an answer is outstanding or the socket is full."""
+    """One client. Header lines are read once for as long as they repeat, as a player's do from request to request."""
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -159,6 +183,9 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._answering = False
         self._full = False
+        self._paused = False
+        self._lines = b""
+        self._headers: dict[str, str] = {}
         self.active_at = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -181,9 +208,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self._loop.time()
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         self._serve()
         if len(self._buffer) > HEAD_BYTES_MAX and self._transport is not None:
+            self._paused = True
             self._transport.pause_reading()
 
     def close(self) -> None:
@@ -193,28 +221,38 @@ class _Connection(asyncio.Protocol):
 
     def _serve(self) -> None:
         while self._transport is not None and not self._answering and not self._full:
-            head, end, rest = self._buffer.partition(b"\r\n\r\n")
-            if not end:
-                if len(head) > HEAD_BYTES_MAX:
-                    self._reject(refuse(431, f"the head exceeds {HEAD_BYTES_MAX} bytes"))
-                elif not self._transport.is_closing():
-                    self._transport.resume_reading()
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                self._want_more()
                 return
-            self._buffer = rest
+            head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
             try:
-                request = parse_head(head)
+                request = self._parse(head)
             except RemoteProtocolError as error:
                 self._reject(refuse(400, str(error)))
                 return
             self._answer(request)
 
+    def _want_more(self) -> None:
+        if len(self._buffer) > HEAD_BYTES_MAX:
+            self._reject(refuse(431, f"the head exceeds {HEAD_BYTES_MAX} bytes"))
+        elif self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _parse(self, head: bytes) -> Request:
+        first, _, lines = head.partition(b"\r\n")
+        if lines == self._lines:
+            return _request(first, self._headers)
+        headers = _headers(lines)
+        if len(lines) <= LINES_KEPT_BYTES_MAX:
+            self._lines, self._headers = lines, headers
+        return _request(first, headers)
+
     def _answer(self, request: Request) -> None:
         self._server.requests += 1
-        if request.method == "OPTIONS":
-            self._write(request, respond(204, headers=PREFLIGHT))
-            return
-        if request.method not in {"GET", "HEAD"}:
-            self._write(request, refuse(405, f"method {request.method[:16]!r} is not one of GET, HEAD, OPTIONS"))
+        if request.method not in SERVED:
+            self._write(request, _unserved(request.method))
             return
         answer = self._server.handler(request)
         if isinstance(answer, Response):
@@ -238,11 +276,13 @@ class _Connection(asyncio.Protocol):
     def _write(self, request: Request, response: Response) -> None:
         if self._transport is None:
             return
-        body = b"" if request.method == "HEAD" else response.body
-        ending = b"\r\n" if request.keep_alive else b"Connection: close\r\n\r\n"
-        self._server.egress_bytes += len(response.head) + len(body)
-        self._transport.writelines((response.head, ending, body))
-        if not request.keep_alive:
+        _, head, body = response
+        if request.method == "HEAD":
+            body = b""
+        stays = request.keep_alive
+        self._server.egress_bytes += len(head) + len(body)
+        self._transport.writelines((head, b"\r\n" if stays else b"Connection: close\r\n\r\n", body))
+        if not stays:
             self._transport.close()
 
     def _reject(self, response: Response) -> None:

@@ -25,6 +25,7 @@ from picows import (
 
 from reference_impl.domain.errors import RemoteProtocolError
 from reference_impl.domain.playback import admits, unseal_playback
+from reference_impl.precedence import BACKLOG, Precedence, listening
 from reference_impl.streaming import messages
 from reference_impl.streaming.config import OriginConfig
 from reference_impl.streaming.http import HttpServer, Pending, Request, Response, refuse
@@ -75,7 +76,10 @@ class Origin:
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; `ready` is called once both listeners are up."""
         server = await ws_create_server(
-            self._upgrade, self.config.host, self.config.live_port, max_frame_size=messages.MESSAGE_BYTES_MAX
+            self._upgrade,
+            sock=listening(self.config.host, self.config.live_port, Precedence.VIDEO),
+            backlog=BACKLOG,
+            max_frame_size=messages.MESSAGE_BYTES_MAX,
         )
         self.live_port = server.sockets[0].getsockname()[1]
         try:

@@ -22,6 +22,7 @@ from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import VideoConfig
+from reference_impl.streaming.device import Device
 from reference_impl.streaming.encoder import Ladder
 from reference_impl.streaming.film import Film
 from reference_impl.streaming.messages import FramePush, PartPush, StreamInfo
@@ -63,6 +64,13 @@ def next_slot(slot: int, now_unix_ns: int, timing: MediaTiming) -> int:
         return slot
     part_end = slot - slot % timing.part_frames + timing.part_frames
     return min(present, part_end)
+
+
+def _camera(video: VideoConfig, table: int, seed: int) -> Camera | Film | Device:
+    width, height = video.ladder[0].width, video.ladder[0].height
+    if video.device:
+        return Device(video.device, width, height)
+    return Film(video.film, width, height) if video.film else Camera(width, height, table, seed)
 
 
 class Studio:
@@ -114,10 +122,7 @@ class Studio:
         self._said_s = -SAY_S
         # One reading of the wall clock, then the monotonic one: a clock that is set must not tear the film.
         self._unix_offset_ns = time.time_ns() - time.monotonic_ns()
-        width, height = video.ladder[0].width, video.ladder[0].height
-        self._camera: Film | Camera = (
-            Film(video.film, width, height) if video.film else Camera(width, height, table, seed)
-        )
+        self._camera = _camera(video, table, seed)
         self._ladder = Ladder(video)
         self._packager = Packager(video.timing)
         self._sound = SoundEncoder(video.timing) if video.sound else None

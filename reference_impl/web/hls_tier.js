@@ -3,6 +3,7 @@
 import { LatencyKeeper } from "./latency.js";
 
 const MARGIN_S = 0.12;
+const PART_S = 0.32;
 const ERRORS_MAX = 2;
 const SILENT_MS_MAX = 4000;
 
@@ -44,10 +45,11 @@ export class HlsTier {
   #watch;
   #progressMs = performance.now();
 
-  // `onDown` is called once, when nothing comes any more.
-  constructor(Hls, video, url, onDown) {
-    this.#keeper = new LatencyKeeper(video, MARGIN_S);
-    this.#hls = new Hls(SETTINGS);
+  // `onDown` is called once, when nothing comes any more. `holdBackS`: how far behind the newest part it stays; without
+  // it, as close as the buffer allows.
+  constructor(Hls, video, url, onDown, holdBackS = undefined) {
+    this.#keeper = new LatencyKeeper(video, holdBackS ? holdBackS - PART_S : MARGIN_S);
+    this.#hls = new Hls(holdBackS ? { ...SETTINGS, liveSyncDuration: holdBackS } : SETTINGS);
     this.#hls.on(Hls.Events.ERROR, (_name, data) => {
       this.#errors += data.type === Hls.ErrorTypes.NETWORK_ERROR ? 1 : 0;
       if (data.fatal && data.type === Hls.ErrorTypes.MEDIA_ERROR) this.#hls.recoverMediaError();

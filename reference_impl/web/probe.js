@@ -1,12 +1,13 @@
 // Measures a picture: every frame's age, by the timecode in it, against this machine's clock. For browsers on the
-// machine that films. What to play stands behind the '#': {"tier": "hls" | "defaults" | "live", "url": …} as JSON.
+// machine that films. What to play stands behind the '#': {"tier": "hls" | "defaults" | "live", "url": …} as JSON; with
+// "holdBackS", the page's LL-HLS player stays so far behind the newest part.
 
 import { hereMs } from "./clock.js";
 import { hlsJs, HlsTier } from "./hls_tier.js";
 import { LiveTier } from "./live_tier.js";
 import { TimecodeReader } from "./timecode.js";
 
-const { tier, url } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+const { tier, url, holdBackS } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 const video = document.getElementById("video");
 const reader = new TimecodeReader();
 const openedMs = performance.now();
@@ -35,7 +36,7 @@ else {
 
 // A tier that is down is made anew, as the pages do: the probe may be there before the stream is.
 function play() {
-  const player = tier === "live" ? new LiveTier(video, url, down) : new HlsTier(Hls, video, url, down);
+  const player = tier === "live" ? new LiveTier(video, url, down) : new HlsTier(Hls, video, url, down, holdBackS);
   function down() {
     probe.downs += 1;
     setTimeout(() => {

@@ -35,6 +35,7 @@ BEHIND_THE_DOOR = {
     "/v1/lobby", "/v1/rules", "/v1/placement", "/v1/limits", "/v1/limits/{kind}", "/v1/statement", "/v1/statement.csv",
     "/v1/session", "/v1/session/acknowledge", "/v1/admin/players", "/v1/admin/operators", "/v1/admin/desk",
     "/v1/admin/orders", "/v1/admin/tables/stop", "/v1/admin/tables/go", "/v1/admin/players/{player}/disable",
+    "/v1/admin/control",
 }  # fmt: skip
 """What must have been answered with success at least once; otherwise only the door was tried."""
 ENDS_THE_SESSION = {"/v1/logout", "/v1/admin/logout"}

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
-from table_client import Player, Socket, connect, open_players
+from table_client import HttpError, Player, Socket, call, connect, open_players
 
 from reference_impl import bus
 from reference_impl.accounts.passwords import PasswordCost
+from reference_impl.balancer.decisions import Placed, agrees, parse
 from reference_impl.domain.balance import Drain, GatewayReport, MoveAway, SteerVideo, Taken
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing
@@ -182,3 +183,33 @@ async def test_a_gateway_drains_in_mid_window_and_every_bet_counts_once(stack: S
     else:
         pytest.fail("gateway-0 did not come back")
     assert [event.what for event in stack.events if event.node == "gateway-0"].count("died") == 0
+
+
+async def test_every_placement_was_recorded_with_its_inputs_and_the_rules_decide_alike_once_more(stack: Stack) -> None:
+    lines = [parse(line) for line in (stack.record_dir / "decisions-services.jsonl").read_bytes().splitlines()]
+    placed = [line for line in lines if isinstance(line, Placed)]
+    assert len(placed) >= 10
+    assert {len(line.decision.numbers) for line in placed} >= {1}, "somebody avoided a gateway"
+    assert all(map(agrees, lines))
+
+
+async def test_the_control_room_shows_who_is_where_and_an_operator_drains_there(stack: Stack) -> None:
+    player = Player(stack, next(NUMBERS))
+    await player.join()
+    await player.next_open()
+    await asyncio.sleep(1.2)
+    room = await call(stack, "/v1/admin/control", token=stack.admin_token)
+    here = next(one for one in room["gateways"] if one["name"] == player.gateway)
+    assert here["stand"] == "serving"
+    assert here["silent_s"] < 2
+    assert room["tables"][0]["at"][player.gateway] >= 1
+    assert room["leader"] == "services"
+    assert 0 <= room["map_age_ms"] < 3000
+    with pytest.raises(HttpError, match="there is no gateway-9"):
+        await call(stack, "/v1/admin/gateways/gateway-9/drain", {"reason": "x"}, stack.admin_token)
+    order = {"reason": "a new release", "drain_s_max": 1}
+    await call(stack, f"/v1/admin/gateways/{player.gateway}/drain", order, stack.admin_token)
+    old = await follow(player)
+    await asyncio.wait_for(old.closed.wait(), 5)
+    (newest, *_) = await call(stack, "/v1/admin/orders", token=stack.admin_token)
+    assert (newest["what"], newest["target"], newest["reason"]) == ("drain", here["name"], "a new release")

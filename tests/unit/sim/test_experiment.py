@@ -9,6 +9,7 @@ from sim import experiment
 from sim.experiment import Job, compare, figures, replicate, run, summarise, sweep, warm_up_s
 from sim.parameters import Model, Validity
 from sim.plan import Limit, parse_limit, plan
+from sim.plots import plot_comparison, plot_sweep
 from sim.scenario import Betting, Scenario
 
 SMALL = Scenario(
@@ -111,3 +112,38 @@ def test_a_plan_that_runs_out_of_time_says_that_it_does_not_hold():
 def test_a_plan_refuses_a_certainty():
     with pytest.raises(ConfigError, match="probability is 1: must lie between"):
         plan(SMALL, Model(), [], probability=1.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (lambda: compare(JOB, JOB, n=1), "n is 1: a difference has an interval from 2 pairs on"),
+        (lambda: replicate(JOB, n_max=1), "n_min is 5 and n_max 1"),
+        (lambda: plan(SMALL, Model(), []), "there is no limit"),
+        (lambda: plan(SMALL, Model(), [Limit("bet.p99_ms", "<=", 9.0)], replications=1), "replications is 1"),
+    ],
+    ids=["one pair", "one replication", "no limit", "one run of a size"],
+)
+def test_what_has_no_interval_is_refused(asked, says):
+    with pytest.raises(ConfigError, match=says):
+        asked()
+
+
+def test_a_plan_gives_up_where_more_of_everything_is_in_vain():
+    found = plan(SMALL, Model(), [Limit("bet.p99_ms", "<=", 0.1)])
+    assert not found.holds
+    assert found.shards < 32
+    assert found.frame()["bet.p99_ms"].gt(0.1).all()
+
+
+def test_experiments_are_drawn_with_their_intervals(pool):
+    rows = sweep(JOB, {"gateways": [1, 2], "shards": [1, 2]}, seeds=2, pool=pool)
+    picture = plot_sweep(rows, ["gateways", "shards"], "bet.p50_ms")
+    assert "shards 1" in picture.svg
+    assert "± " in picture.sentence
+    assert "n = 2, 95% intervals" in picture.sentence
+    with pytest.raises(ConfigError, match="there is no figure 'gateway'"):
+        plot_sweep(rows, ["gateway"])
+    slower = JOB._replace(model=structs.replace(Model(), fanout_ns=10_000))
+    drawn = plot_comparison(compare(JOB, slower, n=3, pool=pool))
+    assert "gateway.utilisation_max" in drawn.sentence

@@ -1,6 +1,7 @@
 """An edge before a scripted upstream: keys, lifetimes, ages, and how often upstream is asked."""
 
 import asyncio
+import gzip
 
 import pytest
 
@@ -219,3 +220,27 @@ async def test_playlist_is_zipped_for_those_who_ask_and_not_sent_again_to_those_
     assert len(zipped.body) < len(plain.body)
     again = await get(edge, If_None_Match=field(plain, "etag"))
     assert (again.status, again.body) == (304, b"")
+
+
+async def test_hits_of_one_second_differ_as_their_requests_do(clock):
+    edge = new_edge(Upstream())
+    whole = await get(edge)
+    plain, zipped, again = await get(edge), await get(edge, accept_encoding="gzip"), await get(edge)
+    assert (plain.body, field(plain, "content-encoding")) == (whole.body, None)
+    assert (gzip.decompress(zipped.body), field(zipped, "content-encoding")) == (whole.body, "gzip")
+    assert again == plain
+    assert (await get(edge, range="bytes=2-5")).body == whole.body[2:6]
+    assert (await get(edge, if_none_match=field(whole, "etag"))).status == 304
+    assert edge.counters.hits == 5
+
+
+async def test_object_that_came_anew_within_a_second_is_not_answered_with_the_old_one(clock):
+    upstream = Upstream(**{"cache-control": "max-age=1"})
+    edge = new_edge(upstream)
+    clock.now_s += 0.9
+    await get(edge)
+    await get(edge)
+    upstream.body = b"#EXTM3U\nnew"
+    edge.cache._drop("/live/1/hi/media.m3u8")
+    await get(edge)
+    assert (await get(edge)).body == upstream.body

@@ -129,3 +129,15 @@ async def test_client_that_does_not_read_never_slows_another(site):
             assert b"small" in await asyncio.wait_for(talk(site, b"GET /s HTTP/1.1\r\nConnection: close\r\n\r\n"), 1)
     assert site.server.egress_bytes < 8_100_000, "what a client does not read is not produced for it"
     starved.transport.abort()
+
+
+async def test_header_lines_that_change_between_requests_are_heeded(site):
+    kept = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+    text = await talk(site, kept, kept, b"GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert text.count(b"200 OK") == 3
+    assert text.count(b"Connection: close") == 1
+
+
+async def test_bad_header_line_after_good_ones_is_refused(site):
+    text = await talk(site, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /a HTTP/1.1\r\nno colon\r\n\r\n")
+    assert [word in text for word in (b"200 OK", b"400 Bad Request")] == [True, True]

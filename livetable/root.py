@@ -8,6 +8,7 @@ from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
 from livetable.doctor import doctor
+from livetable.faults import faults
 from livetable.measuring import bench, zoo
 from livetable.operate import drain
 from livetable.runs import bet, check, compare, report, trend
@@ -29,7 +30,24 @@ def cli() -> None:
     """
 
 
-for _verb in (up, drain, campaign, check, report, bet, compare, trend, audit, wallet, bench, stream, zoo, sim, doctor):
+for _verb in (
+    up,
+    drain,
+    campaign,
+    faults,
+    check,
+    report,
+    bet,
+    compare,
+    trend,
+    audit,
+    wallet,
+    bench,
+    stream,
+    zoo,
+    sim,
+    doctor,
+):
     cli.add_command(_verb)
 
 

@@ -28,7 +28,10 @@ from loadtest.clips import read_clips
 from loadtest.clock import HostClock, clock_pair
 from loadtest.elsewhere import Elsewhere, foreign_bets, judged_from_outside, refuse_impossible
 from loadtest.evaluation import Evaluation, evaluate
-from loadtest.faults.kill import Struck, crashes, fault_rows, strike
+from loadtest.faults.doctor import impossible
+from loadtest.faults.injector import carry_out, weakness_for
+from loadtest.faults.strike import Struck, strike
+from loadtest.faults.table import crashes, fault_rows
 from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
 from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
@@ -44,6 +47,7 @@ from reports.judgement import EXIT_CODES, error_summary, write_summary
 from reports.junit import write_error_junit
 from reports.orders import first_deposits
 from reports.run import Run, empty_table, manifest_base, write_run
+from sim.fault_kinds import Fault
 from sim.people import numbers_by_kind, pace_of
 from sim.scenario import Campaign, Scenario, people
 
@@ -77,6 +81,7 @@ class _Measurement:
     capabilities: frozenset[str] = frozenset(CAPABILITIES)
     shards: int = 1
     machines: list[dict[str, Any]] = field(default_factory=list)
+    impossible: dict[str, str] = field(default_factory=dict)
 
 
 async def run_campaign(
@@ -165,7 +170,11 @@ async def _measure(
     if elsewhere is not None:
         await _play_elsewhere(_Load(campaign, folder, habits, measurement, shown), elsewhere)
         return
-    async with Stack(_stack_config(campaign.scenario, records), shown.say) as stack:
+    measurement.impossible = impossible(campaign.scenario.faults)
+    for kind, why in measurement.impossible.items():
+        shown.say(f"{kind} cannot be done here: {why}")
+    weakness = weakness_for(_possible(campaign.scenario, measurement))
+    async with Stack(_stack_config(campaign.scenario, records), shown.say, weakness) as stack:
         try:
             await _play_here(_Load(campaign, folder, habits, measurement, shown), stack)
         finally:
@@ -213,12 +222,23 @@ async def _play_here(load: _Load, stack: Stack) -> None:
     await load.prepare(operator)
     names = stack.node_names
     load.measurement.cpu_affinity = {name: sorted(os.sched_getaffinity(stack.pid(name))) for name in names}
-    faults, cut_offs = load.campaign.scenario.faults, partial(asyncio.to_thread, operator.cut_offs)
-    await load.drive(load.plan(stack.api_url, OURS), lambda start_ns: strike(stack, faults, start_ns, cut_offs))
+    faults, cut_offs = (
+        _possible(load.campaign.scenario, load.measurement),
+        partial(asyncio.to_thread, operator.cut_offs),
+    )
+    await load.drive(
+        load.plan(stack.api_url, OURS),
+        lambda start_ns: strike(partial(carry_out, stack), faults, start_ns, cut_offs, load.shown.say),
+    )
     load.shown.say("finishing the rounds in play")
     await stack.finish_rounds()
     await asyncio.to_thread(operator.export_ledger, load.folder / "export")
     await export_trail(stack.audit_dir, stack.dsns, load.folder / "export")
+
+
+def _possible(scenario: Scenario, measurement: _Measurement) -> list[Fault]:
+    """Return the faults that this machine can do."""
+    return [fault for fault in scenario.faults if fault.kind not in measurement.impossible]
 
 
 async def _play_elsewhere(load: _Load, elsewhere: Elsewhere) -> None:
@@ -330,6 +350,7 @@ def _write(
         exit_reason=exit_reason,
         people=numbers_by_kind(campaign.scenario),
         pace=pace_of(campaign.scenario),
+        impossible_faults=measurement.impossible,
     )
     return write_run(folder, manifest, tables)
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import inspect, structs
 
 from loadtest.config_crowds import betting_problems, crowd_problems, with_replays
+from loadtest.config_faults import fault_problems, with_random_faults
 from loadtest.config_keys import nearest, refuse_unknown
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
@@ -31,13 +32,15 @@ SCHEMA = CAMPAIGNS / "schema.json"
 _TIMING_MS_MAX = 600_000
 
 
-def load_campaign(path: Path | str) -> Campaign:
+def load_campaign(path: Path | str, fault_seed: int | None = None) -> Campaign:
     """Read and check a campaign file.
 
     Parameters
     ----------
     path : Path or str
         A TOML file, or the bare name of a shipped one, such as ``demo``.
+    fault_seed : int, optional
+        Seed of the faults by chance, in place of the file's.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def load_campaign(path: Path | str) -> Campaign:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     try:
-        return parse_campaign(text, path.parent)
+        return parse_campaign(text, path.parent, fault_seed)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -73,10 +76,10 @@ def _is_bare(path: Path) -> bool:
     return len(path.parts) == 1 and not path.suffix
 
 
-def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
+def parse_campaign(text: str, folder: Path | None = None, fault_seed: int | None = None) -> Campaign:
     """Return the campaign that a TOML text describes, or raise a one-line ConfigError.
 
-    Files that it names lie in `folder`.
+    Files that it names lie in `folder`; `fault_seed` seeds its faults by chance, if it is given.
     """
     try:
         raw = tomllib.loads(text)
@@ -87,7 +90,8 @@ def parse_campaign(text: str, folder: Path | None = None) -> Campaign:
         campaign = msgspec.convert(raw, Campaign)
     except msgspec.ValidationError as error:
         raise ConfigError(_one_line(str(error), raw)) from None
-    campaign = structs.replace(campaign, scenario=with_replays(campaign.scenario, folder))
+    scenario = with_random_faults(with_replays(campaign.scenario, folder), fault_seed)
+    campaign = structs.replace(campaign, scenario=scenario)
     for problem in _problems(campaign):
         raise ConfigError(problem)
     return campaign
@@ -116,20 +120,6 @@ def _whole(part: Any) -> Any:
     return int(part) if isinstance(part, float) and part.is_integer() else part
 
 
-def fault_targets(scenario: Scenario) -> list[str]:
-    """Return the names of the processes that a campaign may break."""
-    gateways = [f"gateway-{number}" for number in range(scenario.gateways)]
-    wallets = [f"wallet-{number}" for number in range(scenario.shards)]
-    return ["postgres", "nats", *wallets, *gateways, "dealer", "services", *_video_processes(scenario)]
-
-
-def _video_processes(scenario: Scenario) -> list[str]:
-    if not scenario.edges:
-        return []
-    studios = [f"studio-{table}" for table in range(1, scenario.tables + 1)]
-    return [*studios, "origin", *(f"edge-{number}" for number in range(scenario.edges))]
-
-
 def _one_line(message: str, raw: object) -> str:
     text, _, place = message.partition(" - at `$")
     keys = re.findall(r"\w+", place)
@@ -147,6 +137,7 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from _range_problems(campaign.scenario)
     yield from crowd_problems(campaign.scenario)
     yield from _event_problems(campaign.scenario)
+    yield from fault_problems(campaign)
     yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
     rule = campaign.scenario.viewing.rule
@@ -202,13 +193,6 @@ def _event_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{where}.table = {surge.table}: there are only tables 1 to {scenario.tables}"
         if surge.at_s + surge.within_s > scenario.load_s:
             yield f"{where}.at_s = {surge.at_s:g}: the surge ends after the load, load_s = {scenario.load_s:g}"
-    targets = fault_targets(scenario)
-    for index, fault in enumerate(scenario.faults):
-        where = f"scenario.faults[{index}]"
-        if fault.target not in targets:
-            yield f"{where}.target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
-        if fault.at_s >= scenario.load_s:
-            yield f"{where}.at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
 
 
 def _expectation_problems(expect: tuple[str, ...]) -> Iterator[str]:

@@ -205,10 +205,12 @@ GENERATOR = {
 
 FAULTS = {
     "t_ns": Column("int64", "ns", "when it struck"),
-    "kind": Column("str", "", "what was done"),
+    "ended_ns": Column("int64", "ns", "when it was undone; 0 if that is left to the system"),
+    "kind": Column("str", "FaultKind", "what was done; crash if nobody did it"),
     "target": Column("str", "", "to which process"),
+    "how": Column("str", "", "by what means"),
     "detected_ns": Column("int64", "ns", "the supervisor noticed; 0 if it did not"),
-    "recovered_ns": Column("int64", "ns", "the process was ready again; 0 if it was not"),
+    "recovered_ns": Column("int64", "ns", "the process was ready again, or the fault undone; 0 if it was not"),
 }
 
 VIDEO = {

@@ -4,11 +4,13 @@ An expression is ``GROUP[FILTERS].FIGURE OP NUMBER``::
 
     bet.p99_ms <= 250
     bet[table=1,from=20,to=40].rejected_share < 0.05
+    fault[target=gateway,kind=kill].served_p95_ms <= 3000
     video.latency_p95_ms <= 3000
 
 * GROUP says what happened: an operation (``bet``, ``login``, ``connect``, ``lobby``), what viewers saw (``video``),
   ``round`` or ``fault``.
-* FILTERS keep a part of it: by table, gateway, shard or edge, and by time, in seconds of the load, end excluded.
+* FILTERS keep a part of it: by table, gateway, shard or edge, by time, in seconds of the load, end excluded, and
+  faults by kind and by how the target's name begins.
 * FIGURE is one of :data:`GROUPS`; ``pN`` is any percentile, such as p50, p95 or p99.9.
 * OP is ``<=``, ``<``, ``>=``, ``>`` or ``==``.
 
@@ -30,6 +32,8 @@ COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 }  # fmt: skip
 
 _TIME: Final = ("from", "to")
+_WORDS: Final = ("target", "kind")
+"""Filters by words."""
 _SPANS: Final = ("{}p50_ms", "{}max_ms", "{}mean_ms")
 
 _COUNTS: Final = ("offered", "ok", "rejected", "unknown", "refused")
@@ -58,10 +62,17 @@ GROUPS: Final[dict[str, Group]] = {
         ("table", *_TIME),
         ("count", "void_share", *(span.format(f"{name}_") for name in ("close", "settle") for span in _SPANS)),
     ),
-    "fault": Group(_TIME, ("count", "unrecovered", *(span.format("recovery_") for span in _SPANS))),
+    "fault": Group(
+        (*_WORDS, *_TIME),
+        (
+            "count", "unrecovered",
+            *(span.format(f"{name}_") for name in ("recovery", "served", "noticed") for span in _SPANS),
+        ),
+    ),
 }  # fmt: skip
 """All groups. ``round.close`` is from the cut-off to the last shard's close, ``round.settle`` from the result to the
-last payout, ``fault.recovery`` from the fault to the process being ready again."""
+last payout, ``fault.recovery`` from the fault, or from its undoing, to the process being ready again, ``fault.served``
+to those whom it struck being served (:mod:`reports.recovery`)."""
 
 EFFECT_MIN: Final = 0.1
 """A difference below this share of the value does not matter to anybody, however sure it is."""
@@ -77,14 +88,14 @@ _NEITHER: Final = ("offered", "count", "viewers", "fetches", "edge_switches", "r
 
 
 class Figure(NamedTuple):
-    """A figure of a Run: group, filters as ``(name, number)`` pairs, and the figure's name."""
+    """A figure of a Run: group, filters as pairs of name and number or word, and the figure's name."""
 
     group: str
-    filters: tuple[tuple[str, float], ...]
+    filters: tuple[tuple[str, float | str], ...]
     name: str
 
     def __str__(self) -> str:
-        shown = ",".join(f"{name}={number:g}" for name, number in self.filters)
+        shown = ",".join(f"{name}={value if isinstance(value, str) else f'{value:g}'}" for name, value in self.filters)
         return f"{self.group}[{shown}].{self.name}" if shown else f"{self.group}.{self.name}"
 
     @property
@@ -202,11 +213,11 @@ def _known_figures(figure: Figure) -> list[str]:
     return [name.replace("p50", f"p{meant[1]}") if meant else name for name in GROUPS[figure.group].figures]
 
 
-def _filter(group: str, text: str) -> tuple[str, float]:
+def _filter(group: str, text: str) -> tuple[str, float | str]:
     name, _, number = (part.strip() for part in text.partition("="))
     if name not in GROUPS[group].filters:
         raise ValueError(_unknown(f"filter of {group}", name, GROUPS[group].filters))
-    return name, _number(name, number)
+    return name, number if name in _WORDS else _number(name, number)
 
 
 def _number(name: str, text: str) -> float:

@@ -15,6 +15,7 @@ from reference_impl.domain.records import FetchKind, OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports import latency, video
 from reports.limits import Figure
+from reports.recovery import recoveries
 from reports.run import Run
 from reports.series import load_s
 
@@ -90,7 +91,9 @@ def _faults(run: Run, figure: Figure) -> Measured:
         return Measured(len(rows), len(rows))
     if figure.name == "unrecovered":
         return Measured(int((rows["recovered_ns"] == 0).sum()), len(rows))
-    return _span(_between_ms(rows, "t_ns", "recovered_ns"), figure)
+    what = {"recovery": "ready_ms", "served": "served_ms", "noticed": "noticed_ms"}[figure.name.partition("_")[0]]
+    values = [getattr(one, what) for one in recoveries(run, rows)]
+    return _span(np.array([value for value in values if value is not None], dtype=np.float64), figure)
 
 
 _VIDEO_SPANS: Final[dict[str, Callable[[Run], Values]]] = {
@@ -106,7 +109,9 @@ def _kept(run: Run, rows: pd.DataFrame, figure: Figure, instant: str) -> pd.Data
     """Return the rows that the figure's filters keep; `instant` is the column that places them in time."""
     keep = np.ones(len(rows), dtype=bool)
     for name, number in figure.filters:
-        if name in ("from", "to"):
+        if isinstance(number, str):
+            keep &= (rows[name] == number if name == "kind" else rows[name].str.startswith(number)).to_numpy(dtype=bool)
+        elif name in ("from", "to"):
             since_s = (rows[instant].to_numpy() - run.manifest["load_start_ns"]) / NS_PER_S
             keep &= since_s >= number if name == "from" else since_s < number
         else:
@@ -115,8 +120,8 @@ def _kept(run: Run, rows: pd.DataFrame, figure: Figure, instant: str) -> pd.Data
 
 
 def _duration_s(run: Run, figure: Figure) -> float:
-    filters = dict(figure.filters)
-    return max(min(filters.get("to", np.inf), load_s(run)) - max(filters.get("from", 0.0), 0.0), 1e-9)
+    times = {name: value for name, value in figure.filters if not isinstance(value, str)}
+    return max(min(times.get("to", np.inf), load_s(run)) - max(times.get("from", 0.0), 0.0), 1e-9)
 
 
 def _between_ms(rows: pd.DataFrame, begin: str, end: str) -> Values:

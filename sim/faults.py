@@ -12,9 +12,10 @@ import simpy
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.draws import Draws
+from sim.fault_kinds import Fault, FaultKind
 from sim.observations import Observations
 from sim.random_streams import Stream
-from sim.scenario import Fault, Pace, Scenario, StormKind, other_arrivals
+from sim.scenario import Pace, Scenario, StormKind, other_arrivals
 from sim.server import after
 
 ASK_AGAIN_NS = 100 * NS_PER_MS
@@ -47,7 +48,7 @@ def not_modelled(scenario: Scenario) -> list[str]:
     known = modelled(scenario)
     policies = {timing.close_policy for timing in (scenario.timing, *scenario.timings)} - {ClosePolicy.SERVER}
     links = [f"round trips under close policy {policy}" for policy in sorted(policies)]
-    faults = [f"{f.kind} of {f.target} at {f.at_s:g} s" for f in scenario.faults if f.target not in known]
+    faults = [str(f) for f in scenario.faults if f.target not in known or f.kind != FaultKind.KILL]
     absent = Counter(arrival.kind for arrival in other_arrivals(scenario))
     crowds = [f"{count} of kind {kind}" for kind, count in absent.items()]
     storms = [f"{s.kind} at {s.at_s:g} s" for s in scenario.storms if s.kind is StormKind.EXIT_TO_LOBBY]
@@ -95,16 +96,17 @@ class Faults:
     def plan(self, faults: Iterable[Fault], load_start_ns: int) -> None:
         """Schedule the faults of processes that the model has."""
         for fault in faults:
-            if fault.target in self._victims:
+            if fault.target in self._victims and fault.kind == FaultKind.KILL:
                 at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
                 after(self._env, at_ns - int(self._env.now), self._aim, fault)
 
     def _aim(self, fault: Fault) -> None:
         """Strike now, or at the fault's distance from the next cut-off, as soon as one is announced."""
         now_ns = int(self._env.now)
-        moments = [closes_ns - fault.before_close_ms * NS_PER_MS for closes_ns in self._cut_offs()]
+        after_ms = fault.after_cut_off_ms
+        moments = [closes_ns + (after_ms or 0) * NS_PER_MS for closes_ns in self._cut_offs()]
         coming = [moment_ns for moment_ns in moments if moment_ns > now_ns]
-        if not fault.before_close_ms:
+        if after_ms is None:
             self._strike(fault)
         elif coming:
             after(self._env, min(coming) - now_ns, self._strike, fault)

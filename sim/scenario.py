@@ -19,6 +19,8 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES
 from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
+from sim.fault_kinds import Fault
+from sim.fault_schedule import RandomFaults
 from sim.processes import Process, Uniform
 
 Floats = npt.NDArray[np.float64]
@@ -203,26 +205,6 @@ class Surge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     factor: Annotated[float, Meta(gt=1.0, le=100.0)]
 
 
-class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something is broken on purpose. ``kill`` is SIGKILL; the supervisor starts the process again.
-
-    Parameters
-    ----------
-    kind, target : str
-        What is done to which process.
-    at_s : float
-        When, after the load's start.
-    before_close_ms : int
-        0 strikes at `at_s`; otherwise the fault waits, from `at_s` on, for the first moment that lies so long before
-        a table's cut-off. So it can be aimed at the rush of late bets.
-    """
-
-    kind: Annotated[str, Meta(pattern="^kill$")]
-    target: str
-    at_s: Seconds
-    before_close_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
-
-
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tables, players, load and faults.
 
@@ -254,6 +236,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Who else comes.
     surges, storms, faults : tuple
         What happens when.
+    random_faults : RandomFaults or None
+        Faults by chance, which a campaign file's reader deals out among the others.
     answer_s_max : float
         A player that has no answer after this long reconnects and sends the bet again, with the same id.
     games : tuple of str
@@ -280,6 +264,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     surges: tuple[Surge, ...] = ()
     storms: tuple[Storm, ...] = ()
     faults: tuple[Fault, ...] = ()
+    random_faults: RandomFaults | None = None
     answer_s_max: Annotated[float, Meta(gt=0.0)] = 3.0
     games: tuple[str, ...] = DEFAULT_GAMES
     seed: int = 1
@@ -399,6 +384,8 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Checks that may be skipped without making the verdict invalid.
     expect : tuple of str
         Rare paths that must have been taken, or the run proves too little: see :mod:`reports.checks.exercised`.
+    allow_skipped : tuple of str
+        Kinds of faults that may be left out where the machine cannot do them; otherwise the verdict is invalid.
     simulate : bool
         Whether the twin is fitted and run afterwards.
     """
@@ -411,4 +398,5 @@ class Campaign(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: Positive = 1
     skippable: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
+    allow_skipped: tuple[str, ...] = ()
     simulate: bool = True

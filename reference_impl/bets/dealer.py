@@ -1,9 +1,11 @@
 """The dealer role: all tables of one process, each driven by :mod:`reference_impl.bets.dealer_table`."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,12 @@ from reference_impl.domain.games.game import Game
 
 GATEWAY_SILENT_S_MAX = 3.0
 """A gateway that has not reported for so long is not waited for at the cut-off."""
+ALIVE = "dealer.alive"
+ALIVE_S = 0.5
+DEALER_SILENT_S_MAX = 2.5
+"""A dealer of which nothing was heard for so long has left its tables: whoever it fenced takes them again."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,9 @@ class Dealer:
         self._bus = bus
         self._beside = Background("dealer")
         self._heard: dict[str, float] = {}
-        self._tables = {number: self._table(number, config, record_phase) for number in config.tables}
+        self._table = partial(self._new_table, config=config, record_phase=record_phase)
+        self._tables = {number: self._table(number) for number in config.tables}
+        self._another_s = dict.fromkeys(config.tables, 0.0)
         self._over = asyncio.Event()
 
     @property
@@ -90,14 +100,49 @@ class Dealer:
         await self._bus.subscribe("dealer.*.state", cb=self._on_state)
         await self._bus.subscribe("dealer.*.order", cb=self._on_order)
         await self._bus.subscribe("dealer.drain", cb=self._on_drain)
+        await self._bus.subscribe(ALIVE, cb=self._on_alive)
         ready()
+        self._beside.spawn(self._say_alive())
         async with asyncio.TaskGroup() as group:
-            for table in self._tables.values():
-                group.create_task(table.run())
+            for number in self._tables:
+                group.create_task(self._deal(number))
         self._over.set()
         await asyncio.Event().wait()
 
-    def _table(self, number: int, config: DealerConfig, record_phase: Callable[..., None]) -> Table:
+    async def _deal(self, number: int) -> None:
+        """Deal at a table until drained; fenced by another dealer, stand by until nothing is heard of it."""
+        while True:
+            table = self._tables[number]
+            await table.run()
+            if not table.fenced:
+                return
+            await self._until_another_is_silent(number)
+            log.warning("table %d: the other dealer is silent; taking the table again", number)
+            self._tables[number] = self._table(number)
+            if table.draining:
+                self._tables[number].drain()
+
+    async def _until_another_is_silent(self, number: int) -> None:
+        self._another_s[number] = time.monotonic()
+        while True:
+            rest_s = self._another_s[number] + DEALER_SILENT_S_MAX - time.monotonic()
+            if rest_s <= 0:
+                return
+            await asyncio.sleep(rest_s)
+
+    async def _say_alive(self) -> None:
+        while True:
+            epochs = {number: table.epoch for number, table in self._tables.items() if not table.fenced}
+            await self._bus.publish(ALIVE, msgspec.msgpack.encode(epochs))
+            await asyncio.sleep(ALIVE_S)
+
+    async def _on_alive(self, msg: Msg) -> None:
+        epochs = msgspec.msgpack.decode(msg.data, type=dict[int, int])
+        for number, epoch in epochs.items():
+            if (table := self._tables.get(number)) is not None and epoch > table.epoch:
+                self._another_s[number] = time.monotonic()
+
+    def _new_table(self, number: int, config: DealerConfig, record_phase: Callable[..., None]) -> Table:
         game = game_at(config.games, number)
         source = config.source(number, game)
         timing = gr.timing_at(config.timing, config.timings, number)
@@ -120,12 +165,17 @@ class Dealer:
         if table := self._tables.get(int(msg.subject.split(".")[1])):
             table.watermark(msgspec.msgpack.decode(msg.data, type=m.Watermark))
 
+    def _dealt_by_us(self, msg: Msg) -> Table | None:
+        """Return the table that is asked about; None if it is another dealer's, who answers."""
+        table = self._tables.get(int(msg.subject.split(".")[1]))
+        return table if table is not None and not table.fenced else None
+
     async def _on_state(self, msg: Msg) -> None:
-        if table := self._tables.get(int(msg.subject.split(".")[1])):
+        if table := self._dealt_by_us(msg):
             await msg.respond(msgspec.json.encode(table.last) if table.last else b"")
 
     async def _on_order(self, msg: Msg) -> None:
-        if table := self._tables.get(int(msg.subject.split(".")[1])):
+        if table := self._dealt_by_us(msg):
             self._beside.spawn(self._order(table, msg))
 
     async def _order(self, table: Table, msg: Msg) -> None:

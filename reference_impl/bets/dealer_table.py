@@ -89,6 +89,7 @@ class Table:
     last: m.TableEnvelope | None = None
     draining: bool = False
     epoch: int = 0
+    fenced: bool = False
     _asked: frozenset[int] = frozenset()
     state: gr.RoundState | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -118,6 +119,7 @@ class Table:
             await self._to_announce.join()
         except FencedError as error:
             log.warning("table %d: %s; it is left to the other dealer", self.number, error)
+            self.fenced = True
         finally:
             self._beside.cancel()
 
@@ -178,6 +180,8 @@ class Table:
             if not decision.void:
                 # Before a decision all windows were closed; but a shard that the round began without may have one open.
                 await self.ask(shard, m.CloseWindow(known, 0, self.epoch), m.Sequenced)
+                # Whoever decided may still be dealing: a payment before the result would tell it.
+                await asyncio.sleep(self.timing.dealing_ms / 1000)
             await self._finish(shard, known, decision)
 
     async def _finish(self, shard: int, known: int, decision: m.Decision) -> None:

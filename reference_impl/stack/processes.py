@@ -1,25 +1,28 @@
 """Starting and ending other programs so that none is ever left behind.
 
 Each child runs in a process group of its own and asks the kernel for a signal if its parent dies, whatever killed the
-parent. Ports are chosen by the kernel.
+parent.
 """
 
 import ctypes
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reference_impl.domain.errors import ConfigError, OperationalError
 
 _PR_SET_PDEATHSIG = 1
+_USUAL_OUTGOING_PORT = 32_768
+_TRIES_MAX = 200
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -29,10 +32,34 @@ def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free just now."""
+    """Return a loopback port that was free just now, and that the kernel gives to no outgoing connection.
+
+    A port of the kernel's own range is lost while its process is being started again: any connection may get it.
+    """
+    for _ in range(_TRIES_MAX):
+        port = secrets.choice(_PORTS)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _first_outgoing_port() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        return _USUAL_OUTGOING_PORT
 
 
 def require_free(port: int) -> None:
@@ -53,10 +80,21 @@ def require_free(port: int) -> None:
             ) from None
 
 
+_PORTS = range(10_240, max(_first_outgoing_port(), 10_241 + _TRIES_MAX))
+_given: set[int] = set()
+
+
 def spawn(
-    command: Sequence[str], log_path: Path, *, on_parent_death: int = signal.SIGKILL, **more: Any
+    command: Sequence[str],
+    log_path: Path,
+    *,
+    on_parent_death: int = signal.SIGKILL,
+    environment: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in its own process group, its output appended to a log file."""
+    """Start a program in its own process group, its output appended to a log file; `environment` adds to ours."""
+    if environment:
+        more["env"] = {**os.environ, **environment}
     with log_path.open("ab") as log_file:
         return subprocess.Popen(
             command,
@@ -67,6 +105,12 @@ def spawn(
             preexec_fn=lambda: die_with_parent(on_parent_death),  # noqa: PLW1509 - one prctl call, before any thread
             **more,
         )
+
+
+def last_line(log_path: Path) -> str:
+    """Return the last line of a log."""
+    lines = log_path.read_text(errors="replace").strip().splitlines() if log_path.exists() else []
+    return lines[-1] if lines else "it said nothing"
 
 
 def end(processes: Sequence[tuple[subprocess.Popen[bytes], int]], wait_s: float) -> None:

@@ -11,19 +11,23 @@ from types import TracebackType
 from typing import Self
 
 import asyncpg
+import msgspec
 import nats.errors
 
 from reference_impl import bus
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES
+from reference_impl.domain.units import KIB
 from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
 from reference_impl.stack.exposition import save_targets
-from reference_impl.stack.processes import free_port, require_free
+from reference_impl.stack.levers import STURDY, WAL_BYTES_MAX, Levers, Weakness
+from reference_impl.stack.processes import end, free_port, require_free
 from reference_impl.stack.recording import RecordFile
-from reference_impl.stack.supervisor import Child, Event, Supervisor
+from reference_impl.stack.small_disk import unmount
+from reference_impl.stack.supervisor import STOP_S_MAX, Child, Event, Supervisor
 from reference_impl.stack.telemetry import family_of, node_record
 from reference_impl.wallet.database import prepare_shard
 
@@ -40,6 +44,8 @@ class Stack:
         What it is made of.
     say : callable
         Told in plain words what happens.
+    weakness : Weakness
+        How it can be broken.
 
     Examples
     --------
@@ -47,8 +53,13 @@ class Stack:
     ...     print(stack.api_url)
     """
 
-    def __init__(self, config: StackConfig, say: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self, config: StackConfig, say: Callable[[str], None] = lambda _line: None, weakness: Weakness = STURDY
+    ) -> None:
         self.config = config
+        self._weakness = weakness
+        self._levers: Levers | None = None
+        self._doubles: dict[str, Child] = {}
         self._say = say
         self._supervisor = Supervisor(say)
         self._wiring: Wiring | None = None
@@ -136,6 +147,41 @@ class Stack:
         """Send a signal to a process, SIGKILL unless said otherwise; the supervisor starts again what dies."""
         os.kill(self._supervisor.pid(name), signal_number)
 
+    @property
+    def levers(self) -> Levers:
+        """What breaks it, beside signals."""
+        if self._levers is None:
+            raise RuntimeError("the stack was not started")
+        return self._levers
+
+    @property
+    def stop_signals(self) -> dict[str, signal.Signals]:
+        """How each process is asked to end."""
+        return self._supervisor.stop_signals
+
+    async def start_double(self, name: str) -> None:
+        """Start a second process of a role beside the first one, which nobody starts again.
+
+        Raises
+        ------
+        OperationalError
+            If it does not start, or if there is one already.
+        """
+        if name in self._doubles:
+            raise OperationalError(f"there is a second {name} already")
+        wiring = await self.levers.wiring_for(name, self._known)
+        wiring = msgspec.structs.replace(wiring, metrics_ports={**wiring.metrics_ports, name: free_port()})
+        self._doubles[name] = child = self._child(name, wiring, f"{name}-double")
+        child.launch()
+        if not await child.came_up():
+            raise OperationalError(f"a second {name} did not start: {child.last_words()}")
+
+    def end_double(self, name: str) -> None:
+        """Kill a second process, if it still runs."""
+        child = self._doubles.pop(name)
+        if child.process is not None:
+            end([(child.process, signal.SIGKILL)], STOP_S_MAX)
+
     async def start(self) -> None:
         """Start servers, then roles; return when the system serves.
 
@@ -156,7 +202,11 @@ class Stack:
         """End everything; remove what was temporary."""
         if self._sampler is not None:
             self._sampler.cancel()
+        for name in list(self._doubles):
+            self.end_double(name)
         await self._supervisor.stop()
+        if self._levers is not None:
+            self._levers.remove()
         if not self.config.data_dir and self._folder != Path():
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -194,10 +244,11 @@ class Stack:
         else:
             remove_orphans()
             self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+        self._levers = Levers(self._weakness, self._folder)
         dsns, nats_url = list(config.dsns), config.nats_url
         if not dsns:
             self._say("starting PostgreSQL")
-            postgres = EmbeddedPostgres(self._folder)
+            postgres = self._postgres(self._levers)
             await self._supervisor.start(postgres)
             dsns = await self._create_databases(postgres)
         if not nats_url:
@@ -211,6 +262,13 @@ class Stack:
         self._say("starting the services")
         await self._start_children()
         self._sampler = asyncio.create_task(self._sample_servers())
+
+    def _postgres(self, levers: Levers) -> EmbeddedPostgres:
+        environment = levers.environment("postgres")
+        if levers.disk is None:
+            return EmbeddedPostgres(self._folder, environment=environment)
+        settings = {"max_wal_size": f"{WAL_BYTES_MAX // KIB}kB"}
+        return EmbeddedPostgres(self._folder, levers.disk.path / "postgres", environment, settings)
 
     async def _create_databases(self, server: EmbeddedPostgres) -> list[str]:
         connection = await asyncpg.connect(server.dsn("postgres"))
@@ -231,13 +289,19 @@ class Stack:
                 raise ConfigError(f"the database of shard {shard} cannot be used: {error}") from None
 
     async def _start_children(self) -> None:
-        wiring_path = self._folder / "wiring.json"
-        self._known.save(wiring_path)
         save_targets(self.metrics_targets_path, self._known.metrics_ports)
-        children = [Child(name, wiring_path, self._folder / f"{name}.log") for name in plan(self.config)]
+        children = [
+            self._child(name, await self.levers.wiring_for(name, self._known), name) for name in plan(self.config)
+        ]
         # The dealer comes last: the first round opens when everybody is there to see it.
         await self._supervisor.start(*children[:-1])
         await self._supervisor.start(children[-1])
+
+    def _child(self, name: str, wiring: Wiring, file_name: str) -> Child:
+        path = self._folder / f"wiring-{file_name}.json"
+        wiring.save(path)
+        log_path = self._folder / f"{file_name}.log"
+        return Child(name, path, log_path, self.levers.environment(name), self.levers.command(name))
 
     async def _sample_servers(self) -> None:
         """Append NODES records for the servers, which cannot do so themselves."""
@@ -261,4 +325,5 @@ def remove_orphans() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
         owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            unmount(folder / "small-disk")
             shutil.rmtree(folder, ignore_errors=True)

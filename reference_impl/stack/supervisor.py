@@ -6,18 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from reference_impl.domain.errors import OperationalError
-from reference_impl.stack.processes import end, spawn
+from reference_impl.stack.processes import end, last_line, spawn
 
 READY_S_MAX = 30.0
 STOP_S_MAX = 2.0
 BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
-SERVER_POLL_S = 0.05
 STABLE_S = 5.0
 """A process that ran for so long starts again at once; one that dies sooner waits ever longer."""
 
@@ -40,18 +39,14 @@ class Unit(Protocol):
     process: subprocess.Popen[bytes] | None
     stop_signal: signal.Signals
 
-    def start(self) -> None:
-        """Start it."""
-
-
-class Server(Unit, Protocol):
-    """An embedded server: its :meth:`start` waits until it serves."""
-
     def launch(self) -> None:
-        """Start it without waiting."""
+        """Start it; :meth:`came_up` tells when it serves."""
 
-    def ready(self) -> bool:
-        """Tell whether it serves."""
+    async def came_up(self) -> bool:
+        """Wait until it serves; False if it ended before."""
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote."""
 
 
 class Child:
@@ -65,22 +60,32 @@ class Child:
         The file that tells it everything.
     log_path : Path
         Where its output goes.
+    environment : mapping of str to str, optional
+        What is added to our environment.
+    before : sequence of str
+        The command that it is an argument of, such as one that moves it to another host.
     """
 
     stop_signal = signal.SIGTERM
 
-    def __init__(self, name: str, wiring_path: Path, log_path: Path) -> None:
+    def __init__(
+        self, name: str, wiring_path: Path, log_path: Path, environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.name = name
+        self._environment = environment
+        self._before = before
         self.process: subprocess.Popen[bytes] | None = None
         self._wiring_path = wiring_path
         self._log_path = log_path
         self._ready_fd = -1
 
-    def start(self) -> None:
-        """Start it; :meth:`ready` tells when it serves."""
+    def launch(self) -> None:
+        """Start it; :meth:`came_up` tells when it serves."""
         self._ready_fd, theirs = os.pipe()
         try:
             command = [
+                *self._before,
                 sys.executable,
                 "-m",
                 "reference_impl.stack.child",
@@ -88,11 +93,11 @@ class Child:
                 str(self._wiring_path),
                 str(theirs),
             ]
-            self.process = spawn(command, self._log_path, pass_fds=(theirs,))
+            self.process = spawn(command, self._log_path, environment=self._environment, pass_fds=(theirs,))
         finally:
             os.close(theirs)
 
-    async def ready(self) -> bool:
+    async def came_up(self) -> bool:
         """Wait until it serves; False if it ended before."""
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
@@ -106,8 +111,7 @@ class Child:
 
     def last_words(self) -> str:
         """Return the last line that it wrote."""
-        lines = self._log_path.read_text(errors="replace").strip().splitlines() if self._log_path.exists() else []
-        return lines[-1] if lines else "it said nothing"
+        return last_line(self._log_path)
 
 
 class Supervisor:
@@ -122,13 +126,18 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.events: list[Event] = []
         self._say = say
-        self._units: dict[str, Child | Server] = {}
+        self._units: dict[str, Unit] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
 
     @property
     def names(self) -> list[str]:
         """The units, in the order in which they were started."""
         return list(self._units)
+
+    @property
+    def stop_signals(self) -> dict[str, signal.Signals]:
+        """How each unit is asked to end."""
+        return {name: unit.stop_signal for name, unit in self._units.items()}
 
     def runs(self, name: str) -> bool:
         """Tell whether a unit's process runs now."""
@@ -148,7 +157,7 @@ class Supervisor:
             raise OperationalError(f"{name} does not run; known are {', '.join(self._units)}")
         return process.pid
 
-    async def start(self, *units: Child | Server) -> None:
+    async def start(self, *units: Unit) -> None:
         """Start units together and wait until all of them serve.
 
         Raises
@@ -158,12 +167,11 @@ class Supervisor:
         """
         for unit in units:
             self._units[unit.name] = unit
-            unit.start()
-            self._note(unit.name, "started")
+            self._start(unit)
         try:
             async with asyncio.timeout(READY_S_MAX):
                 for unit in units:
-                    if isinstance(unit, Child) and not await unit.ready():
+                    if not await unit.came_up():
                         raise OperationalError(f"{unit.name} did not start: {unit.last_words()}")
                     self._note(unit.name, "ready")
         except TimeoutError:
@@ -180,10 +188,14 @@ class Supervisor:
             group = [unit for unit in self._units.values() if isinstance(unit, Child) is ours]
             end([(unit.process, unit.stop_signal) for unit in group if unit.process is not None], STOP_S_MAX)
 
+    def _start(self, unit: Unit) -> None:
+        unit.launch()
+        self._note(unit.name, "started")
+
     def _note(self, name: str, what: str) -> None:
         self.events.append(Event(time.monotonic_ns(), name, what))
 
-    async def _watch(self, unit: Child | Server) -> None:
+    async def _watch(self, unit: Unit) -> None:
         backoff_s = BACKOFF_S_MIN
         while True:
             started_s = time.monotonic()
@@ -195,26 +207,16 @@ class Supervisor:
             await asyncio.sleep(backoff_s)
             await self._start_again(unit)
 
-    async def _start_again(self, unit: Child | Server) -> None:
+    async def _start_again(self, unit: Unit) -> None:
         try:
-            unit.start() if isinstance(unit, Child) else unit.launch()
+            self._start(unit)
         except OperationalError as error:
             self._say(str(error))
             return
-        self._note(unit.name, "started")
-        if not await (unit.ready() if isinstance(unit, Child) else _serves(unit)):
+        if not await unit.came_up():
             return
         self._note(unit.name, "ready")
         self._say(f"{unit.name} is back")
-
-
-async def _serves(server: Server) -> bool:
-    """Wait until a server has recovered, however long that takes; False if it ended before."""
-    while not server.ready():
-        if server.process is None or server.process.poll() is not None:
-            return False
-        await asyncio.sleep(SERVER_POLL_S)
-    return True
 
 
 async def _ended(unit: Unit) -> int:

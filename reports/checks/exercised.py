@@ -26,17 +26,24 @@ class Path(NamedTuple):
 
 def exercised(history: History) -> Verdict:
     """Check that every scheduled fault struck and every expected path was taken; if not, the Run proves too little."""
+    terms = history.terms
+    skipped = {kind for kind, _ in terms.faults if kind in terms.impossible}
     struck = Counter(zip(history.faults["kind"], history.faults["target"], strict=True))
-    faults = Counter(history.terms.faults)
+    faults = Counter((kind, target) for kind, target in terms.faults if kind not in skipped)
     idle = [f"{kind} of {target}" for (kind, target), count in faults.items() if struck[kind, target] < count]
-    times = {name: PATHS[name].taken(history) for name in history.terms.expect}
+    times = {name: PATHS[name].taken(history) for name in terms.expect}
     untaken = [PATHS[name].meaning for name, count in times.items() if not count]
     counts = {"faults": sum(faults.values()), **{name.replace("-", "_"): count for name, count in times.items()}}
+    counts["skipped"] = len(terms.faults) - counts["faults"]
+    if unwanted := sorted(skipped - set(terms.allow_skipped)):
+        why = f"{unwanted[0]}: {terms.impossible[unwanted[0]]}"
+        return unknown(f"this machine cannot do faults that the campaign wants: {why}", **counts)
     if idle:
         return unknown(f"a fault that was ordered never struck: {', '.join(idle)}", **counts)
     if untaken:
         return unknown(f"what was expected never happened: {', '.join(untaken)}", **counts)
-    return ok(f"{counts['faults']:,} faults struck, {len(times):,} expected paths were taken", **counts)
+    left_out = f", {counts['skipped']:,} were left out, as allowed ({', '.join(sorted(skipped))})" if skipped else ""
+    return ok(f"{counts['faults']:,} faults struck{left_out}, {len(times):,} expected paths were taken", **counts)
 
 
 def _refused(history: History, status: Status) -> int:

@@ -1,7 +1,7 @@
 """A Run's tables as the checks look at them, with the joins that several checks share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,10 @@ class Terms:
         Rare paths that were to be taken (:class:`reports.expectations.RarePath`).
     faults : tuple of (kind, target)
         What was to be broken.
+    impossible : mapping of str to str
+        Kinds of faults that the machine could not do, and why.
+    allow_skipped : tuple of str
+        Kinds of faults that may be left out for that reason.
     limits : TableLimits or None
         The tables' limits; None if nobody knows them.
     """
@@ -49,6 +53,8 @@ class Terms:
     expect: tuple[str, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
     limits: TableLimits | None = None
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    allow_skipped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> "Terms":
@@ -61,9 +67,12 @@ class Terms:
             for fault in scenario.get("faults", ())
             if f"{fault['kind']} of {fault['target']} at {fault['at_s']:g} s" not in left_out
         )
-        viewers = _viewers(scenario)
         limits = manifest.get("limits")
-        return cls(viewers, tuple(campaign.get("expect", ())), faults, TableLimits(**limits) if limits else None)
+        return cls(
+            _viewers(scenario), tuple(campaign.get("expect", ())), faults,
+            TableLimits(**limits) if limits else None, manifest.get("impossible_faults", {}),
+            tuple(campaign.get("allow_skipped", ())),
+        )  # fmt: skip
 
 
 class Chain:

@@ -9,6 +9,7 @@ from msgspec import structs
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.playout import Playback
 from reference_impl.domain.records import FetchKind, Switch
+from sim.fault_kinds import Fault
 from sim.hybrid.handles import made
 from sim.hybrid.playback import quick, quick_table_ns, take_part
 from sim.hybrid.screens import VIEWER, HallHandle, empty_hall, steps
@@ -16,7 +17,7 @@ from sim.hybrid.system import Crowd
 from sim.kernels import quantile_ns
 from sim.model import simulate
 from sim.parameters import LEVELS, Model, Video, lognormal_table
-from sim.scenario import Fault, Scenario
+from sim.scenario import Scenario
 
 MS = 1_000_000
 LONGER = pytest.mark.soak

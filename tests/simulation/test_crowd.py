@@ -11,13 +11,14 @@ from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind
 from reports.columns import TABLES
 from sim import twin
+from sim.fault_kinds import Fault
 from sim.hybrid.events import bucket, bucket_of
 from sim.hybrid.exact import middle_of, quantiles_ms
 from sim.hybrid.layout import BUCKETS_PER_OCTAVE, HISTOGRAM
 from sim.hybrid.system import Crowd
 from sim.model import simulate
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
-from sim.scenario import Betting, Campaign, Fault, Scenario, Surge
+from sim.scenario import Betting, Campaign, Scenario, Surge
 from sim.scenario import Crowd as People
 from sim.wiring import FirstRound
 

@@ -13,9 +13,10 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.checks import allowed_skips, run_checks
 from reports.columns import TABLES
 from reports.run import open_run
+from sim.fault_kinds import Fault
 from sim.model import simulate
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
-from sim.scenario import Betting, Campaign, Fault, Scenario, Surge
+from sim.scenario import Betting, Campaign, Scenario, Surge
 from sim.twin import sim_run
 from sim.wiring import FirstRound, load_start_ns
 

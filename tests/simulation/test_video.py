@@ -13,9 +13,10 @@ from reference_impl.domain.playout import SLACK_NS
 from reference_impl.domain.records import CacheState, FetchKind, Switch
 from reports.checks import allowed_skips, run_checks
 from reports.columns import TABLES
+from sim.fault_kinds import Fault
 from sim.model import simulate
 from sim.parameters import Model, Video
-from sim.scenario import Betting, Campaign, Fault, Scenario, Viewing
+from sim.scenario import Betting, Campaign, Scenario, Viewing
 from sim.twin import sim_run
 
 WATCHED = Scenario(

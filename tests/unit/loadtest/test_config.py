@@ -86,8 +86,29 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
         ),
         (
             NAMED + '[[scenario.faults]]\nkind="burn"\ntarget="nats"\nat_s=1',
-            "scenario.faults[0].kind = 'burn': expected `str` matching",
+            "scenario.faults[0].kind = 'burn': there is no such choice",
         ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="slow-fsync"\ntarget="nats"\nat_s=1\nfor_s=1\nlatency_ms=5',
+            "scenario.faults[0].target = 'nats': slow-fsync strikes only postgres",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="stop"\ntarget="nats"\nat_s=1',
+            "scenario.faults[0].for_s = 0: stop needs it",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="nats"\nat_s=1\nlatency_ms=5',
+            "scenario.faults[0].latency_ms = 5: kill knows no such thing",
+        ),
+        (
+            NAMED + '[[scenario.faults]]\nkind="stop"\ntarget="nats"\nat_s=59\nfor_s=2',
+            "scenario.faults[0].for_s = 2: it would last beyond load_s = 60",
+        ),
+        (
+            NAMED + '[scenario.random_faults]\nstart_s=1\nevery_s=2\ncount=3\nstrikes=["kill pigeon-"]',
+            "scenario.random_faults.strikes[0] = 'kill pigeon-': there is no process 'pigeon-', known are postgres,",
+        ),
+        (NAMED + 'allow_skipped=["disk"]', "allow_skipped[0] = 'disk': there is no such kind of fault, did you mean"),
         (
             NAMED + '[[scenario.faults]]\nkind="kill"\ntarget="nats"\nat_s=99',
             "scenario.faults[0].at_s = 99: must be less than load_s = 60",

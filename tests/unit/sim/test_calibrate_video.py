@@ -6,8 +6,9 @@ from msgspec import structs
 from reports.run import empty_table, manifest_base, write_run
 from sim.calibrate import fit
 from sim.calibrate_video import SLICE_NS, in_slices, median, woken_ns
+from sim.fault_kinds import Fault
 from sim.parameters import Model, Video, load_model, lognormal_table, save_model
-from sim.scenario import Campaign, Fault, Scenario
+from sim.scenario import Campaign, Scenario
 from sim.twin import MODEL_FILE, make_twin, sim_run
 
 MS = 1_000_000

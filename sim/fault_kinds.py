@@ -15,6 +15,7 @@ class FaultKind(StrEnum):
 
     KILL = "kill"
     RESTART = "restart"
+    DRAIN = "drain"
     STOP = "stop"
     CPU_QUOTA = "cpu-quota"
     CUT = "cut"
@@ -91,6 +92,8 @@ KINDS: Final[dict[FaultKind, Kind]] = {
     FaultKind.KILL: Kind("SIGKILL", undone="the supervisor starts it again", deadly=True),
     FaultKind.RESTART: Kind("asked to end (SIGTERM; PostgreSQL: SIGINT)", undone="the supervisor starts it again",
                             deadly=True),
+    FaultKind.DRAIN: Kind("asked to move its players elsewhere and then to end", strikes=("gateway",),
+                          undone="the supervisor starts it again", deadly=True),
     FaultKind.STOP: Kind("SIGSTOP to it and its children", takes=("for_s",), undone="SIGCONT"),
     FaultKind.CPU_QUOTA: Kind(
         "gets only a share of a core", takes=("for_s", "cpu_share"), needs=Need.QUOTA, undone="the quota is lifted"

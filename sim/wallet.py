@@ -15,7 +15,8 @@ import numpy as np
 import simpy
 
 from reference_impl.domain.games.game import Game
-from reference_impl.domain.ledger import Entry, Ledger
+from reference_impl.domain.journal import Entry
+from reference_impl.domain.ledger import Ledger
 from sim.draws import Draws
 from sim.kernels import Int64s
 from sim.laws import Books, Presence

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from loadtest.invariants import ModelWallet
 from reference_impl.domain.bets import EntryKind, Slot, Status
-from reference_impl.domain.ledger import Account, Answer, Bet, Ledger
+from reference_impl.domain.journal import Answer, Bet
+from reference_impl.domain.ledger import Account, Ledger
 from reference_impl.domain.limits import Limit
 
 

@@ -22,7 +22,7 @@ from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.roulette import GROSS
 from reference_impl.domain.ids import AccountKind, account_kind
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reports.checks import CHECKS, History
 from reports.checks.memory import keep_freed_memory
 

@@ -1,4 +1,7 @@
-"""What a piece of work costs a PostgreSQL server: CPU of all its processes, WAL, disk."""
+"""What a piece of work costs a PostgreSQL server: CPU of all its processes, WAL and the page images in it, disk.
+
+After each checkpoint the first change of a page writes all of it to the WAL. Backends tell these images once a second.
+"""
 
 import os
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ class Cost(NamedTuple):
 
     cpu_s: float
     wal_bytes: int
+    page_images: int
     disk_bytes: int
 
     def a_bet_since(self, before: "Cost", bets: int) -> dict[str, float]:
@@ -39,6 +43,7 @@ class Cost(NamedTuple):
         return {
             "postgres_cpu_us_per_bet": (self.cpu_s - before.cpu_s) / bets * 1e6,
             "wal_bytes_per_bet": (self.wal_bytes - before.wal_bytes) / bets,
+            "page_images_per_1000_bets": (self.page_images - before.page_images) / bets * 1000,
             "disk_bytes_per_bet": (self.disk_bytes - before.disk_bytes) / bets,
         }
 
@@ -67,8 +72,9 @@ class Meter:
     async def read(self) -> Cost:
         """Return what was spent until now."""
         wal = await _value(self.dsns[0], "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        images = await _value(self.dsns[0], "SELECT wal_fpi FROM pg_stat_wal")
         disk = [await _value(dsn, "SELECT pg_database_size(current_database())") for dsn in self.dsns]
-        return Cost(cpu_s(self.postmaster_pid), wal, sum(disk))
+        return Cost(cpu_s(self.postmaster_pid), wal, images, sum(disk))
 
 
 async def _value(dsn: str, query: str) -> int:

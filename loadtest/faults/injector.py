@@ -22,6 +22,8 @@ from sim.fault_kinds import KINDS, Fault, FaultKind, Need
 
 ALIVE_S_MAX = 20.0
 """A process that is still coming back from the last fault is waited for so long."""
+DRAIN_S_MAX = 15.0
+"""Players of a gateway that drains have so long for a moment between rounds."""
 _LOOK_S = 0.02
 
 Carried = AbstractAsyncContextManager[str]
@@ -68,6 +70,11 @@ async def _restart(stack: Stack, fault: Fault) -> AsyncIterator[str]:
     number = stack.stop_signals[fault.target]
     stack.kill(fault.target, number)
     yield number.name
+
+
+@asynccontextmanager
+async def _drain(stack: Stack, fault: Fault) -> AsyncIterator[str]:
+    yield f"{await stack.drain(fault.target, DRAIN_S_MAX, 'a fault of the campaign')} players to move"
 
 
 @asynccontextmanager
@@ -162,6 +169,7 @@ async def _double(stack: Stack, fault: Fault) -> AsyncIterator[str]:
 CARRIED_OUT: Final[dict[FaultKind, Callable[[Stack, Fault], Carried]]] = {
     FaultKind.KILL: _kill,
     FaultKind.RESTART: _restart,
+    FaultKind.DRAIN: _drain,
     FaultKind.STOP: _stop,
     FaultKind.CPU_QUOTA: _quota,
     FaultKind.CUT: _cut,

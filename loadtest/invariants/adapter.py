@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.ledger import Answer, Bet, Entry
+from reference_impl.domain.journal import Answer, Bet, Entry
 from reference_impl.domain.limits import LimitKind
 
 

@@ -36,7 +36,7 @@ from loadtest.invariants.model import ModelWallet
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.ids import AccountKind, account_beside, account_currency, account_kind
-from reference_impl.domain.ledger import Answer, Bet, Entry
+from reference_impl.domain.journal import Answer, Bet, Entry
 from reference_impl.domain.limits import LOSS_KINDS, LimitKind
 from reference_impl.domain.money import Currency
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from loadtest.invariants.adapter import Cancel, LimitChange, Move, Payout, Transfer, TransferEnd, WalletAdapter
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.ledger import Account, Answer, Bet, Entry, Ledger
+from reference_impl.domain.journal import Answer, Bet, Entry
+from reference_impl.domain.ledger import Account, Ledger
 
 
 class ModelWallet(WalletAdapter):

@@ -10,7 +10,7 @@ import asyncpg
 from loadtest.invariants.adapter import Cancel, LimitChange, Move, Payout, Transfer, TransferEnd, WalletAdapter
 from reference_impl.domain.bets import EntryKind, Slot, Status
 from reference_impl.domain.ids import table_of
-from reference_impl.domain.ledger import Answer, Bet, Entry
+from reference_impl.domain.journal import Answer, Bet, Entry
 from reference_impl.domain.units import NS_PER_S
 
 T = TypeVar("T")

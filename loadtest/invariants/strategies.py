@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loadtest.invariants.adapter import Cancel, Capability, LimitChange, Move, Payout, Transfer
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.ids import AccountKind, account_id, round_id
-from reference_impl.domain.ledger import Bet
+from reference_impl.domain.journal import Bet
 from reference_impl.domain.limits import INSTANT_KINDS, NO_LIMIT_MINOR, LimitKind
 from reference_impl.domain.money import Currency
 from reference_impl.domain.units import NS_PER_S

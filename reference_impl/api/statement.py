@@ -25,7 +25,7 @@ from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import TABLE_ID_MAX, account_currency, round_no_of, table_of
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reference_impl.domain.money import Currency
 from reference_impl.domain.play import MOVES
 from reference_impl.domain.units import NS_PER_S

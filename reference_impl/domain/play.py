@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 
 MOVES = (
     EntryKind.DEPOSIT, EntryKind.WITHDRAW, EntryKind.BET, EntryKind.CANCEL, EntryKind.SETTLE, EntryKind.VOID,

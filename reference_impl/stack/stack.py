@@ -15,6 +15,7 @@ import msgspec
 import nats.errors
 
 from reference_impl import bus
+from reference_impl.domain.balance import OPERATOR_EPOCH, Drain, Taken
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES
@@ -33,6 +34,7 @@ from reference_impl.wallet.database import prepare_shard
 
 FOLDER_PREFIX = "livetable-"
 SAMPLE_S = 1.0
+ORDER_S_MAX = 5.0
 
 
 class Stack:
@@ -228,6 +230,24 @@ class Stack:
             raise OperationalError(f"the running rounds were not over after {limit_s:.0f} s: {error}") from None
         finally:
             await client.close()
+
+    async def drain(self, gateway: str, drain_s_max: float, reason: str) -> int:
+        """Have a gateway move its players elsewhere and end, to be started anew; return how many players.
+
+        Raises
+        ------
+        OperationalError
+            If it does not answer.
+        """
+        order = msgspec.msgpack.encode(Drain(OPERATOR_EPOCH, drain_s_max, reason))
+        client = await bus.connect(self.nats_url, "drain")
+        try:
+            msg = await client.request(f"balance.order.{gateway}", order, timeout=ORDER_S_MAX)
+        except nats.errors.Error as error:
+            raise OperationalError(f"{gateway} did not take the order to drain: {error}") from None
+        finally:
+            await client.close()
+        return msgspec.msgpack.decode(msg.data, type=Taken).players
 
     @property
     def _known(self) -> Wiring:

@@ -18,7 +18,7 @@ import msgspec
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import CURRENCY_BITS, AccountKind, account_beside
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 
 ROWS_FETCHED = 5000
 FINDINGS_MAX = 20

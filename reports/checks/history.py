@@ -10,7 +10,7 @@ import pandas as pd
 
 from reference_impl.domain.bets import EntryKind, Slot, Status, TableLimits
 from reference_impl.domain.ids import AccountKind
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.units import NS_PER_S
 from reports.checks.ordering import Integers, Mask, group_starts, positions, stable_order

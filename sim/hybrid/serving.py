@@ -74,6 +74,7 @@ def _serve_crowd(h: Hall, e: int, t: int, number: int, now_ns: int, n: int) -> i
     edge, v, served = h.edges[e], h.viewers, 0
     start_ns, late_ns = max(now_ns, edge.cpu_ns), now_ns - h.trip_ns_max
     edge.idle_ns += start_ns - edge.cpu_ns
+    opened, sends_ns, answer_ns = h.open, h.sends_ns[t], h.answer_ns
     for i in range(h.groups[e, t], h.groups[e, t + 1]):
         viewer = v[i]
         if viewer.wanted != number or viewer.state != ASKING:
@@ -85,11 +86,11 @@ def _serve_crowd(h: Hall, e: int, t: int, number: int, now_ns: int, n: int) -> i
                 continue
         viewer.state, viewer.rank = SERVED, served
         rendition = np.int64(viewer.rendition)
-        mine = h.open[rendition]
+        mine = opened[rendition]
         if mine.members == 0:
             mine.row, mine.rank, mine.cpu_ns, mine.number = i, served, start_ns, number
         mine.members += 1
-        if mine.members * h.answer_ns >= FLOW_SPAN * h.sends_ns[t, rendition]:
+        if mine.members * answer_ns >= FLOW_SPAN * sends_ns[rendition]:
             close_flow(h, e, t, rendition, served)
         served += 1
     for each in range(len(h.open)):
@@ -160,26 +161,30 @@ def _await_next(h: Hall, i: int, number: int, now_ns: int, until_ns: int, n: int
 def _finish_flow(h: Hall, e: int, flow: Row, now_ns: int, number: int, until_ns: int, n: int) -> int:
     """Let those have their parts whose answers have left the link. Return the heap's size."""
     state, t, left = SERVED if flow.kind == CROWD else ALONE, flow.table, flow.members
+    # Read once: whatever is written to a viewer might be the flow's, for all that the compiler knows.
+    v, bodies, wakes, answer_ns, whose = h.viewers, h.bodies, h.wakes, h.answer_ns, flow.viewer
+    of, rendition, newest, size = np.int64(flow.number), np.int64(flow.rendition), np.int64(flow.newest), flow.size
+    cpu_ns, alone_ns = flow.cpu_ns, flow.alone_ns
     for i in range(max(flow.row, h.groups[e, t]), h.groups[e, t + 1]):
-        viewer = h.viewers[i]
-        if viewer.state != state or viewer.wanted != flow.number or viewer.rendition != flow.rendition:
+        viewer = v[i]
+        if viewer.state != state or viewer.wanted != of or viewer.rendition != rendition:
             continue
-        if state == ALONE and viewer.number != flow.viewer:
+        if state == ALONE and viewer.number != whose:
             continue
         if left == 0:
             break
         left -= 1
-        written_ns = flow.cpu_ns
-        awake, body = pair(viewer.key, flow.number)
-        body_ns = int(quick(body, h.bodies))
+        written_ns = cpu_ns
+        awake, body = pair(viewer.key, of)
+        body_ns = int(quick(body, bodies))
         if state == SERVED:
-            written_ns += (viewer.rank + 1) * h.answer_ns
-            way_ns = int(quick(awake, h.wakes))
+            written_ns += (viewer.rank + 1) * answer_ns
+            way_ns = int(quick(awake, wakes))
         else:
             way_ns = trip(h, viewer) // 2
-        end_ns = max(now_ns, written_ns + flow.alone_ns) + way_ns + body_ns
+        end_ns = max(now_ns, written_ns + alone_ns) + way_ns + body_ns
         viewer.state = ASKING
-        finish_part(h, viewer, flow.newest, written_ns + way_ns, end_ns, flow.size, 1 if state == SERVED else 0)
+        finish_part(h, viewer, newest, written_ns + way_ns, end_ns, size, 1 if state == SERVED else 0)
         if viewer.wanted <= number:
             n = await_next(h, i, number, now_ns, until_ns, n)
     return n

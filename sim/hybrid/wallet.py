@@ -12,7 +12,7 @@ import simpy
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import round_no_of, table_of
-from reference_impl.domain.ledger import Bet
+from reference_impl.domain.journal import Bet
 from sim.hybrid import planning
 from sim.hybrid import shards as kernels
 from sim.hybrid.handles import made

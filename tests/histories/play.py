@@ -11,7 +11,8 @@ from reference_impl.domain.bets import BetTiming, bet_offset_s
 from reference_impl.domain.games.outcome import commitment, seeded_outcome
 from reference_impl.domain.games.roulette import ROULETTE, SPOTS
 from reference_impl.domain.ids import round_id, shard_of
-from reference_impl.domain.ledger import Bet, Ledger
+from reference_impl.domain.journal import Bet
+from reference_impl.domain.ledger import Ledger
 from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
 from reference_impl.domain.records import print_of
 from reports.columns import TABLES

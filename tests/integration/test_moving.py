@@ -194,6 +194,11 @@ async def test_every_placement_was_recorded_with_its_inputs_and_the_rules_decide
 
 
 async def test_the_control_room_shows_who_is_where_and_an_operator_drains_there(stack: Stack) -> None:
+    for _ in range(100):
+        room = await call(stack, "/v1/admin/control", token=stack.admin_token)
+        if [one["stand"] for one in room["gateways"] if one["silent_s"] < 2] == ["serving"] * 2:
+            break
+        await asyncio.sleep(0.1)
     player = Player(stack, next(NUMBERS))
     await player.join()
     await player.next_open()

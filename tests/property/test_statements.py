@@ -20,7 +20,7 @@ from reference_impl.api.account import sums_play
 from reference_impl.domain import messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.ids import account_number
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reference_impl.domain.play import MOVES, Play, play_of
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.player_reads import entries_of, sums_of

@@ -17,7 +17,7 @@ from reference_impl.domain.ids import (
     AccountKind,
     account_id,
 )
-from reference_impl.domain.ledger import Answer, Bet
+from reference_impl.domain.journal import Answer, Bet
 from reference_impl.domain.limits import NO_LIMIT_MINOR, LimitKind, period_of
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.database import one_row

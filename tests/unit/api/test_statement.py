@@ -6,7 +6,7 @@ from reference_impl.api.statement import WORDS, explained
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import TABLE_ID_MAX, round_id
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reference_impl.domain.messages import EntryRow
 from reference_impl.domain.play import MOVES
 

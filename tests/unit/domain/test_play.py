@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.ledger import DIRECTION
+from reference_impl.domain.journal import DIRECTION
 from reference_impl.domain.play import MOVES, Play, play_of
 
 sums = st.dictionaries(st.sampled_from(MOVES), st.tuples(st.integers(1, 9), st.integers(0, 10**9)))

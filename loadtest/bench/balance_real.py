@@ -1,0 +1,273 @@
+"""Whether pressure moves before anyone feels it: the balancer on the real system, at a size that one machine bears.
+
+In each leg people bet at a table on three gateways, placed by the API. Then something happens:
+
+``hot``       one gateway is held up ever longer (SIGSTOP and SIGCONT, ten times a second)
+``flash``     as many people again come within two seconds, all of them through one gateway's door
+``rolling``   every gateway is drained in turn and starts anew
+``slow-edge`` one edge is held up like the hot gateway
+
+A ``hot`` leg is played with a balancer and without one (the peer: placement by two choices, nobody is ever moved). In
+time means that the first player was told to move before the hot gateway's p99, over the last two seconds of its bets,
+had doubled against the time before.
+"""
+
+import asyncio
+import dataclasses
+import os
+import random
+import signal
+import statistics
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from loadtest.adapters.base import Placement, Target
+from loadtest.adapters.ours import LiveTable
+from loadtest.bench.bettors import Answered, Bettor
+from loadtest.bench.result import Result, percentile, summarise
+from loadtest.clock import HostClock
+from loadtest.progress import Progress
+from reference_impl import bus
+from reference_impl.domain.balance import OPERATOR_EPOCH, Drain
+from reference_impl.domain.game_round import Timing
+from reference_impl.stack.config import StackConfig
+from reference_impl.stack.stack import Stack
+
+GATEWAYS = 3
+PEOPLE = 90
+GAP_S = 0.5
+BEFORE_S = 8.0
+RAMP_S = 24.0
+PERIOD_S = 0.1
+HELD_S_MAX = 0.085
+SPAN_S = 2.0
+BETS_MIN = 10
+DRAIN_S_MAX = 10.0
+BACK_S_MAX = 20.0
+SYSTEM = StackConfig(
+    tables=1, gateways=GATEWAYS, shards=1, edges=0, balancers=1,
+    password_cost=dataclasses.replace(StackConfig().password_cost, memory_kib=64, iterations=1),
+    timing=Timing(window_ms=2500, closing_soon_ms=500, dealing_ms=300, pause_ms=700),
+)  # fmt: skip
+
+
+class Leg(NamedTuple):
+    """A leg: all answers, when it struck, the people, and what else it found."""
+
+    answered: list[Answered]
+    struck_s: float
+    people: list[Bettor]
+    found: dict[str, Any]
+
+
+class Evening:
+    """A system with people at it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.answered: list[Answered] = []
+        self.people: list[Bettor] = []
+        self._adapter = LiveTable(Target(stack.api_url, stack.admin_token), HostClock())
+        self._playing: list[asyncio.Task[None]] = []
+
+    async def provision(self, people: int) -> None:
+        """Open everybody's account."""
+        await asyncio.to_thread(self._adapter.provision, people, 10**9)
+
+    async def come(self, count: int, avoid: str = "") -> None:
+        """Let people come, placed by the API."""
+        numbers = range(len(self.people) + 1, len(self.people) + count + 1)
+        places = await asyncio.gather(*(asyncio.to_thread(self._place, number, avoid) for number in numbers))
+        for place in places:
+            person = Bettor(1, GAP_S, self.answered)
+            await person.join(place)
+            self.people.append(person)
+            self._playing.append(asyncio.create_task(person.play()))
+
+    def _place(self, number: int, avoid: str) -> Placement:
+        return self._adapter.place(self._adapter.log_in(number), 1, avoid)
+
+    @property
+    def connections(self) -> Counter[str]:
+        """Where everybody is."""
+        return Counter(person.gateway for person in self.people)
+
+    async def go(self) -> int:
+        """Let everybody stop betting, and leave; return how many bets were never answered."""
+        for task in self._playing:
+            task.cancel()
+        await asyncio.sleep(3.0)
+        for person in self.people:
+            person.leave()
+        return sum(len(person.sent) for person in self.people)
+
+
+@asynccontextmanager
+async def _evening(config: StackConfig, people: int) -> AsyncIterator[Evening]:
+    async with Stack(config) as stack:
+        evening = Evening(stack)
+        await evening.provision(2 * people)
+        await evening.come(people)
+        await asyncio.sleep(BEFORE_S)
+        yield evening
+
+
+async def hold_up(pid: int, seconds: float) -> None:
+    """Stop and continue a process ten times a second, ever longer, until it stands still most of the time."""
+    began_s = time.monotonic()
+    try:
+        while (past_s := time.monotonic() - began_s) < seconds:
+            held_s = HELD_S_MAX * past_s / seconds
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(held_s)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(PERIOD_S - held_s)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def _hot(balanced: bool) -> Leg:  # noqa: FBT001 - the leg's one choice
+    async with _evening(SYSTEM, PEOPLE) as evening:
+        if not balanced:
+            os.kill(evening.stack.pid("balancer-0"), signal.SIGSTOP)
+        hot = f"gateway-{random.randrange(GATEWAYS)}"
+        before = evening.connections[hot]
+        struck_s = time.monotonic()
+        await hold_up(evening.stack.pid(hot), RAMP_S)
+        told_s = [at_s for person in evening.people for at_s, by in person.told if at_s >= struck_s and by == hot]
+        after = evening.connections[hot]
+        if not balanced:
+            os.kill(evening.stack.pid("balancer-0"), signal.SIGCONT)
+        lost = await evening.go()
+        doubled_s = doubled_at(evening.answered, hot, struck_s)
+        first_s = min(told_s) - struck_s if told_s else None
+        found = {
+            "hot": hot, "players_before": before, "players_after": after, "told": len(told_s),
+            "first_told_s": first_s, "p99_doubled_s": doubled_s, "unanswered": lost,
+            "in_time": first_s is not None and (doubled_s is None or first_s < doubled_s),
+            "p99_ms_before": p99_of(evening.answered, 0.0, struck_s),
+            "p99_ms": p99_of(evening.answered, struck_s, time.monotonic()),
+            "twice": sum(len(person.told) > 1 for person in evening.people),
+        }  # fmt: skip
+        return Leg(evening.answered, struck_s, evening.people, found)
+
+
+def doubled_at(answered: Sequence[Answered], gateway: str, struck_s: float) -> float | None:
+    """Return how long after the strike a gateway's p99 over :data:`SPAN_S` first was twice that before; None if never.
+
+    A bet counts from when it was sent; too few bets say nothing.
+    """
+    here = sorted(one for one in answered if one.gateway == gateway)
+    usual_ms = p99_of(here, 0.0, struck_s)
+    if not usual_ms:
+        return None
+    for one in here:
+        if one.sent_s < struck_s:
+            continue
+        span = [other.ms for other in here if one.sent_s - SPAN_S < other.sent_s <= one.sent_s]
+        if len(span) >= BETS_MIN and percentile(span, 0.99) >= 2 * usual_ms:
+            return one.sent_s + one.ms / 1000 - struck_s
+    return None
+
+
+def p99_of(answered: Sequence[Answered], from_s: float, to_s: float) -> float:
+    """Return the p99 of the bets sent in a span of time, 0 if there were none."""
+    span = [one.ms for one in answered if from_s <= one.sent_s < to_s]
+    return percentile(span, 0.99) if span else 0.0
+
+
+async def _flash() -> Leg:
+    async with _evening(SYSTEM, PEOPLE // 2) as evening:
+        usual_ms = p99_of(evening.answered, 0.0, time.monotonic())
+        struck_s = time.monotonic()
+        await evening.come(PEOPLE, avoid="gateway-0")
+        crowd = max(evening.connections.values()) / (len(evening.people) / GATEWAYS)
+        await asyncio.sleep(RAMP_S)
+        settled = max(evening.connections.values()) / (len(evening.people) / GATEWAYS)
+        lost = await evening.go()
+        found = {
+            "max_mean_at_once": round(crowd, 3), "max_mean_after": round(settled, 3), "unanswered": lost,
+            "p99_ms_before": usual_ms, "p99_ms": p99_of(evening.answered, struck_s, time.monotonic()),
+        }  # fmt: skip
+        return Leg(evening.answered, struck_s, evening.people, found)
+
+
+async def _rolling() -> Leg:
+    async with _evening(SYSTEM, PEOPLE) as evening:
+        client = await bus.connect(evening.stack.nats_url, "bench")
+        struck_s = time.monotonic()
+        order = msgspec.msgpack.encode(Drain(OPERATOR_EPOCH, DRAIN_S_MAX, "bench"))
+        took_s = []
+        for number in range(GATEWAYS):
+            name, began_s = f"gateway-{number}", time.monotonic()
+            pid = evening.stack.pid(name)
+            await client.request(f"balance.order.{name}", order, timeout=5)
+            await _until_back(evening.stack, name, pid)
+            took_s.append(round(time.monotonic() - began_s, 1))
+        over_s = time.monotonic()
+        await client.close()
+        usual_ms = p99_of(evening.answered, 0.0, struck_s)
+        lost = await evening.go()
+        found = {
+            "took_s": took_s, "unanswered": lost, "p99_ms_before": usual_ms,
+            "p99_ms": p99_of(evening.answered, struck_s, over_s),
+            "refused": sum(person.refused for person in evening.people),
+            "died": sum(event.what == "died" for event in evening.stack.events),
+        }  # fmt: skip
+        return Leg(evening.answered, struck_s, evening.people, found)
+
+
+async def _until_back(stack: Stack, name: str, pid: int) -> None:
+    until_s = time.monotonic() + DRAIN_S_MAX + BACK_S_MAX
+    while time.monotonic() < until_s:
+        ready = [event for event in stack.events if event.node == name and event.what == "ready"]
+        if len(ready) > 1 and stack.runs(name) and stack.pid(name) != pid:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _slow_edge() -> Leg:
+    config = msgspec.structs.replace(
+        SYSTEM, edges=2, video=msgspec.structs.replace(SYSTEM.video, ladder=SYSTEM.video.ladder[:1])
+    )
+    async with _evening(config, GATEWAYS) as evening:
+        struck_s = time.monotonic()
+        await hold_up(evening.stack.pid("edge-0"), RAMP_S)
+        os.kill(evening.stack.pid("edge-0"), signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        await asyncio.sleep(6.0)
+        os.kill(evening.stack.pid("edge-0"), signal.SIGCONT)
+        told_s = sorted(at_s for person in evening.people for at_s in person.steered_s)
+        await evening.go()
+        found = {
+            "left_after_silence_s": next((round(at_s - stopped_s, 2) for at_s in told_s if at_s > stopped_s), None),
+            "steered_before_s": next((round(at_s - struck_s, 1) for at_s in told_s if at_s <= stopped_s), None),
+        }  # fmt: skip
+        return Leg(evening.answered, struck_s, evening.people, found)
+
+
+SINGLE: dict[str, Callable[[], Awaitable[Leg]]] = {"flash": _flash, "rolling": _rolling, "slow-edge": _slow_edge}
+
+
+async def measure(n: int, progress: Progress) -> Result:
+    """Run the bench: `n` pairs of hot legs, and one of each other kind."""
+    ours: list[dict[str, Any]] = []
+    peer: list[dict[str, Any]] = []
+    for turn in range(n):
+        for name, legs, balanced in (("balanced", ours, True), ("left alone", peer, False)):
+            legs.append((await _hot(balanced)).found)
+            progress.say(f"hot {turn + 1}/{n}, {name}: {legs[-1]}")
+    detail: dict[str, Any] = {"hot": ours, "hot_left_alone": peer, "in_time": sum(leg["in_time"] for leg in ours)}
+    for name, leg in SINGLE.items():
+        detail[name] = (await leg()).found
+        progress.say(f"{name}: {detail[name]}")
+    detail["told_before_doubled_s"] = statistics.median(leg["first_told_s"] or RAMP_S for leg in ours)
+    return summarise(
+        "balance_real", "p99 ms of bets while a gateway slows down", [leg["p99_ms"] for leg in ours],
+        [leg["p99_ms"] for leg in peer], "power of two choices, nobody moved", detail, lower_is_better=True,
+    )  # fmt: skip

@@ -19,7 +19,7 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Measure ours against a peer, alternating.
 
     NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
-    `loadgen` or `sim`.
+    `loadgen`, `sim` or `balance_real`.
 
     \b
     Example:

@@ -9,7 +9,6 @@ import secrets
 import tempfile
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -57,7 +56,7 @@ class Seats:
             folder = opening.enter_context(tempfile.TemporaryDirectory(prefix="livetable-bench-"))
             config = msgspec.structs.replace(self._config, data_dir=folder)
             self.stack = await opening.enter_async_context(Stack(config))
-            self._wiring = Wiring.load(Path(folder) / "wiring.json")
+            self._wiring = self.stack.wiring
             self.bus = await bus_module.connect(self.stack.nats_url, "bench")
             opening.push_async_callback(self.bus.close)
             self._open = opening.pop_all()

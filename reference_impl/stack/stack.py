@@ -78,6 +78,11 @@ class Stack:
         await self.stop()
 
     @property
+    def wiring(self) -> Wiring:
+        """What the processes were told, secrets included."""
+        return self._known
+
+    @property
     def api_url(self) -> str:
         """Address of the HTTP API."""
         return f"http://127.0.0.1:{self._known.api_port}"

@@ -38,6 +38,7 @@ export class Cards {
   constructor(root, decisions, onDecide) {
     this.#root = root;
     root.hidden = decisions.length === 0;
+    root.classList.add("empty");
     decisions.forEach((name, code) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -50,6 +51,7 @@ export class Cards {
   }
 
   show(hand, dealer, votes) {
+    this.#root.classList.toggle("empty", hand.length + dealer.length === 0);
     for (const [name, cards] of [["hand", hand], ["dealer", dealer]]) {
       const row = this.#root.querySelector(`.${name}`);
       if (row.dataset.cards === String(cards)) continue;

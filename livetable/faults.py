@@ -12,10 +12,15 @@ def faults() -> None:
     """Break things on purpose."""
 
 
-@faults.command("doctor", epilog="Example: livetable faults doctor --json")
+@faults.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def faults_doctor(as_json: bool) -> None:  # noqa: FBT001 - a flag
-    """Try what this machine can do to a system; a line for each kind of fault, with the reason."""
+    """Try what this machine can do to a system; a line for each kind of fault, with the reason.
+
+    \b
+    Example:
+      livetable faults doctor --json
+    """
     import msgspec  # noqa: PLC0415
 
     from loadtest.faults.doctor import examine  # noqa: PLC0415
@@ -29,11 +34,16 @@ def faults_doctor(as_json: bool) -> None:  # noqa: FBT001 - a flag
         click.echo(f"{'yes' if one.possible else 'no':4} {one.kind:14} {KINDS[one.kind].meaning}: {one.reason}")
 
 
-@faults.command("schedule", epilog="Example: livetable faults schedule loadtest/campaigns/faults-soak.toml --seed 7")
+@faults.command("schedule")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--seed", "seeds", multiple=True, type=int, help="Another seed than the file's; repeat it.")
 def faults_schedule(file: Path, seeds: tuple[int, ...]) -> None:
-    """Print a campaign's faults in order of time; the same file and seed always give the same list."""
+    """Print a campaign's faults in order of time; the same file and seed always give the same list.
+
+    \b
+    Example:
+      livetable faults schedule loadtest/campaigns/faults-soak.toml --seed 7
+    """
     from loadtest.config import load_campaign  # noqa: PLC0415
 
     for seed in seeds or (None,):
@@ -43,11 +53,16 @@ def faults_schedule(file: Path, seeds: tuple[int, ...]) -> None:
             click.echo(fault.line)
 
 
-@faults.command("show", epilog="Example: livetable faults show runs/latest")
+@faults.command("show")
 @click.argument("run", type=click.Path(path_type=Path), default=RUNS / "latest")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a fault.")
 def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
-    """Tell what each fault of a run did: noticed, ready, served again, and what became of the bets under way."""
+    """Tell what each fault of a run did: noticed, ready, served again, and what became of the bets under way.
+
+    \b
+    Example:
+      livetable faults show runs/latest
+    """
     import msgspec  # noqa: PLC0415
 
     from reports.recovery import recoveries, recovery_table  # noqa: PLC0415

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reference_impl.domain.money import EXPONENT, Currency
-from reports import sentences, series, video_figures
+from reports import fault_figures, sentences, series, video_figures
 from reports.canvas import (
     CSS_LIGHT,
     INK,
@@ -229,6 +229,7 @@ FIGURES: Final[dict[str, tuple[str, str, Callable[[list[World]], tuple[str, str]
     "latency": ("How long players waited for an answer", "", latency_cdf),
     "throughput": ("What was offered and what became of it", "", throughput),
     "over-time": ("Waiting time over the load", "solid p50, dashed p99 of each second", latency_over_time),
+    "faults": ("How soon people were served again", "dot p50, bar p95", fault_figures.recovery),
     "deadline": ("Bets against the cut-off", "solid accepted, dotted rejected", deadline),
     "gateways": ("Load of each gateway", "", gateways),
     "money": (

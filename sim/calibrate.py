@@ -24,7 +24,7 @@ from reference_impl.domain.ids import ROUND_NO_MAX
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
-from sim.calibrate_video import STREAMING, fit_video, in_slices
+from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
 from sim.empirical import SAMPLES_MIN, since_fault, table_of
 from sim.kernels import Int64s
 from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
@@ -70,7 +70,8 @@ def fit(run: Run, parity: Parity = "odd") -> Model:
     default = Model()
     gaps = _gaps(run.rounds, rounds)
     shards = max(int(run.ledger["shard"].max()) + 1, 1) if len(run.ledger) else 1
-    betting = run.faults[~run.faults["target"].str.startswith(STREAMING)]
+    ended = run.faults[run.faults["kind"].isin(ENDED)]
+    betting = ended[~ended["target"].str.startswith(STREAMING)]
     announce_ns, fanout_ns = _announcements(run, rounds, default)
     return Model(
         host=_host(bets, run.rounds),

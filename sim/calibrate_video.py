@@ -49,6 +49,9 @@ RETURN_NS_MEAN = 100 * NS_PER_MS
 STREAMING = ("edge-", "origin", "studio-")
 """How the names of streaming processes begin."""
 
+ENDED = ("kill", "restart", "crash")
+"""Kinds of faults in which a process ended: only they tell how long it takes to come back."""
+
 _SETUP = (int(FetchKind.MASTER), int(FetchKind.INIT))
 _READY = (*_SETUP, int(FetchKind.PART))
 _WAITED = (int(CacheState.MISS), int(CacheState.COALESCED))
@@ -71,7 +74,8 @@ def fit_video(run: Run, parity: str) -> Video:
     answer_ns = min(answer_of(waited, default.edge_answer_ns), edge_ns // 2)
     hop_ns = median(fetch_ns) // 2 + answer_ns + origin_ns
     parts_s = parts["table"].nunique() / MEDIA.part_s
-    streaming = run.faults[run.faults["target"].str.startswith(STREAMING)]
+    ended = run.faults[run.faults["kind"].isin(ENDED)]
+    streaming = ended[ended["target"].str.startswith(STREAMING)]
     cut_share, cut_ns = _cuts(run, parity, default)
     return Video(
         cut_share=cut_share,

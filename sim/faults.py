@@ -22,6 +22,10 @@ ASK_AGAIN_NS = 100 * NS_PER_MS
 """How long a fault that is aimed at a cut-off waits before it looks again for one."""
 
 
+MODELLED_KINDS = frozenset({FaultKind.KILL, FaultKind.RESTART})
+"""A process ends and comes back; what else is done to it, the model does not have."""
+
+
 class Victim(NamedTuple):
     """How a process dies and how it comes back."""
 
@@ -48,7 +52,7 @@ def not_modelled(scenario: Scenario) -> list[str]:
     known = modelled(scenario)
     policies = {timing.close_policy for timing in (scenario.timing, *scenario.timings)} - {ClosePolicy.SERVER}
     links = [f"round trips under close policy {policy}" for policy in sorted(policies)]
-    faults = [str(f) for f in scenario.faults if f.target not in known or f.kind != FaultKind.KILL]
+    faults = [str(f) for f in scenario.faults if f.target not in known or f.kind not in MODELLED_KINDS]
     absent = Counter(arrival.kind for arrival in other_arrivals(scenario))
     crowds = [f"{count} of kind {kind}" for kind, count in absent.items()]
     storms = [f"{s.kind} at {s.at_s:g} s" for s in scenario.storms if s.kind is StormKind.EXIT_TO_LOBBY]
@@ -96,7 +100,7 @@ class Faults:
     def plan(self, faults: Iterable[Fault], load_start_ns: int) -> None:
         """Schedule the faults of processes that the model has."""
         for fault in faults:
-            if fault.target in self._victims and fault.kind == FaultKind.KILL:
+            if fault.target in self._victims and fault.kind in MODELLED_KINDS:
                 at_ns = load_start_ns + round(fault.at_s * NS_PER_S)
                 after(self._env, at_ns - int(self._env.now), self._aim, fault)
 
@@ -125,7 +129,7 @@ class Faults:
         detected_ns = now_ns + self._draws.ns(detect_ns, stream, who, 0)
         recovered_ns = max(detected_ns, now_ns + self._draws.ns(restart_ns, stream, who, 1))
         self._seen.faults.append(
-            {"t_ns": now_ns, "kind": fault.kind, "target": fault.target, "detected_ns": detected_ns,
+            {"t_ns": now_ns, "kind": str(fault.kind), "target": fault.target, "detected_ns": detected_ns,
              "recovered_ns": recovered_ns}
         )  # fmt: skip
         for victim in self._victims[fault.target]:

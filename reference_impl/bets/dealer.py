@@ -103,11 +103,14 @@ class Dealer:
         await self._bus.subscribe(ALIVE, cb=self._on_alive)
         ready()
         self._beside.spawn(self._say_alive())
-        async with asyncio.TaskGroup() as group:
-            for number in self._tables:
-                group.create_task(self._deal(number))
-        self._over.set()
-        await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in self._tables:
+                    group.create_task(self._deal(number))
+            self._over.set()
+            await asyncio.Event().wait()
+        finally:
+            self._beside.cancel()
 
     async def _deal(self, number: int) -> None:
         """Deal at a table until drained; fenced by another dealer, stand by until nothing is heard of it."""

@@ -7,11 +7,12 @@ import pytest
 from histories import DEMO, LOAD_START_NS, MS, S, Shape, make_manifest, make_tables, write_history
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.records import OpKind
+from reference_impl.domain.records import OpKind, Outcome
 from reports import video
 from reports.latency import latency_ms
 from reports.limits import GROUPS, parse_figure
 from reports.measures import measure
+from reports.recovery import recoveries
 from reports.run import update_manifest, write_run
 from reports.series import bets
 from reports.slo import LimitResult, slo_results
@@ -82,6 +83,22 @@ def test_rounds_and_faults_have_figures(run):
     assert value(run, "round.settle_max_ms") == ((settled["settled_ns"] - settled["result_ns"]) / MS).max()
     assert value(run, "fault.recovery_max_ms") == (fault["recovered_ns"] - fault["t_ns"]) / MS
     assert (value(run, "fault.count"), value(run, "fault.unrecovered")) == (1, 0)
+    assert value(run, "fault[target=gateway,kind=kill].count") == 1
+    assert value(run, "fault[target=wallet].count") == 0
+
+
+def test_a_fault_is_over_when_those_whom_it_struck_were_served_again(run):
+    (one,) = recoveries(run)
+    fault = run.faults.iloc[0]
+    assert (one.kind, one.target) == ("kill", "gateway-1")
+    assert one.hit == one.accepted + one.refused + one.unknown > 0
+    there = (run.sessions["gateway"] == 1) & (run.sessions["opened_ns"] <= fault["t_ns"])
+    there &= run.sessions["closed_ns"] >= fault["t_ns"]
+    theirs = run.ops[run.ops["session"].isin(run.sessions.loc[there, "session"])]
+    good = theirs[(theirs["kind"] == int(OpKind.BET)) & (theirs["outcome"] == int(Outcome.OK))]
+    first_ns = good.loc[good["invoke_ns"] >= fault["t_ns"], "return_ns"].min()
+    assert one.served_ms == pytest.approx((first_ns - fault["t_ns"]) / MS, abs=0.1)
+    assert value(run, "fault[target=gateway].served_max_ms") == one.served_ms
 
 
 @pytest.mark.parametrize("group", GROUPS)

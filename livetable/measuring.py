@@ -14,12 +14,13 @@ from reference_impl.domain.errors import ConfigError
 @click.command()
 @click.argument("name")
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish policies side by side there: `balance` only.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
-def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Measure ours against a peer, alternating.
 
     NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
-    `loadgen`, `sim` or `balance_real`.
+    `loadgen`, `sim`, `balance` (simulated) or `balance_real`.
 
     \b
     Example:
@@ -30,11 +31,17 @@ def bench(name: str, legs: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     from loadtest.bench.result import measure  # noqa: PLC0415
     from loadtest.progress import Progress  # noqa: PLC0415
 
+    if out is not None and name != "balance":
+        raise ConfigError(f"--out: bench {name!r} has no page to publish; balance has")
     result = asyncio.run(measure(name, legs, Progress()))
     click.echo(
         f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
         f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
     )
+    if out is not None:
+        from loadtest.bench.balance import publish  # noqa: PLC0415
+
+        publish(result, out)
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
 

@@ -304,7 +304,7 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
         timings=scenario.timings, games=scenario.games,
-        edges=scenario.edges, record_dir=str(records), password_cost=cost,
+        edges=scenario.edges, balancing=scenario.balancer, record_dir=str(records), password_cost=cost,
         reality_check_s=0,  # load users acknowledge nothing, and a campaign may last for hours
     )  # fmt: skip
 

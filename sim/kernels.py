@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impl.domain import abr, bet_verdict, bets, cutoff, mixing, pacing, placement
+from reference_impl.domain.balancing import choosing, heat, moves, signals
 from reference_impl.domain.mixing import WORD
 from sim import arrivals, random_streams
 from sim.arrivals import DRAWS_PER_ROUND
@@ -32,11 +33,14 @@ from sim.random_streams import GOLDEN, LANE_A, LANE_B, SHIFT_32
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SOURCES = (abr, bet_verdict, bets, cutoff, mixing, pacing, placement, arrivals, random_streams)
+_SOURCES = (
+    abr, bet_verdict, bets, choosing, cutoff, heat, mixing, moves, pacing, placement, signals, arrivals, random_streams,
+)  # fmt: skip
 _HYBRID = (
     "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
 )  # fmt: skip
+_BALANCING = ("crowd", "believing", "moving", "serving")
 """Modules that compile more on top of this one."""
 
 LOW_32 = np.uint64(WORD)
@@ -52,7 +56,8 @@ def _code_folder() -> Path | None:
     """Return where machine code is kept, or None if this installation is read-only."""
     here = Path(__file__)
     hybrid = [here.parent / "hybrid" / f"{name}.py" for name in _HYBRID]
-    sources = [here, *hybrid, *(Path(inspect.getfile(module)) for module in _SOURCES)]
+    balancing = [here.parent / "balancing" / f"{name}.py" for name in _BALANCING]
+    sources = [here, *hybrid, *balancing, *(Path(inspect.getfile(module)) for module in _SOURCES)]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
     folder = Path(__file__).parent / "__pycache__" / f"numba-{digest}"
     parent = folder.parent if folder.parent.exists() else folder.parent.parent
@@ -240,4 +245,10 @@ mix64 = compiled(random_streams.mix64)
 pair_keys = compiled(_pair_keys)
 pair = compiled(_pair)
 plan_round = compiled(_plan_round)
+for _rule in (
+    placement.two_choices, choosing.random_one, choosing.least_loaded, choosing.weighted_one, choosing.two_costs,
+    choosing.peak_ewma, choosing.bounded_ring, choosing.full_from, choosing.replica_choice,
+):  # fmt: skip
+    compiled(_rule)
+choose_place = compiled(choosing.choose)
 batch_server = compiled(_batch_server)

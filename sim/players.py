@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
+from reference_impl.domain.balancing.policies import policy_of
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of, shard_of
-from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
-from sim import kernels
+from sim import kernels, placing
 from sim.arrivals import DRAWS_PER_ROUND, may_send, rule_arguments
 from sim.draws import Draws
 from sim.gateway import Gateway
@@ -80,6 +80,7 @@ class Players:
         self.operations = 0
         self._env = env
         self._scenario = scenario
+        self._policy = policy_of(scenario.balancer.policy)
         self._draws = draws
         self._gateways = gateways
         self._seen = seen
@@ -211,7 +212,7 @@ class Players:
         self._sit_down(op, -1, way_ns)
 
     def _sit_down(self, op: Op, avoid: int, way_ns: int) -> None:
-        """Connect to one of two gateways, the less loaded; try again while there is none."""
+        """Connect to the gateway that the policy chooses; try again while there is none."""
         op.invoke_ns = op.invoke_ns or int(self._env.now)
         op.attempts += 1
         candidates = [gateway for gateway in self._gateways if gateway.up and gateway.number != avoid]
@@ -221,13 +222,14 @@ class Players:
             k = player.connection << 8 | op.attempts & 0xFF
             first = self._draws.uniform(Stream.PLACEMENT_FIRST, op.account, k)
             second = self._draws.uniform(Stream.PLACEMENT_SECOND, op.account, k)
-            loads = [g.connections + g.expected for g in candidates]
-            chosen = two_choices(loads, first, second)
+            loads = [float(g.connections + g.expected) for g in candidates]
+            numbers = [g.number for g in candidates]
+            chosen = placing.chosen(self._policy, numbers, loads, op.account, 1, first, second)
             gateway = candidates[chosen]
             gateway.expected += 1
             self._seen.placements.append(
                 PlacementSeen(int(self._env.now), op.account, op.table, "gateway", gateway.name, gateway.number,
-                              float(loads[chosen]), len(candidates))
+                              loads[chosen], len(candidates))
             )  # fmt: skip
         after(self._env, way_ns, self._knock, op, gateway, way_ns)
 

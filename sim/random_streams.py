@@ -77,6 +77,7 @@ class Stream(IntEnum):
     THINK = 64
     VISIT = 65
     FOLLOW = 66
+    REPORT_NOISE = 70
 
 
 def stream_key(start: int, seed: int, stream: int) -> int:

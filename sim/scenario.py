@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct, field
 
+from reference_impl.domain.balancing.policies import Balancing
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES
@@ -230,6 +231,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The players' behaviour.
     viewing : Viewing
         The viewers' behaviour.
+    balancer : Balancing
+        Which policies choose gateways and edges.
     clients : Clients
         The players' devices.
     crowds : tuple of Crowd
@@ -259,6 +262,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timings: tuple[Timing, ...] = ()
     betting: Betting = Betting()
     viewing: Viewing = Viewing()
+    balancer: Balancing = Balancing()
     clients: Clients = Clients()
     crowds: tuple[Crowd, ...] = ()
     surges: tuple[Surge, ...] = ()

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import simpy
 
+from reference_impl.domain.balancing.policies import policy_of
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
-from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import Switch
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from sim import placing
 from sim.draws import Draws
 from sim.edge import Edge
 from sim.observations import Observations, PlacementSeen
@@ -58,6 +59,8 @@ class Viewers:
         self._env = env
         self._draws = draws
         self._edges = edges
+        self._policy = policy_of(scenario.balancer.edge_policy)
+        self._copies = placing.copies_by_table(scenario)
         self._seen = seen
         self._load_start_ns = load_start_ns
         self._leaves_ns = load_start_ns + round(scenario.load_s * NS_PER_S)
@@ -98,7 +101,7 @@ class Viewers:
         self.watching -= 1
 
     def _place(self, watching: Watching, avoid: int, k: int) -> Edge | None:
-        """Choose the less loaded of two living edges, as far as the balancer knows; another than the one to avoid."""
+        """Let the policy choose a living edge, as far as the balancer knows; another than the one to avoid."""
         alive = [edge for edge in self._edges if edge.listed]
         if len(alive) > 1:
             alive = [edge for edge in alive if edge.number != avoid]
@@ -106,12 +109,13 @@ class Viewers:
             return None
         first = self._draws.uniform(Stream.EDGE_FIRST, watching.number, k)
         second = self._draws.uniform(Stream.EDGE_SECOND, watching.number, k)
-        loads = [edge.load for edge in alive]
-        chosen = two_choices(loads, first, second)
+        loads, numbers = [float(edge.load) for edge in alive], [edge.number for edge in alive]
+        copies = int(self._copies[watching.table])
+        chosen = placing.chosen(self._policy, numbers, loads, watching.table, copies, first, second)
         edge = alive[chosen]
         edge.placed_since += 1
         self._seen.placements.append(
             PlacementSeen(int(self._env.now), watching.number, watching.table, "edge", edge.name, edge.number,
-                          float(loads[chosen]), len(alive))
+                          loads[chosen], len(alive))
         )  # fmt: skip
         return edge

@@ -17,10 +17,9 @@ from nats.aio.msg import Msg
 
 from reference_impl.balancer.places import Choice, Places, R
 from reference_impl.domain.balance import BalanceMap, EdgeReport, Fence, GatewayReport
-from reference_impl.domain.balancing.policies import Decision, Wish, policy_of
+from reference_impl.domain.balancing.policies import Balancing, Decision, Wish, policy_of
 
-GATEWAY_POLICY = policy_of("forecast")
-EDGE_POLICY = policy_of("rendezvous")
+DEFAULT = Balancing()
 
 
 class Placer:
@@ -36,11 +35,13 @@ class Placer:
         Takes the fields of a :data:`reference_impl.domain.records.PLACEMENTS` record.
     log : callable
         Takes each decision with what it was made from.
+    balancing : Balancing
+        Which policies choose.
     """
 
     def __init__(
         self, bus: Client, uniform: Callable[[], float], record: Callable[..., None],
-        log: Callable[[Decision], None] = lambda _decision: None,
+        log: Callable[[Decision], None] = lambda _decision: None, balancing: Balancing = DEFAULT,
     ) -> None:  # fmt: skip
         self.gateways = Places[GatewayReport]("gateway")
         self.edges = Places[EdgeReport]("edge")
@@ -50,6 +51,7 @@ class Placer:
         self._uniform = uniform
         self._record = record
         self._log = log
+        self._policy, self._edge_policy = policy_of(balancing.policy), policy_of(balancing.edge_policy)
         self._fence = Fence()
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -66,7 +68,7 @@ class Placer:
     def gateway(self, player: int, table: int, avoid: str) -> GatewayReport | None:
         """Return the gateway for a player, or None if none is alive."""
         wish = Wish(player, 1, self._uniform(), self._uniform())
-        choice = self.gateways.choose(GATEWAY_POLICY, wish, player, avoid, time.monotonic_ns())
+        choice = self.gateways.choose(self._policy, wish, player, avoid, time.monotonic_ns())
         if choice is None:
             return None
         self._note(player, table, "gateway", choice.reports[0].gateway, choice)
@@ -76,7 +78,7 @@ class Placer:
         """Return the living edges, the one for the player first."""
         copies = self.map.copies.get(table, len(self.edges.reports)) if self.map else len(self.edges.reports)
         wish = Wish(table, max(1, copies), self._uniform(), self._uniform())
-        choice = self.edges.choose(EDGE_POLICY, wish, player, avoid, time.monotonic_ns())
+        choice = self.edges.choose(self._edge_policy, wish, player, avoid, time.monotonic_ns())
         if choice is None:
             return []
         self._note(player, table, "edge", choice.reports[0].edge, choice)

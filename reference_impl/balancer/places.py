@@ -64,7 +64,7 @@ class Places(Generic[R]):
     what : str
         The kind: ``gateway`` or ``edge``.
     load_of : callable, optional
-        What a report's place carries, in sessions; without it, its connections.
+        What a report's place will carry soon, in sessions of usual work; without it, its connections.
     """
 
     def __init__(self, what: str, load_of: Callable[[R], float] | None = None) -> None:
@@ -84,9 +84,10 @@ class Places(Generic[R]):
         self.reports[name] = report
         lags_ms = self._lags_ms.setdefault(name, deque(maxlen=LAGS_KEPT))
         lags_ms.append(report.lag_ms_mean)
+        coming = self._load_of(report) / report.connections if report.connections else 1.0
         heard = Heard(
-            report.number, self._load_of(report), COST_MS + median(lags_ms), report.lag_ms + 1.0,
-            closing=report.stand == Stand.DRAINING,
+            report.number, float(report.connections), COST_MS + median(lags_ms), report.lag_ms + 1.0,
+            closing=report.stand == Stand.DRAINING, coming=coming,
         )  # fmt: skip
         self.fleet = hear(self.fleet, heard, now_s)
 

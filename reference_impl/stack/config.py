@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.bets.dealer_outcomes import FEED_S_MAX
+from reference_impl.domain.balancing.policies import Balancing
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import Timing
@@ -35,6 +36,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Edges that serve video; 0 means that there is no video at all.
     balancers : int
         Balancers with processes of their own, of which one balances; 0 means that the light roles' process does.
+    balancing : Balancing
+        Which policies choose gateways and edges.
     video : VideoConfig
         What the studios film.
     timing, timings : Timing, tuple of Timing
@@ -76,6 +79,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     shards: Count = 2
     edges: Annotated[int, Meta(ge=0, le=1000)] = 2
     balancers: Annotated[int, Meta(ge=0, le=9)] = 0
+    balancing: Balancing = Balancing()
     video: VideoConfig = VideoConfig()
     timing: Timing = Timing()
     timings: tuple[Timing, ...] = ()

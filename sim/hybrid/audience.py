@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import simpy
 
+from reference_impl.domain.balancing.policies import policy_of
 from reference_impl.domain.hls import part_filmed_ns, playlist_age_s_max
 from reference_impl.domain.records import CacheState, FetchKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import frame_of
-from sim import kernels
+from sim import kernels, placing
 from sim.draws import Draws
 from sim.faults import Victim
 from sim.hybrid import landing, screens, serving
@@ -190,7 +191,7 @@ class Audience:
         coming["key"] = kernels.pair_keys(seed, int(Stream.WAKE), who)
         coming["followed"] = (kernels.uniforms(seed, int(Stream.FOLLOW), who, 0) < share) | np.isin(who, list(trace))
         coming = coming[np.argsort(coming["asked_ns"], kind="stable")]
-        coming["edge"] = self._place(coming["number"].astype(np.int64), 0)
+        coming["edge"] = self._place(coming["number"].astype(np.int64), coming["table"].astype(np.int64), 0)
         return coming
 
     def _way_to_edge_ns(self, who: Int64s, k: int) -> Int64s:
@@ -200,14 +201,17 @@ class Audience:
             way_ns += self._draws.many_ns(self._video.trip_ns, Stream.CONNECT, who, START_TRIPS * k + i)
         return way_ns
 
-    def _place(self, who: Int64s, k: int) -> Int64s:
-        """Send viewers to the less loaded of two living edges each, one after the other."""
+    def _place(self, who: Int64s, tables: Int64s, k: int) -> Int64s:
+        """Send viewers to living edges, one after the other, as the policy chooses."""
         alive = np.flatnonzero(self.edges["up"])
         if not len(alive):
             return np.zeros(len(who), dtype=np.int64)  # they wait at a dead edge until it is back
         firsts, seconds = (self._uniforms(stream, who, k) for stream in (Stream.EDGE_FIRST, Stream.EDGE_SECOND))
-        loads = self.edges["viewers"][alive]
-        chosen = landing.place(loads, firsts, seconds)
+        policy = policy_of(self._scenario.balancer.edge_policy)
+        orders = placing.orders_of(policy, range(1, self._scenario.tables + 1), alive.tolist())
+        copies = placing.copies_by_table(self._scenario)[1:]
+        loads = self.edges["viewers"][alive].astype(np.float64)
+        chosen = landing.place(loads, policy.code, orders, copies, tables, firsts, seconds)
         self.edges["viewers"][alive] = loads
         whither: Int64s = alive[chosen]
         return whither
@@ -349,7 +353,7 @@ class Audience:
         who = group["number"][rows].astype(np.int64)
         self._way_count[0] += 1
         k = self._way_count[0]
-        group["edge"][rows] = self._place(who, k)
+        group["edge"][rows] = self._place(who, group["table"][rows].astype(np.int64), k)
         pause_ns = np.rint(self._uniforms(Stream.EDGE_RETURN, who, k) * RETURN_NS_MAX).astype(np.int64)
         again_ns = now_ns + pause_ns + self._way_to_edge_ns(who, k)
         group["asked_ns"][rows] = np.maximum(group["asked_ns"][rows], again_ns)

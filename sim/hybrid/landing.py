@@ -2,21 +2,33 @@
 
 import numpy as np
 
-from reference_impl.domain.placement import two_choices
 from sim.hybrid.layout import Records
 from sim.hybrid.playback import begin, trip
 from sim.hybrid.screens import Hall
-from sim.kernels import Floats, Int64s, compiled
-
-choose_edge = compiled(two_choices)
+from sim.kernels import Floats, Int64s, choose_place, compiled
 
 
-def _place(loads: Int64s, firsts: Floats, seconds: Floats) -> Int64s:
-    """Send viewers to the less loaded of two edges each, one after the other; return whither, and count them."""
-    chosen = np.empty(len(firsts), dtype=np.int64)
+def _place(
+    loads: Floats, policy: int, orders: Int64s, copies: Int64s, tables: Int64s, firsts: Floats, seconds: Floats
+) -> Int64s:
+    """Send viewers to the edges that a policy chooses, one after the other; return whither, and count them.
+
+    Parameters
+    ----------
+    loads : array, shape (edges,)
+        Viewers of each; all edges are equally fit.
+    policy : int
+        A constant of :mod:`reference_impl.domain.balancing.choosing`.
+    orders, copies : array, shape (tables, edges or 0) and (tables,)
+        In which order tables prefer edges, and how many of them they may use.
+    tables, firsts, seconds : array, shape (viewers,)
+        Each viewer's table and two uniforms.
+    """
+    chosen, ones = np.empty(len(firsts), dtype=np.int64), np.ones(len(loads))
     for i in range(len(firsts)):
-        chosen[i] = choose_edge(loads, firsts[i], seconds[i])
-        loads[chosen[i]] += 1
+        t = tables[i]
+        chosen[i] = choose_place(policy, loads, ones, ones, orders[t], copies[t], firsts[i], seconds[i])
+        loads[chosen[i]] += 1.0
     return chosen
 
 

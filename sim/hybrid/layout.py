@@ -157,7 +157,10 @@ HISTOGRAMS = 4
 
 
 class Setup(NamedTuple):
-    """What does not change during a run; `keys`, of shape (streams, 2), are those of both lanes of each stream."""
+    """What does not change during a run; `keys`, of shape (streams, 2), are those of both lanes of each stream.
+
+    `policy` is a constant of :mod:`reference_impl.domain.balancing.choosing`, for gateways.
+    """
 
     seed: int
     load_start_ns: int
@@ -181,6 +184,7 @@ class Setup(NamedTuple):
     n_selections: int
     cover: Int64s
     keys: Int64s
+    policy: int
 
 
 class World(NamedTuple):

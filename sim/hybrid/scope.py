@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reference_impl.domain.balancing.policies import Rule, policy_of
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.game_round import timing_at
@@ -50,6 +51,8 @@ def _strange_crowds(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
             yield f"crowds[{number}].kind", crowd.kind, " and ".join(sorted(CROWD_KINDS))
         if crowd.betting not in {None, scenario.betting}:
             yield f"crowds[{number}].betting", "its own", "the scenario's"
+    if isinstance(policy := policy_of(scenario.balancer.policy), Rule) and policy.order is not None:
+        yield "balancer.policy", scenario.balancer.policy, "one that looks at loads alone"
     if scenario.storms:
         yield "storms", f"{len(scenario.storms)} of them", "none"
     if not size_of(bettors(scenario)):

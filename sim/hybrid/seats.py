@@ -6,7 +6,6 @@ The rules are those of :mod:`sim.players`, placement is the domain's own.
 import numpy as np
 
 from reference_impl.domain.game_round import Phase
-from reference_impl.domain.placement import two_choices
 from reference_impl.domain.records import OpKind
 from sim.hybrid.answers import SAID_NO, SAID_OK, unanswer
 from sim.hybrid.events import draw, push, see, submit
@@ -34,7 +33,7 @@ from sim.hybrid.layout import (
 )
 from sim.hybrid.path import give_up, send
 from sim.hybrid.planning import BETS_OPEN, hear, new_op
-from sim.kernels import Int64s, compiled, may_send, uniform
+from sim.kernels import Int64s, choose_place, compiled, may_send, uniform
 from sim.random_streams import Stream
 
 LOGIN, CONNECT, RECONNECT = constants((Stream.LOGIN, Stream.CONNECT, Stream.RECONNECT))
@@ -42,7 +41,6 @@ FIRST, SECOND = constants((Stream.PLACEMENT_FIRST, Stream.PLACEMENT_SECOND))
 KIND_LOGIN, KIND_CONNECT = constants((OpKind.LOGIN, OpKind.CONNECT))
 (CLOSING_SOON,) = constants((Phase.CLOSING_SOON,))
 NORMAL, ABNORMAL = constants((1000, 1006))
-choose_gateway = compiled(two_choices)
 
 
 def _arrive(w: World, s: Setup, p: int, now_ns: int) -> None:
@@ -65,7 +63,7 @@ def _logged_in(w: World, s: Setup, p: int, now_ns: int) -> None:
 
 
 def _sit_down(w: World, s: Setup, p: int, avoid: int, now_ns: int) -> None:
-    """Connect to one of two gateways, the less loaded; try again while there is none."""
+    """Connect to the gateway that the policy chooses, all being equally fit; try again while there is none."""
     player = w.players[p]
     player.tries += 1
     if player.op >= 0:
@@ -75,6 +73,7 @@ def _sit_down(w: World, s: Setup, p: int, avoid: int, now_ns: int) -> None:
             op.invoke_ns = now_ns
     numbers = np.empty(len(w.gateways), dtype=np.int64)
     loads = np.empty(len(w.gateways), dtype=np.float64)
+    ones = np.ones(len(w.gateways))
     n = 0
     for g in range(len(w.gateways)):
         if w.gateways[g].up and g != avoid:
@@ -84,7 +83,8 @@ def _sit_down(w: World, s: Setup, p: int, avoid: int, now_ns: int) -> None:
     chosen = NONE
     if n:
         k = player.connection << 8 | player.tries & 0xFF
-        at = choose_gateway(loads[:n], uniform(s.seed, FIRST, p, k), uniform(s.seed, SECOND, p, k))
+        first, second = uniform(s.seed, FIRST, p, k), uniform(s.seed, SECOND, p, k)
+        at = choose_place(s.policy, loads[:n], ones[:n], ones[:n], numbers[:0], 1, first, second)
         chosen = numbers[at]
         w.gateways[chosen].expected += 1
         if player.followed:

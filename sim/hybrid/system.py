@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import simpy
 
+from reference_impl.domain.balancing.policies import policy_of
 from reference_impl.domain.ids import shard_of, table_of
 from reference_impl.domain.units import NS_PER_S
 from sim import kernels, random_streams
@@ -328,7 +329,7 @@ def make_setup(scenario: Scenario, model: Model, start_ns: int) -> Setup:
         scenario.seed, start_ns, start_ns + round(scenario.load_s * NS_PER_S), round(scenario.answer_s_max * NS_PER_S),
         model.batch_bets_max, model.fanout_ns, model.accept_ns, int(push_ns[-1]), ANSWER_BYTES, EVENT_BYTES,
         scenario.betting.participation, scenario.betting.bets_per_round_mean, *rule_arguments(scenario),
-        stream_keys(scenario.seed),
+        stream_keys(scenario.seed), policy_of(scenario.balancer.policy).code,
     )  # fmt: skip
 
 

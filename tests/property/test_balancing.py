@@ -3,7 +3,7 @@
 from math import ceil, inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference_impl.domain.balancing import choosing, fleet, heat, moves, ordering, signals
@@ -16,7 +16,7 @@ KEYS = st.integers(0, (1 << 32) - 1)
 UNIFORMS = st.floats(0.0, 1.0, exclude_max=True)
 LOADS = st.floats(0.0, 1e5)
 WEIGHTS = st.floats(0.01, 1.0)
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 
 
 @st.composite
@@ -43,11 +43,11 @@ def test_only_who_leaves_is_missed(order, key, numbers, leaver):
 
 
 @quick
-@given(st.integers(1, 16), st.lists(st.integers(0, 40), max_size=300))
+@given(st.integers(1, 16), st.lists(st.integers(0, 40), max_size=100))
 def test_bounded_ring_keeps_its_bound_whatever_the_keys(places, keys):
-    load = [0.0] * places
+    load, ring = [0.0] * places, ordering.ring_of(range(places))
     for placed, key in enumerate(keys):
-        at = choosing.bounded_ring(load, ordering.ring_order(key, range(places)))
+        at = choosing.bounded_ring(load, ordering.walk(ring, key))
         load[at] += 1
         assert load[at] <= max(1, ceil(choosing.BOUND * (placed + 1) / places))
 
@@ -57,7 +57,7 @@ def test_bounded_ring_keeps_its_bound_whatever_the_keys(places, keys):
 def test_replica_set_is_left_only_when_it_is_full_and_only_for_who_is_not(among, wish):
     order = ordering.rendezvous_order(wish.key, among.numbers)
     chosen = choosing.replica_choice(among.loads, among.weights, order, wish.copies)
-    limit = max(1.0, choosing.CAP * (sum(among.loads) + 1) / sum(among.weights))
+    limit = choosing.full_from((sum(among.loads) + 1) / sum(among.weights))
 
     def is_full(i):
         return among.loads[i] + 1 > limit * among.weights[i]
@@ -119,7 +119,8 @@ def test_planned_moves_keep_to_budget_supply_and_room(among, data):
     movable = [min(pair) for pair in zip(sessions, data.draw(counts), strict=True)]
     gives = data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
     budget = data.draw(st.integers(0, 3_000))
-    plan = moves.plan_moves(among.loads, among.weights, sessions, movable, gives, budget)
+    takes = data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
+    plan = moves.plan_moves(among.loads, among.weights, sessions, movable, gives, takes, budget)
     assert sum(count for _, _, count in plan) <= budget
     level = moves.level_of(among.loads, among.weights)
     load = list(among.loads)
@@ -127,13 +128,16 @@ def test_planned_moves_keep_to_budget_supply_and_room(among, data):
         assert giver != taker
         assert gives[giver]
         assert count > 0
+        assert takes[taker]
         assert among.weights[taker] > 0
         each = among.loads[giver] / sessions[giver] if among.loads[giver] > 0 else 1.0
         load[giver] -= count * each
         load[taker] += count * each
         if among.weights[giver] > 0:
             assert load[taker] <= moves.TAKE_TO * level * among.weights[taker] * (1 + 1e-9) + 1e-6
+    most = 1 + moves.TAKE_SHARE_MAX * budget / n
     for i in range(n):
+        assert sum(count for _, taker, count in plan if taker == i) <= most
         given_away = sum(count for giver, _, count in plan if giver == i)
         assert given_away <= movable[i]
         if given_away and among.weights[i] > 0:
@@ -242,6 +246,7 @@ def test_slow_place_loses_weight_before_it_is_twice_as_slow():
     plan = fleet.shifts(judged, dict.fromkeys(range(4), 1_000), dict.fromkeys(range(4), 1_000), 9.0, 1.0)
     assert {move.giver for move in plan} == {0}
     assert 0 < sum(move.sessions for move in plan) <= 80
+    assert max(move.sessions for move in plan) <= moves.CHUNK
 
 
 def test_new_place_starts_slowly_and_those_of_the_beginning_do_not():
@@ -256,5 +261,5 @@ def test_closing_place_gets_nobody_and_gives_everybody():
     known = heard(5, p0=300.0, p1=300.0)
     known = fleet.judge(fleet.hear(known, Heard(0, 300.0, 1.0, closing=True), 5.0), 5.0)
     assert fleet.candidates(known, -1, 5.0).numbers == (1,)
-    plan = fleet.shifts(known, {0: 300, 1: 300}, {0: 300, 1: 300}, 5.0, 100.0)
+    plan = fleet.shifts(known, {0: 300, 1: 300}, {0: 300, 1: 300}, 5.0, 150.0)
     assert sum(move.sessions for move in plan) == 300

@@ -13,6 +13,7 @@ The result is an index. There is at least one candidate.
 """
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 from typing import Final
 
 from reference_impl.domain.placement import two_choices
@@ -28,13 +29,15 @@ FORECAST: Final = 6
 BOUND: Final = 1.25
 """A bounded ring lets nobody exceed so many times the mean. Mirrokni et al. use 1 + ε with ε = 0.25 to 1."""
 
-CAP: Final = 1.08
-"""A replica set is left when even its least loaded place would exceed so many times the mean."""
+CAP: Final = 1.06
+CAP_ROOTS: Final = 3.0
+"""A replica set is left when even its least loaded place would exceed so many times the mean, and so many times the
+mean's root on top: chance alone makes loads differ by that."""
 
-COPIES_SLACK: Final = 1.35
-"""A popular key's replica set has so much more room than its audience needs, so that its members can be levelled."""
+COPIES_SLACK: Final = 3.5
+"""A popular key's replica set has so much more room than its audience needs: enough overlap to level all places."""
 
-ONE_COPY_SHARE: Final = 0.5
+ONE_COPY_SHARE: Final = 0.15
 """A key with less than this share of a place's mean load stays on one place: a second copy would level little."""
 
 
@@ -54,13 +57,29 @@ def least_loaded(load: Sequence[float], first: float) -> int:
     return best
 
 
+def weighted_one(weight: Sequence[float], share: float, but: int) -> int:
+    """Return the candidate in which a share of all weight lies, one candidate (-1: none) left out."""
+    total = 0.0
+    for i in range(len(weight)):
+        if i != but:
+            total += weight[i]
+    rest, last = share * total, but
+    for i in range(len(weight)):
+        if i != but:
+            last = i
+            rest -= weight[i]
+            if rest < 0.0:
+                break
+    return last
+
+
 def two_costs(load: Sequence[float], weight: Sequence[float], first: float, second: float) -> int:
-    """Return the cheaper of two random candidates: the lower load for what it is fit for, this session included."""
-    n = len(load)
-    a = int(first * n)
-    if n == 1:
-        return a
-    b = (a + 1 + int(second * (n - 1))) % n
+    """Return the cheaper of two random candidates: the lower load for what it is fit for, this session included.
+
+    They are drawn by weight, since opening a session is work, too: who is fit for a third is asked a third as often.
+    """
+    a = weighted_one(weight, first, -1)
+    b = weighted_one(weight, second, a)
     return a if (load[a] + 1.0) * weight[b] <= (load[b] + 1.0) * weight[a] else b
 
 
@@ -89,23 +108,29 @@ def bounded_ring(load: Sequence[float], order: Sequence[int]) -> int:
     total = 1.0
     for i in range(len(load)):
         total += load[i]
-    limit = max(1.0, BOUND * total / len(load))
+    limit = ceil(BOUND * total / len(load))
     for place in order:
         if load[place] + 1.0 <= limit:
             return place
     return order[0]
 
 
+def full_from(mean: float) -> float:
+    """Return the cost from which a place is full, given the mean one."""
+    return max(1.0, CAP * mean + CAP_ROOTS * sqrt(mean))
+
+
 def replica_choice(load: Sequence[float], weight: Sequence[float], order: Sequence[int], copies: int) -> int:
     """Return the cheapest place of a key's replica set, or, if even that is full, the first further one that is not.
 
-    Full is who would exceed :data:`CAP` times the mean cost. If everybody is full, the replica set decides.
+    Full is who would exceed the mean cost by more than :data:`CAP` and :data:`CAP_ROOTS` say. If everybody is, the
+    replica set decides.
     """
     total, fit = 1.0, 0.0
     for i in range(len(load)):
         total += load[i]
         fit += weight[i]
-    limit = max(1.0, CAP * total / fit)
+    limit = full_from(total / fit)
     n = len(order)
     best = order[0]
     for rank in range(1, min(copies, n)):

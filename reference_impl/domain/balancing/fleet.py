@@ -17,8 +17,6 @@ from reference_impl.domain.balancing.policies import Candidates, Decision, Polic
 WEIGHT_MIN = 0.01
 """Of a place that is open."""
 
-LATENCY_SHARE = 0.3
-
 
 class Heard(NamedTuple):
     """A report, as policies take it.
@@ -28,7 +26,10 @@ class Heard(NamedTuple):
     number : int
         The place.
     load : float
-        What its sessions ask for.
+        Its sessions.
+    heat, coming : float
+        What one of them asks for, the usual being 1: over whole rounds, and at most within the next seconds
+        (:func:`.heat.mean_heat`, :func:`.heat.coming_heat`).
     own_cost : float
         What a unit of its own work costs it, in any unit that all places of a kind share; 0 if it had none.
     latency_ms : float
@@ -42,6 +43,8 @@ class Heard(NamedTuple):
     own_cost: float = 0.0
     latency_ms: float = 0.0
     closing: bool = False
+    heat: float = 1.0
+    coming: float = 1.0
 
 
 class Place(Struct, frozen=True):
@@ -57,12 +60,22 @@ class Place(Struct, frozen=True):
     speed: float = 1.0
     slope: float = 0.0
     error: float = 0.0
+    heat: float = 1.0
+    coming: float = 1.0
     hot: bool = False
     closing: bool = False
 
-    def believed(self) -> float:
-        """Return the load that is counted with."""
+    def expected(self) -> float:
+        """Return the sessions that it should have by now."""
         return self.load + self.placed
+
+    def believed(self) -> float:
+        """Return the load that sessions are placed by: they stay for many rounds."""
+        return self.expected() * self.heat
+
+    def ahead(self) -> float:
+        """Return the load of the coming seconds, by which places are judged."""
+        return self.expected() * self.coming
 
 
 class Fleet(Struct, frozen=True):
@@ -81,23 +94,24 @@ def hear(fleet: Fleet, heard: Heard, now_s: float) -> Fleet:
         # Places that are there from the beginning are as warm as each other.
         first_s = now_s if now_s - begun_s > signals.REPORT_S_MAX else now_s - signals.SLOW_START_S
         place = Place(heard.number, first_s, now_s, heard.load, own_cost=heard.own_cost, closing=heard.closing,
-                      latency_ms=max(heard.latency_ms, 1e-3))  # fmt: skip
+                      latency_ms=max(heard.latency_ms, 1e-3), heat=heard.heat,
+                      coming=heard.coming)  # fmt: skip
     else:
         place = _after(known, heard, _usual_cost(fleet), now_s)
     return Fleet(tuple(sorted((*others, place), key=lambda each: each.number)), begun_s)
 
 
 def _after(known: Place, heard: Heard, usual_cost: float, now_s: float) -> Place:
-    error = signals.error_next(known.error, heard.load, known.believed())
+    error = signals.error_next(known.error, heard.load, known.expected())
     speed = known.speed
     if heard.own_cost > 0.0:
         speed = signals.speed_next(known.speed, signals.speed_of(heard.own_cost, usual_cost))
     return replace(
         known, heard_s=now_s, placed=0.0, error=error, speed=speed, closing=heard.closing,
-        load=signals.believed(heard.load, known.believed(), signals.trust_of(error, 0.0)),
+        load=signals.believed(heard.load, known.expected(), signals.trust_of(error, 0.0)),
         own_cost=heard.own_cost or known.own_cost,
         slope=signals.slope_next(known.slope, known.speed, speed, now_s - known.heard_s),
-        latency_ms=known.latency_ms + LATENCY_SHARE * (heard.latency_ms - known.latency_ms),
+        latency_ms=signals.peak_next(known.latency_ms, heard.latency_ms), heat=heard.heat, coming=heard.coming,
     )  # fmt: skip
 
 
@@ -111,13 +125,24 @@ def is_alive(place: Place, now_s: float) -> bool:
     return now_s - place.heard_s < signals.REPORT_S_MAX
 
 
-def weight_of(place: Place, now_s: float) -> float:
-    """Return what a place is fit for now; 0 if it closes or has fallen silent."""
+def fitness_of(place: Place, now_s: float) -> float:
+    """Return what a place can do soon, 1 being usual; 0 if it closes or has fallen silent."""
     if place.closing or not is_alive(place, now_s):
         return 0.0
-    trust = signals.trust_of(place.error, now_s - place.heard_s)
-    fit = signals.speed_ahead(place.speed, place.slope) * signals.slow_start(now_s - place.first_s)
-    return max(WEIGHT_MIN, fit * trust)
+    return signals.speed_ahead(place.speed, place.slope)
+
+
+def trust_in(place: Place, now_s: float) -> float:
+    """Return how far a place is believed."""
+    return signals.trust_of(place.error, now_s - place.heard_s)
+
+
+def weight_of(place: Place, now_s: float) -> float:
+    """Return what new sessions a place is fit for: less while it is new or not trusted."""
+    fitness = fitness_of(place, now_s)
+    if fitness <= 0.0:
+        return 0.0
+    return max(WEIGHT_MIN, fitness * signals.slow_start(now_s - place.first_s) * trust_in(place, now_s))
 
 
 def candidates(fleet: Fleet, avoid: int, now_s: float) -> Candidates:
@@ -178,21 +203,21 @@ def decide(
 
 
 def judge(fleet: Fleet, now_s: float) -> Fleet:
-    """Return the state with every place judged hot or not, by its cost over the mean; who is fit for nothing is not."""
-    weights = [weight_of(place, now_s) for place in fleet.places]
-    level = level_of(
-        [p.believed() for p, w in zip(fleet.places, weights, strict=True) if w > 0.0], [*filter(None, weights)]
-    )
+    """Return the state with every place judged hot or not, by its coming cost over the mean."""
+    fit = [fitness_of(place, now_s) for place in fleet.places]
+    alive = [(place.ahead(), weight) for place, weight in zip(fleet.places, fit, strict=True) if weight > 0.0]
+    level = max(level_of([load for load, _ in alive], [weight for _, weight in alive]), 1e-9)
     judged = (
-        replace(place, hot=weight > 0.0 and signals.hot_next(place.hot, place.believed() / weight / max(level, 1e-9)))
-        for place, weight in zip(fleet.places, weights, strict=True)
+        replace(place, hot=weight > 0.0 and signals.hot_next(place.hot, place.ahead() / weight / level))
+        for place, weight in zip(fleet.places, fit, strict=True)
     )
     return replace(fleet, places=tuple(judged))
 
 
 def shifts(
-    fleet: Fleet, sessions: dict[int, int], movable: dict[int, int], now_s: float, passed_s: float
-) -> list[Move]:
+    fleet: Fleet, sessions: dict[int, int], movable: dict[int, int], now_s: float, passed_s: float,
+    spared: frozenset[int] = frozenset(),
+) -> list[Move]:  # fmt: skip
     """Return the moves of the coming moment; givers and takers by their numbers.
 
     Parameters
@@ -203,11 +228,17 @@ def shifts(
         How many sessions each place has, and how many of them may be told to move (:func:`.moves.may_move`).
     now_s, passed_s : float
         Now, and how long ago the last plan was made.
+    spared : set of int
+        Places that shall be given nobody, since they are to be closed within the rest that a moved session has.
     """
     alive = [place for place in fleet.places if is_alive(place, now_s)]
+    takes = [
+        place.number not in spared and not place.hot and trust_in(place, now_s) >= signals.TRUST_MIN for place in alive
+    ]
     plan = plan_moves(
-        [place.believed() for place in alive], [weight_of(place, now_s) for place in alive],
+        [place.ahead() for place in alive], [fitness_of(place, now_s) for place in alive],
         [sessions.get(place.number, 0) for place in alive], [movable.get(place.number, 0) for place in alive],
-        [int(place.hot or place.closing) for place in alive], budget_of(sum(sessions.values()), passed_s),
+        [int(place.hot or place.closing) for place in alive], [int(one) for one in takes],
+        budget_of(sum(sessions.values()), passed_s),
     )  # fmt: skip
     return [Move(alive[giver].number, alive[taker].number, count) for giver, taker, count in plan]

@@ -8,6 +8,7 @@ Invariants
 ----------
 * At most :data:`MOVE_SHARE_MAX` of all sessions are told to move in a second.
 * A place gives only while it is hot or closing, and only down to :data:`GIVE_TO` times the mean cost.
+* A place takes at most :data:`TAKE_SHARE_MAX` times its even share of the budget in a plan.
 * Nobody is lifted above :data:`TAKE_TO` times the mean cost, except by sessions of a closing place: they have to leave.
 """
 
@@ -18,7 +19,10 @@ MOVE_SHARE_MAX: Final = 0.02
 REST_S: Final = 60.0
 GIVE_TO: Final = 1.04
 TAKE_TO: Final = 1.02
-CHUNK: Final = 64
+TAKE_SHARE_MAX: Final = 0.5
+"""A place takes at most so many times its even share of the budget: opening a session is work."""
+
+CHUNK: Final = 16
 """So many sessions are dealt to one receiver before the next is looked for."""
 
 VIEWER: Final = 0
@@ -63,9 +67,9 @@ def move_rank(plays: bool, bets_last_round: int) -> int:  # noqa: FBT001 - a sta
 
 def excess(load: float, weight: float, sessions: int, level: float) -> int:
     """Return how many sessions a place has too many, if its cost shall be `level`; a closing one (weight 0) has all."""
-    if weight <= 0.0 or load <= 0.0:
-        return sessions if weight <= 0.0 else 0
-    return max(0, int(sessions * (1.0 - level * weight / load)))
+    if weight <= 0.0:
+        return sessions
+    return 0 if load <= level * weight else int(sessions * (1.0 - level * weight / load))
 
 
 def level_of(load: Sequence[float], weight: Sequence[float]) -> float:
@@ -77,11 +81,16 @@ def level_of(load: Sequence[float], weight: Sequence[float]) -> float:
     return total / fit if fit > 0.0 else 0.0
 
 
-def coolest(load: Sequence[float], weight: Sequence[float], giver: int) -> int:
-    """Return the place with the lowest cost that is another and fit for something; -1 if there is none."""
+def coolest(load: Sequence[float], weight: Sequence[float], room: Sequence[int], giver: int) -> int:
+    """Return the place with the lowest cost that is another, fit for something and has room; -1 if there is none."""
     best = -1
     for i in range(len(load)):
-        if i != giver and weight[i] > 0.0 and (best < 0 or load[i] * weight[best] < load[best] * weight[i]):
+        if (
+            i != giver
+            and room[i] > 0
+            and weight[i] > 0.0
+            and (best < 0 or load[i] * weight[best] < load[best] * weight[i])
+        ):
             best = i
     return best
 
@@ -101,7 +110,7 @@ def neediest(load: Sequence[float], weight: Sequence[float], rest: Sequence[int]
 
 def plan_moves(
     load: Sequence[float], weight: Sequence[float], sessions: Sequence[int], movable: Sequence[int],
-    gives: Sequence[int], budget: int,
+    gives: Sequence[int], takes: Sequence[int], budget: int,
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """Return who gives how many sessions to whom; see :class:`Move` for the columns.
 
@@ -111,8 +120,8 @@ def plan_moves(
         Of each place. Weight 0: it is closing, or gone.
     sessions, movable : sequence of int
         How many sessions each has, and how many of them may be told to move.
-    gives : sequence of int
-        1 for places that are hot or closing.
+    gives, takes : sequence of int
+        1 for places that are hot or closing, and for those that may be given to.
     budget : int
         How many sessions may be moved in all.
 
@@ -126,24 +135,29 @@ def plan_moves(
     for i in range(len(after)):
         if gives[i]:
             rest[i] = min(movable[i], excess(load[i], weight[i], sessions[i], GIVE_TO * level))
+    most = 1 + int(TAKE_SHARE_MAX * budget / max(1, len(after)))
+    room = [0] * len(after)
+    for i in range(len(after)):
+        if takes[i]:
+            room[i] = most
     plan = [(0, 0, 0) for _ in range(0)]
     while budget > 0:
         giver = neediest(after, weight, rest)
         if giver < 0:
             break
-        taker = coolest(after, weight, giver)
+        taker = coolest(after, weight, room, giver)
         if taker < 0:
             break
         each = load[giver] / sessions[giver] if load[giver] > 0.0 else 1.0
-        room = CHUNK
+        count = min(CHUNK, budget, rest[giver], room[taker])
         if weight[giver] > 0.0:
-            room = int((TAKE_TO * level * weight[taker] - after[taker]) / each)
-        count = min(CHUNK, budget, rest[giver], room)
+            count = min(count, int((TAKE_TO * level * weight[taker] - after[taker]) / each))
         if count <= 0:
             break
         plan.append((giver, taker, count))
         after[giver] -= count * each
         after[taker] += count * each
         rest[giver] -= count
+        room[taker] -= count
         budget -= count
     return plan

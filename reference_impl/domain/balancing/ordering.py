@@ -40,6 +40,10 @@ def ring_order(key: int, numbers: Sequence[int]) -> list[int]:
     ----------
     Karger et al.: "Consistent hashing and random trees", STOC 1997.
     """
-    ring = ring_of(numbers)
+    return walk(ring_of(numbers), key)
+
+
+def walk(ring: list[tuple[int, int]], key: int) -> list[int]:
+    """Return the owners of a ring's points as a walk meets them, beginning at the key."""
     at = bisect_left(ring, (mix32(key & WORD), -1))
     return list(dict.fromkeys(owner for _, owner in ring[at:] + ring[:at]))

@@ -5,6 +5,7 @@ place must come out: :func:`replayed`. The simulation compiles the same rules.
 """
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -12,6 +13,31 @@ from msgspec import Struct
 from reference_impl.domain.balancing import choosing
 from reference_impl.domain.balancing.ordering import rendezvous_order, ring_order
 from reference_impl.domain.errors import ConfigError
+
+
+class PolicyName(StrEnum):
+    """What may be chosen by name. ``forecast`` is made for gateways, ``rendezvous`` for edges."""
+
+    RANDOM = "random"
+    LEAST_LOADED = "least-loaded"
+    TWO_CHOICES = "two-choices"
+    PEAK_EWMA = "peak-ewma"
+    BOUNDED_RING = "bounded-ring"
+    RENDEZVOUS = "rendezvous"
+    FORECAST = "forecast"
+
+
+class Balancing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which policies choose.
+
+    Parameters
+    ----------
+    policy, edge_policy : PolicyName
+        For players' gateways, and for their edges.
+    """
+
+    policy: PolicyName = PolicyName.FORECAST
+    edge_policy: PolicyName = PolicyName.RENDEZVOUS
 
 
 class Candidates(NamedTuple):
@@ -77,16 +103,15 @@ class Rule(NamedTuple):
 POLICIES: Final[dict[str, Policy]] = {
     rule.name: rule
     for rule in (
-        Rule("random", choosing.RANDOM),
-        Rule("least-loaded", choosing.LEAST_LOADED),
-        Rule("two-choices", choosing.TWO_CHOICES),
-        Rule("peak-ewma", choosing.PEAK_EWMA),
-        Rule("bounded-ring", choosing.RING, ring_order),
-        Rule("rendezvous", choosing.RENDEZVOUS, rendezvous_order),
-        Rule("forecast", choosing.FORECAST),
+        Rule(PolicyName.RANDOM, choosing.RANDOM),
+        Rule(PolicyName.LEAST_LOADED, choosing.LEAST_LOADED),
+        Rule(PolicyName.TWO_CHOICES, choosing.TWO_CHOICES),
+        Rule(PolicyName.PEAK_EWMA, choosing.PEAK_EWMA),
+        Rule(PolicyName.BOUNDED_RING, choosing.RING, ring_order),
+        Rule(PolicyName.RENDEZVOUS, choosing.RENDEZVOUS, rendezvous_order),
+        Rule(PolicyName.FORECAST, choosing.FORECAST),
     )
 }
-"""What may be chosen by name. ``forecast`` is made for gateways, ``rendezvous`` for edges."""
 
 
 def policy_of(name: str) -> Policy:

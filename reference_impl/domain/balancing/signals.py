@@ -26,9 +26,15 @@ REPORT_S_FRESH: Final = 1.5
 REPORT_S_MAX: Final = 3.0
 """Reports come once a second. One that is older than the first loses trust, one older than the second has none."""
 
-ERROR_SHARE: Final = 0.3
+ERROR_SHARE: Final = 0.5
 ERROR_HALF: Final = 0.25
-"""Trust is one half when reports differ from what was placed by this share, in the long run."""
+"""Trust is one half when reports differ from one's own books by this share, and falls steeply beyond."""
+
+TRUST_MIN: Final = 0.5
+"""Who is trusted less is not listened to, and takes no moved sessions."""
+
+USUAL_COST_MAX: Final = 1.15
+"""A cost of up to so many times the usual says nothing: reports are noisy."""
 
 HOT_ON: Final = 1.10
 HOT_OFF: Final = 1.06
@@ -37,7 +43,7 @@ HOT_OFF: Final = 1.06
 
 def speed_of(own_cost: float, usual_cost: float) -> float:
     """Return a place's speed: the usual cost of a unit of work over its own, from :data:`SPEED_MIN` to 1."""
-    if own_cost <= 0.0:
+    if own_cost <= USUAL_COST_MAX * usual_cost:
         return 1.0
     return min(1.0, max(SPEED_MIN, usual_cost / own_cost))
 
@@ -69,15 +75,25 @@ def error_next(error: float, told: float, expected: float) -> float:
 
 def trust_of(error: float, age_s: float) -> float:
     """Return how far a place is believed, 0 to 1: less the more its reports differ and the older the last one is."""
-    honest = 1.0 / (1.0 + (error / ERROR_HALF) ** 2)
+    honest = 1.0 / (1.0 + (error / ERROR_HALF) ** 4)
     if age_s <= REPORT_S_FRESH:
         return honest
     return honest * max(0.0, (REPORT_S_MAX - age_s) / (REPORT_S_MAX - REPORT_S_FRESH))
 
 
 def believed(told: float, expected: float, trust: float) -> float:
-    """Return the load that is counted with: the report as far as it is trusted, one's own books for the rest."""
+    """Return the load that is counted with: the report as far as it is trusted, one's own books for the rest.
+
+    Who is hardly trusted is not listened to at all: little by little, each report would be believed in the end.
+    """
+    if trust < TRUST_MIN:
+        return expected
     return trust * told + (1.0 - trust) * expected
+
+
+def peak_next(known: float, told: float) -> float:
+    """Return the smoothed latency after a report: a peak counts whole at once and is forgotten slowly."""
+    return told if told > known else known + RISE_SHARE * (told - known)
 
 
 def hot_next(hot: bool, ratio: float) -> bool:  # noqa: FBT001 - a state, not a switch

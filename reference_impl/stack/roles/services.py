@@ -29,8 +29,9 @@ def build(node: Node) -> list[Role]:
     wiring, config, bus = node.wiring, node.wiring.config, node.bus
     lines = node.lines("decisions")
     placer = Placer(
-        bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append, lambda made: lines.append(line_of(made))
-    )
+        bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append, lambda made: lines.append(line_of(made)),
+        config.balancing,
+    )  # fmt: skip
     balancing = [] if config.balancers else [Balancer(bus, node.name, lambda made: lines.append(line_of(made)))]
     told = ApiConfig(
         port=wiring.api_port,

@@ -11,7 +11,7 @@ from sim.balancing.setting import Setting, likings, rounds_of
 from sim.balancing.surges import BEGINS_S, ENDS_S, Kind, deployments, hit, lowest_ahead, speeds_of, surge_of
 
 SMALL = Setting(
-    people=20_000, newcomers_max=6_000, tables=60, gateways=16, edges=12, host_gateways=2, host_edges=2
+    people=20_000, newcomers_max=6_000, tables=60, gateways=16, edges=12, host_gateways=1, host_edges=2
 )  # fmt: skip
 
 

@@ -163,7 +163,8 @@ class Screening:
             pass
 
     def _begin(self, playback: Playback) -> None:
-        self._watching.follower.begin(playback.hold_back_ns)
+        behind_ns_max = self._watching.viewing.skip_behind_s * NS_PER_S if playback.started else math.inf
+        self._watching.follower.begin(playback.hold_back_ns, behind_ns_max)
         self._watching.wished_ns = time.monotonic_ns()
 
     def _step(self) -> None:

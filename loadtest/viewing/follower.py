@@ -5,6 +5,7 @@ The follower keeps the playlist complete over delta updates and knows the one pa
 the playlist calls gaps are passed over.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -98,9 +99,14 @@ class Follower:
         msn, part = self.wanted or self.hinted
         return f"?_HLS_msn={msn}&_HLS_part={part}" + ("&_HLS_skip=YES" if known and not whole else "")
 
-    def begin(self, hold_back_ns: int) -> None:
-        """Want the last independent part that starts at least the hold-back before the end, or the first one."""
-        starts = [spot for spot in self._listed() if spot.independent]
+    def begin(self, hold_back_ns: int, behind_ns_max: float = math.inf) -> None:
+        """Want the last independent part that starts at least the hold-back before the end, or the first one.
+
+        What lies further behind than that by more than `behind_ns_max` is past: after a long gap only what follows it
+        counts, however short that still is.
+        """
+        from_ns = self.newest_ns - hold_back_ns - behind_ns_max
+        starts = [spot for spot in self._listed() if spot.independent and spot.start_ns >= from_ns]
         if not starts:
             self.wanted = (self.playlist.segments[-1].msn + 1, 0)
             return

@@ -156,3 +156,13 @@ def test_independent_part_that_is_not_there_yet_is_waited_for_and_never_the_hint
     hint = follower.spot()
     assert hint is not None
     assert (hint.msn, hint.part) == (15, 0)
+
+
+def test_after_a_gap_that_is_longer_than_what_may_be_caught_up_only_what_follows_it_is_wanted() -> None:
+    """A viewer that wanted what lies before the gap would be too late for it, and begin again for ever."""
+    gap = frozenset((msn, part) for msn in range(12, 20) for part in range(PARTS))
+    follower = following(playlist(10, 10, 2, gaps=gap))
+    follower.begin(960_000_000)
+    assert follower.wanted == (11, 0), "the last one that the hold-back allows"
+    follower.begin(960_000_000, behind_ns_max=4e9)
+    assert follower.wanted == (20, 0)

@@ -47,6 +47,7 @@ class Fanout:
         self._by_account: dict[int, Subscriber] = {}
         self._turns = 0
         self._telling = asyncio.Lock()
+        self._told: dict[int, TableEnvelope] = {}
         self._recent: dict[int, deque[tuple[int, bytes]]] = defaultdict(lambda: deque(maxlen=RECENT_MAX))
 
     def __len__(self) -> int:
@@ -93,6 +94,7 @@ class Fanout:
         """Send a table event to everyone who is at the table when it comes; return the bytes sent."""
         async with self._telling:
             frame = frame_of(TableNews(envelope))
+            self._told[envelope.table] = envelope
             self._recent[envelope.table].append((envelope.seq, frame))
             watchers = self._by_table[envelope.table]
             subscribers, writes, turns = list(watchers), list(watchers.values()), self._turns
@@ -103,6 +105,15 @@ class Fanout:
                     write(frame)
                 await asyncio.sleep(0)
         return len(frame) * len(writes)
+
+    async def told(self, table: int) -> TableEnvelope | None:
+        """Return the last event of a table that everyone who is there has heard; None if there was none.
+
+        An event that is on its way is waited for. Nothing else is told before the caller waits for something: who is
+        shown this at once hears the next event next, and none twice.
+        """
+        async with self._telling:
+            return self._told.get(table)
 
     def missed(self, table: int, seq: int) -> list[bytes]:
         """Return the frames of the events after a number, oldest first; none if some of them are not here.

@@ -241,9 +241,10 @@ class Gateway:
         if not isinstance(balance, Balance) or not balance.known:
             player.close(protocol.CloseCode.BAD_TICKET, f"player {ticket.player} has no account")
             return
+        state = await self.fanout.told(ticket.table)
         welcome = protocol.Welcome(
             ticket.player, self.config.number, balance.balance, balance.version, balance.currency, time.time_ns(),
-            self._states.get(ticket.table), len(self.fanout) % BACK_MS_MAX,
+            state, len(self.fanout) % BACK_MS_MAX,
         )  # fmt: skip
         self.reporter.accepted += 1
         player.push(frame_of(welcome))

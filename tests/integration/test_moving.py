@@ -176,7 +176,7 @@ async def test_a_gateway_drains_in_mid_window_and_every_bet_counts_once(stack: S
         assert set(paid) <= set(of)
         back = await player.socket.until(lambda m: m["t"] == "paid" and m["round"] == opened["round"])
         assert back["balance_minor"] == DEPOSIT_MINOR - 10 * len(of) + sum(paid.values())
-    for _ in range(200):
+    for _ in range(600):
         if stack.runs("gateway-0") and stack.pid("gateway-0") != pid:
             break
         await asyncio.sleep(0.05)
@@ -194,7 +194,7 @@ async def test_every_placement_was_recorded_with_its_inputs_and_the_rules_decide
 
 
 async def test_the_control_room_shows_who_is_where_and_an_operator_drains_there(stack: Stack) -> None:
-    for _ in range(100):
+    for _ in range(300):
         room = await call(stack, "/v1/admin/control", token=stack.admin_token)
         if [one["stand"] for one in room["gateways"] if one["silent_s"] < 2] == ["serving"] * 2:
             break

@@ -99,6 +99,7 @@ async def said(process: Process, what: str) -> str:
             return line
 
 
+@pytest.mark.soak
 async def test_a_leader_that_is_stopped_is_succeeded_and_when_it_wakes_nobody_hears_it(
     server: EmbeddedNats, client: Client
 ) -> None:

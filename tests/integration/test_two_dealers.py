@@ -54,6 +54,7 @@ class Dealing:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
+@pytest.mark.soak
 async def test_a_second_dealer_pays_only_when_dealing_is_over_and_the_first_deals_again_when_it_is_gone(
     wallets: Wallets,
 ) -> None:

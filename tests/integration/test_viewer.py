@@ -230,6 +230,7 @@ FALL_S_MAX = 3.0
 STARVED_BPS = 300_000
 
 
+@pytest.mark.soak
 async def test_starved_link_falls_within_three_seconds_by_every_rule_and_slows_nobody_else(tmp_path: Path) -> None:
     ladder = (Rung("hi", 640, 360, 2500), Rung("lo", 160, 120, 100))
     video = msgspec.structs.replace(VIDEO, ladder=ladder, timing=MediaTiming())

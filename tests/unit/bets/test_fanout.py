@@ -73,6 +73,27 @@ async def test_who_joins_meanwhile_is_told_what_was_missed_and_not_twice() -> No
     assert [b'"seq":2' in frame for frame in late.heard] == [True]
 
 
+async def test_who_is_shown_where_the_table_stands_hears_each_later_event_once_and_no_earlier_one() -> None:
+    fanout, ears = crowd()
+    telling = [asyncio.create_task(fanout.announce(news(seq))) for seq in (1, 2)]
+    await asyncio.sleep(0)
+    assert not ears[-1].heard  # the first is on its way, the second waits for it
+
+    late = Ear()
+    fanout.join(1, WATCHERS + 1, late, late.push)
+
+    async def welcomed(ear: Ear) -> None:
+        state = await fanout.told(1)
+        ear.push(b"welcome %d" % (state.seq if state else 0))
+
+    await asyncio.gather(*telling, welcomed(late), welcomed(ears[-1]))
+    assert [heard[:9] if heard[:1] == b"w" else heard.count(b'"seq":2') for heard in late.heard] == [1, b"welcome 2"]
+    last = [heard for heard in ears[-1].heard if heard[:1] != b"w"]
+    told = next(place for place, heard in enumerate(ears[-1].heard) if heard[:1] == b"w")
+    assert ears[-1].heard[told] == b"welcome %d" % told
+    assert len(last) == 2
+
+
 async def test_nobody_is_paid_before_the_event_that_was_told_first() -> None:
     fanout, ears = crowd()
     paid = PaidBatch(1, ["00" * 16], [WATCHERS], [500], [1000], [2])

@@ -11,9 +11,14 @@ def legs(cost_us: float, *, up_to: int) -> list[dict[str, float]]:
 
 
 def test_what_a_bet_cost_is_the_difference_of_two_readings_by_bets() -> None:
-    spent = Cost(3.5, 9_000, 4_000).a_bet_since(Cost(1.5, 1_000, 2_000), 1_000)
+    spent = Cost(3.5, 9_000, 30, 4_000).a_bet_since(Cost(1.5, 1_000, 10, 2_000), 1_000)
     assert spent == pytest.approx(
-        {"postgres_cpu_us_per_bet": 2000.0, "wal_bytes_per_bet": 8.0, "disk_bytes_per_bet": 2.0}
+        {
+            "postgres_cpu_us_per_bet": 2000.0,
+            "wal_bytes_per_bet": 8.0,
+            "page_images_per_1000_bets": 20.0,
+            "disk_bytes_per_bet": 2.0,
+        }  # fmt: skip
     )
 
 

@@ -152,7 +152,7 @@ def test_a_run_without_stage_stamps_has_no_stages(tmp_path):
     tables["ops"]["received_ns"] = 0
     run = write_run(tmp_path, make_manifest(Shape()), tables)
     assert series.stages(run) == []
-    assert {picture.key for picture in pictures(run, None)} == set(FIGURES) - {"deadline", "stages"}
+    assert {picture.key for picture in pictures(run, None)} == set(FIGURES) - {"deadline", "stages", "faults"}
 
 
 def test_figures_of_a_simulated_run_alone_are_orange(tmp_path):

@@ -9,11 +9,12 @@ from reference_impl.domain.game_round import Timing
 from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.hybrid.system import Crowd
 from sim.parameters import Model
-from sim.plan import plan
+from sim.plan import parse_limit, plan
 from sim.scenario import Betting, Clients, Kind, Pace, Scenario, Storm, StormKind
 from sim.scenario import Crowd as People
 
 PLAIN = Scenario()
+LIMIT = parse_limit("bet.p99_ms <= 250")
 SHORT = Timing(window_ms=3000)
 
 
@@ -34,7 +35,7 @@ SHORT = Timing(window_ms=3000)
 )  # fmt: skip
 def test_a_scenario_that_a_crowd_would_get_wrong_is_refused_by_key(changes, says):
     scenario = structs.replace(PLAIN, **changes)
-    for begin in (refuse_what_no_crowd_has, lambda s: Crowd(s, Model(), {}), lambda s: plan(s, Model(), [])):
+    for begin in (refuse_what_no_crowd_has, lambda s: Crowd(s, Model(), {}), lambda s: plan(s, Model(), [LIMIT])):
         with pytest.raises(ConfigError, match=says):
             begin(scenario)
 

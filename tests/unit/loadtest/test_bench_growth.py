@@ -18,7 +18,7 @@ def test_what_a_bet_cost_is_the_difference_of_two_readings_by_bets() -> None:
             "wal_bytes_per_bet": 8.0,
             "page_images_per_1000_bets": 20.0,
             "disk_bytes_per_bet": 2.0,
-        }  # fmt: skip
+        }
     )
 
 

@@ -123,6 +123,7 @@ async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, sta
     await assert_not_reloaded(page)
 
 
+@pytest.mark.soak
 async def test_the_lobby_follows_its_tables_over_the_socket_alone_and_survives_its_gateway(
     screens, stack: Stack
 ) -> None:

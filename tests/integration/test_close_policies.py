@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 from picows import WSFrame, WSMsgType, WSTransport, ws_connect
 from table_client import Player, Socket, open_players
 
@@ -58,6 +59,7 @@ async def status_of(player: Player, after_close_s: float) -> Status:
     return Status((await player.answer(player.bet(opened)))["status"])
 
 
+@pytest.mark.soak
 async def test_gateways_take_bets_as_the_policy_of_the_table_says() -> None:
     cost = PasswordCost(memory_kib=64, iterations=1)
     config = StackConfig(tables=3, gateways=1, shards=1, edges=0, timings=TIMINGS, password_cost=cost)

@@ -87,6 +87,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.soak
 async def test_page_shows_our_names_on_loopback_and_stops_the_load_whose_run_is_then_invalid(
     tmp_path: Path, house: Elsewhere
 ) -> None:

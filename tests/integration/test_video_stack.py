@@ -172,6 +172,7 @@ async def test_placements_and_loads_of_the_video_half_are_on_record(stack: Stack
         assert max(sample[10] for sample in samples) > 0, f"{node} sent nothing"
 
 
+@pytest.mark.soak
 async def test_system_without_edges_has_no_streaming_process_and_says_so(tmp_path: Path) -> None:
     config = StackConfig(tables=1, gateways=1, shards=1, edges=0, timing=TIMING)
     async with Stack(config) as bare:

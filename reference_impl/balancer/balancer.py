@@ -25,7 +25,7 @@ from reference_impl.balancer.decisions import Shifted
 from reference_impl.balancer.heat import Heats
 from reference_impl.balancer.lease import Lease
 from reference_impl.balancer.places import Places, R
-from reference_impl.domain.balance import (
+from reference_impl.domain.balance_messages import (
     BalanceMap,
     EdgeReport,
     GatewayOrder,

@@ -7,7 +7,7 @@ one succeeds; and no clocks are compared.
 
 The revision under which it was taken is the holder's *epoch*. A holder that was asleep finds, by its own clock, that
 its lease has run out before it does anything; and if it fell asleep between that look and what it then says, its epoch
-is lower than what everybody has heard meanwhile (:class:`reference_impl.domain.balance.Fence`).
+is lower than what everybody has heard meanwhile (:class:`reference_impl.domain.balance_messages.Fence`).
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.balancer.places import Choice, Places, R
-from reference_impl.domain.balance import BalanceMap, EdgeReport, Fence, GatewayReport
+from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, Fence, GatewayReport
 from reference_impl.domain.balancing.policies import Balancing, Decision, Wish, policy_of
 
 DEFAULT = Balancing()

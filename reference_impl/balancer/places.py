@@ -5,7 +5,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from reference_impl.domain.balance import Stand
+from reference_impl.domain.balance_messages import Stand
 from reference_impl.domain.balancing.fleet import Fleet, Heard, decide, hear, is_alive
 from reference_impl.domain.balancing.policies import Decision, Policy, Wish
 
@@ -34,7 +34,7 @@ class Report(Protocol):
 
     @property
     def stand(self) -> int:
-        """How it stands to new players, a :class:`reference_impl.domain.balance.Stand`."""
+        """How it stands to new players, a :class:`reference_impl.domain.balance_messages.Stand`."""
 
     @property
     def lag_ms(self) -> float:

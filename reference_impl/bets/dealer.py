@@ -17,7 +17,7 @@ from reference_impl.bets.dealer_outcomes import FEED_S_MAX, FileFeed, OutcomeSou
 from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import game_round as gr
 from reference_impl.domain import messages as m
-from reference_impl.domain.balance import GatewayReport, Stand
+from reference_impl.domain.balance_messages import GatewayReport, Stand
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at
 from reference_impl.domain.games.game import Game
 

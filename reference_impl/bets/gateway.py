@@ -40,7 +40,7 @@ from reference_impl.bets.player import Player
 from reference_impl.bets.undo import Undo, Undos
 from reference_impl.bus import ask_wallet, past_table_events
 from reference_impl.domain import cutoff, protocol
-from reference_impl.domain.balance import Drain, GatewayOrder, GatewayReport
+from reference_impl.domain.balance_messages import Drain, GatewayOrder, GatewayReport
 from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.game_round import Phase

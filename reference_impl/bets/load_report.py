@@ -6,7 +6,7 @@ from typing import Protocol
 from reference_impl.bets.bet_metrics import BetMetrics
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.moving import Moving
-from reference_impl.domain.balance import TABLES_TOLD_MAX, GatewayReport
+from reference_impl.domain.balance_messages import TABLES_TOLD_MAX, GatewayReport
 from reference_impl.pulse import Pulse
 
 

@@ -21,7 +21,16 @@ from typing import NamedTuple, Protocol
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.frames import frame_of
 from reference_impl.bets.player import Player
-from reference_impl.domain.balance import Drain, Fence, GatewayOrder, GatewayReport, MoveAway, Stand, SteerVideo, Taken
+from reference_impl.domain.balance_messages import (
+    Drain,
+    Fence,
+    GatewayOrder,
+    GatewayReport,
+    MoveAway,
+    Stand,
+    SteerVideo,
+    Taken,
+)
 from reference_impl.domain.balancing.moves import MOVE_SHARE_MAX, may_move, move_rank
 from reference_impl.domain.game_round import Phase
 from reference_impl.domain.messages import Joined, TableEnvelope

@@ -15,7 +15,7 @@ import msgspec
 import nats.errors
 
 from reference_impl import bus
-from reference_impl.domain.balance import OPERATOR_EPOCH, Drain, Taken
+from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, Taken
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.games.catalogue import decision_windows_max
 from reference_impl.domain.records import NODES

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from nats.aio.client import Client
 
-from reference_impl.domain.balance import BalanceMap, EdgeReport, Stand
+from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, Stand
 from reference_impl.pulse import Pulse
 from reference_impl.streaming.edge import Edge
 

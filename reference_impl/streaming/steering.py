@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from reference_impl.domain.balance import BalanceMap, EdgeReport, Fence
+from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, Fence
 from reference_impl.domain.hls_steering import Pathway, manifest
 
 STEERING_MANIFEST = "steering.json"

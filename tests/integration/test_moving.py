@@ -14,7 +14,7 @@ from table_client import HttpError, Player, Socket, call, connect, open_players
 from reference_impl import bus
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.balancer.decisions import Placed, agrees, parse
-from reference_impl.domain.balance import Drain, GatewayReport, MoveAway, SteerVideo, Taken
+from reference_impl.domain.balance_messages import Drain, GatewayReport, MoveAway, SteerVideo, Taken
 from reference_impl.domain.bets import Status
 from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.protocol import CloseCode

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from reference_impl import bus
 from reference_impl.balancer.lease import LEASE_S, RENEW_S, Lease, open_bucket
 from reference_impl.balancer.placer import Placer
-from reference_impl.domain.balance import BalanceMap
+from reference_impl.domain.balance_messages import BalanceMap
 from reference_impl.stack.embedded import EmbeddedNats
 from reference_impl.stack.processes import end
 

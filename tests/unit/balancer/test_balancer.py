@@ -6,7 +6,7 @@ import pytest
 
 from reference_impl.balancer.balancer import MOVES_MIN, Balancer
 from reference_impl.balancer.decisions import Line, Shifted, agrees, line_of, parse
-from reference_impl.domain.balance import EdgeReport, Fence, GatewayReport, MoveAway, Stand, SteerVideo
+from reference_impl.domain.balance_messages import EdgeReport, Fence, GatewayReport, MoveAway, Stand, SteerVideo
 from reference_impl.domain.units import NS_PER_S
 
 LATE_MS = 60.0

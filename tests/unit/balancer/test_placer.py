@@ -1,7 +1,7 @@
 """Placement: who is alive, who is chosen, who is avoided."""
 
 from reference_impl.balancer.places import Choice, Places
-from reference_impl.domain.balance import EdgeReport, Stand
+from reference_impl.domain.balance_messages import EdgeReport, Stand
 from reference_impl.domain.balancing.policies import Wish, policy_of
 from reference_impl.domain.balancing.signals import REPORT_S_MAX
 from reference_impl.domain.units import NS_PER_S

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from reference_impl.domain.balance import Stand
+from reference_impl.domain.balance_messages import Stand
 from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.report import EdgeReporter

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from reference_impl.domain.balance import EdgeReport
+from reference_impl.domain.balance_messages import EdgeReport
 from reference_impl.domain.playback import Playback, seal_playback
 from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.edge import Edge

@@ -142,6 +142,7 @@ async def test_the_lobby_follows_its_tables_over_the_socket_alone_and_survives_i
     assert not [url for url in asked if url.endswith("/v1/lobby")]
 
 
+@pytest.mark.soak
 async def test_picture_comes_back_after_its_studio_and_its_origin_were_killed(screens, stack: Stack, tell) -> None:
     page = await screens.seat()
     await page.get_by_text("Interactive").click()

@@ -144,6 +144,7 @@ async def test_interrupted_campaign_leaves_no_process_and_says_why_it_ended(tmp_
     assert processes_below(tmp_path) == []
 
 
+@pytest.mark.soak
 async def test_load_generator_that_fails_ends_the_campaign_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,6 +199,7 @@ async def test_viewer_of_a_killed_edge_goes_on_at_the_other_one_where_it_was(tmp
     assert (parts["edge"] == 1).sum() >= 8
 
 
+@pytest.mark.soak
 async def test_dead_studio_is_a_stall_that_ends_when_it_is_back_and_the_viewer_catches_up(tmp_path: Path) -> None:
     origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
     tasks = [await started(origin)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT
+from livetable.common import EXIT_INCONSISTENT, JSON_OPTION
 from reference_impl.domain.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ from reference_impl.domain.errors import ConfigError
 @click.argument("name")
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish policies side by side there: `balance` only.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+@JSON_OPTION
 def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Measure ours against a peer, alternating.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from livetable.common import JSON_OPTION
+
 
 @click.group()
 def stream() -> None:
@@ -17,7 +19,7 @@ def stream() -> None:
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=12, show_default=True, help="How long to follow it.")
 @click.option("--record", type=click.Path(path_type=Path), help="Keep the walk there; its file can be judged again.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML there.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+@JSON_OPTION
 def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Walk a live stream and name each rule that it breaks. URL is its multivariant playlist, or a kept walk's file.
 
@@ -52,7 +54,7 @@ def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | Non
 @stream.command("abr")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Of each kind of link.")
 @click.option("--seconds", type=click.FloatRange(10, 3600), default=120, show_default=True, help="Of virtual time.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+@JSON_OPTION
 def stream_abr(seeds: int, seconds: float, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Compare the rules of rendition choice on links of several shapes, by LoL+'s quality of experience.
 

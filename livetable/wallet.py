@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from livetable.common import JSON_OPTION
+
 
 @click.group()
 def wallet() -> None:
@@ -29,7 +31,7 @@ _tokens = click.option(
 @click.option("--only", multiple=True, metavar="CASE", help="Run this case; repeat it.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the random histories; otherwise drawn and shown.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML there.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+@JSON_OPTION
 def wallet_kit(
     url: str,
     profile: Path | None,
@@ -86,7 +88,7 @@ def wallet_cases() -> None:
 @click.option("--seconds", type=click.FloatRange(1, 86_400), default=30, show_default=True, help="How long.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Load processes.")
 @click.option("--p99-ms", type=click.FloatRange(0.1), help="Limit of each call's 99th percentile; exit code 2 above.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+@JSON_OPTION
 def wallet_load(
     url: str,
     profile: Path | None,

@@ -31,11 +31,6 @@ OURS, PEER, ORACLE = "forecast", "two-choices", "oracle"
 MAX_MEAN = 1.15
 COPIES = 2.0
 P99_SHARE = 1.10
-IN_TIME_SHARE = 0.95
-MOVED_SHARE = 1.5
-MOVES_FEW = 2_000
-"""Where an oracle moves fewer, a ratio says nothing: moves are added up over all surges instead."""
-
 Rows = dict[str, list[Outcome]]
 
 

@@ -1,7 +1,7 @@
 // The control room: asked once a second, drawn in between only where a countdown runs.
 
-import { ApiError, operate } from "./api.js";
-import { OrderBox } from "./order.js";
+import { ApiError } from "./api.js";
+import { DeskSession } from "./desk_session.js";
 import { gameName, phaseWords } from "./words.js";
 
 const LOAD_MS = 1000;
@@ -14,61 +14,25 @@ const NS_PER_MS = 1e6;
 const TONES = ["#2fbf8a", "#5b8def", "#f0c674", "#a06be0", "#c8373f", "#93a3b5"];
 
 const $ = (id) => document.getElementById(id);
-const token = () => sessionStorage.getItem("operator") ?? "";
-const box = new OrderBox($("order"), (method, path, body) => ask(method, path, body), () => load());
+const operator = new DeskSession({ title: "Control room", view: "room-view", opened: openRoom, closed: leaveRoom, ordered: () => load() });
 let timers = [];
 let history = [];
 let room;
 let aheadMs = 0;
 
-async function ask(method, path, body) {
-  try {
-    const answer = await operate(method, path, token(), body);
-    $("link").textContent = "";
-    return answer;
-  } catch (error) {
-    if (error.status === 401 && path !== "login") forget();
-    throw error;
-  }
-}
-
-function forget() {
-  sessionStorage.removeItem("operator");
-  box.close();
-  show();
-}
-
-function show() {
-  timers.forEach(clearInterval);
-  timers = [];
+function openRoom() {
   history = [];
-  $("view").replaceChildren($(token() ? "room-view" : "log-in-view").content.cloneNode(true));
-  $("log-out").hidden = !token();
-  $("who").textContent = "";
-  if (!token()) return openLogIn();
   load();
   timers = [setInterval(load, LOAD_MS), setInterval(drawClocks, DRAW_MS)];
 }
 
-function openLogIn() {
-  const form = $("view").querySelector("form");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    form.querySelector(".wrong").textContent = "";
-    try {
-      const { name, password } = form.elements;
-      sessionStorage.setItem("operator", (await ask("POST", "login", { name: name.value, password: password.value })).token);
-      show();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      form.querySelector(".wrong").textContent = error.message;
-    }
-  });
+function leaveRoom() {
+  timers.forEach(clearInterval);
 }
 
 async function load() {
   try {
-    room = await ask("GET", "control");
+    room = await operator.ask("GET", "control");
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     $("link").textContent = error.message;
@@ -201,7 +165,7 @@ function newCard(root, place, mayDrain) {
     const button = Object.assign(document.createElement("button"), { className: "quiet", type: "button", textContent: "Drain" });
     button.setAttribute("aria-label", `Drain ${place.name}`);
     button.addEventListener("click", () =>
-      box.ask({
+      operator.order({
         title: `Drain ${place.name}`, means: "It takes nobody new, its players move between rounds, and it starts anew. No bet is lost.",
         path: `gateways/${place.name}/drain`, body: {},
       }),
@@ -273,8 +237,4 @@ function drawClocks() {
   $("deadline-left").style.setProperty("--share", (next?.share ?? 0).toFixed(3));
 }
 
-$("log-out").addEventListener("click", () => {
-  ask("POST", "logout").catch(() => {}); // the session ends by itself when it is idle
-  forget();
-});
-show();
+operator.show();

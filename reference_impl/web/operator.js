@@ -1,9 +1,8 @@
 // The operator's page: tables, players, and the record of orders. Every order asks for a reason first.
 
-import { ApiError, operate } from "./api.js";
-import { showLogIn } from "./log_in.js";
+import { ApiError } from "./api.js";
+import { DeskSession } from "./desk_session.js";
 import { money, useCurrency } from "./money.js";
-import { OrderBox } from "./order.js";
 import { instant } from "./statement.js";
 import { gameName, PHASES } from "./words.js";
 
@@ -13,42 +12,12 @@ const RUNNING = new Set(["bets_open", "closing_soon", "no_more_bets", "closing",
 const SHOWN_RESULTS = 5;
 
 const $ = (id) => document.getElementById(id);
-const token = () => sessionStorage.getItem("operator") ?? "";
-const box = new OrderBox($("order"), (method, path, body) => ask(method, path, body), () => loadAll());
+const operator = new DeskSession({
+  title: "Operator", view: "desk-view", opened: openDesk, closed: () => clearInterval(timer), ordered: () => loadAll(),
+});
 let timer;
 let player;
 let oldest;
-
-async function ask(method, path, body) {
-  try {
-    const answer = await operate(method, path, token(), body);
-    $("link").textContent = "";
-    return answer;
-  } catch (error) {
-    if (error.status === 401 && path !== "login") forget();
-    throw error;
-  }
-}
-
-function forget() {
-  sessionStorage.removeItem("operator");
-  clearInterval(timer);
-  box.close();
-  show();
-}
-
-function show() {
-  $("log-out").hidden = !token();
-  $("who").textContent = "";
-  if (!token()) return showLogIn($("view"), "Operator", enter);
-  $("view").replaceChildren($("desk-view").content.cloneNode(true));
-  openDesk();
-}
-
-async function enter(name, password) {
-  sessionStorage.setItem("operator", (await ask("POST", "login", { name, password })).token);
-  show();
-}
 
 function complain(error, place) {
   if (!(error instanceof ApiError)) throw error;
@@ -82,7 +51,7 @@ const scope = () => {
 };
 
 function stop(stopped, { of, ...where }) {
-  box.ask({
+  operator.order({
     title: stopped ? `Stop ${of}` : `Let ${of} go on`,
     means: stopped ? "Running rounds are finished; no new one starts." : "New rounds start at once.",
     path: stopped ? "tables/stop" : "tables/go",
@@ -93,7 +62,7 @@ function stop(stopped, { of, ...where }) {
 async function loadTables() {
   let desk;
   try {
-    desk = await ask("GET", "desk");
+    desk = await operator.ask("GET", "desk");
   } catch (error) {
     complain(error, $("link"));
     return;
@@ -142,7 +111,7 @@ function tableRow(table) {
 }
 
 function voidRound(round, name) {
-  box.ask({
+  operator.order({
     title: `Void round ${round % ROUND_NO} of ${name}`,
     means: "Every stake is returned. A round that has its outcome cannot be voided.",
     path: `rounds/${round}/void`,
@@ -151,7 +120,7 @@ function voidRound(round, name) {
 }
 
 function correct(game, name, settled) {
-  box.ask({
+  operator.order({
     title: `Correct a round of ${name}`,
     means: "What bets are owed is paid or taken back, once and for all.",
     rounds: settled.map(({ round, result }) => [`Round ${round % ROUND_NO}: ${result}`, `rounds/${round}/correct`]),
@@ -165,7 +134,7 @@ async function loadPlayer() {
   $("player").hidden = true;
   let seen;
   try {
-    seen = await ask("GET", `players/${player}`);
+    seen = await operator.ask("GET", `players/${player}`);
   } catch (error) {
     complain(error, $("player-said"));
     return;
@@ -195,11 +164,11 @@ function orderPlayer(what) {
     "log-out": "The session ends; the player may log in again.",
   }[what];
   const title = `${{ disable: "Disable", enable: "Enable", "log-out": "Log out" }[what]} player ${player}`;
-  box.ask({ title, means, path: `players/${player}/${what}`, body: {} });
+  operator.order({ title, means, path: `players/${player}/${what}`, body: {} });
 }
 
 async function loadOrders(before) {
-  const orders = await ask("GET", before ? `orders?before=${before}` : "orders");
+  const orders = await operator.ask("GET", before ? `orders?before=${before}` : "orders");
   if (!$("orders")) return;
   if (!before) $("orders").replaceChildren();
   $("orders").append(
@@ -229,8 +198,4 @@ function rowOf(texts) {
   return row;
 }
 
-$("log-out").addEventListener("click", () => {
-  ask("POST", "logout").catch(() => {}); // the session ends by itself when it is idle
-  forget();
-});
-show();
+operator.show();

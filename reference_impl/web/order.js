@@ -2,6 +2,20 @@
 
 import { ApiError } from "./api.js";
 
+const FORM = `
+  <form method="dialog">
+    <h1 id="order-title"></h1>
+    <p id="order-means"></p>
+    <label id="order-round" hidden>Settled round <select name="round"></select></label>
+    <label id="order-outcome" hidden>Right outcome <input name="outcome" type="number" min="0" step="1"><output id="order-words"></output></label>
+    <label>Reason <textarea name="reason" required maxlength="200" rows="2"></textarea></label>
+    <p class="wrong" role="alert"></p>
+    <div class="choices">
+      <button class="danger" id="order-give">Give the order</button>
+      <button class="quiet" id="order-cancel" type="button">Cancel</button>
+    </div>
+  </form>`;
+
 export class OrderBox {
   #box;
   #form;
@@ -10,7 +24,10 @@ export class OrderBox {
   #order;
 
   // `ask(method, path, body)` calls the server; `done()` is told after an order was carried out.
-  constructor(box, ask, done) {
+  constructor(ask, done) {
+    const box = Object.assign(document.createElement("dialog"), { className: "panel", id: "order", innerHTML: FORM });
+    box.setAttribute("aria-labelledby", "order-title");
+    document.body.append(box);
     this.#box = box;
     this.#form = box.querySelector("form");
     this.#ask = ask;

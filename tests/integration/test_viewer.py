@@ -141,6 +141,7 @@ def is_whole(parts, studio):
     return (steps == PART_MS * 1_000_000).all() or (studio.cuts and (steps > 0).all())
 
 
+@pytest.mark.alone
 async def test_viewer_stays_at_its_hold_back_without_stalls_and_climbs_to_the_best_rendition(tmp_path: Path) -> None:
     origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
     tasks = [await started(origin)]
@@ -173,6 +174,7 @@ async def test_viewer_stays_at_its_hold_back_without_stalls_and_climbs_to_the_be
     )
 
 
+@pytest.mark.alone
 async def test_viewer_of_a_killed_edge_goes_on_at_the_other_one_where_it_was(tmp_path: Path) -> None:
     origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
     tasks = [await started(origin)]

@@ -279,7 +279,7 @@ def due(game: Game, bets: list[asyncpg.Record], outcomes: dict[int, int]) -> dic
             ]
             paid = game.stages.payouts(slips, outcome)
         else:
-            columns = (np.array([bets[place][name] for place in mine]) for name in ("selection", "amount"))
+            columns = (np.array([bets[place][name] for place in mine], np.int64) for name in ("selection", "amount"))
             paid = game.payouts_minor(*columns, outcome).tolist()
         pays |= dict(zip(mine, paid, strict=True))
     return pays

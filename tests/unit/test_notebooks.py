@@ -55,7 +55,11 @@ def test_a_notebook_opens_with_its_question(path):
 def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
     notebook = nbformat.read(HOME / "notebooks" / f"{name}.ipynb", as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
-    nbclient.NotebookClient(notebook, km=kernel, timeout=60).execute()
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=60)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()  # the kernel goes on, for the next one
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = "".join(f"{output.get('text', '')}{output.get('data', {})}" for output in outputs)
     assert [text for text in shown if text not in said] == []

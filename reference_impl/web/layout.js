@@ -120,7 +120,7 @@ export class Layout {
     }
     if (kind === "straight") button.classList.add(colourOf(spot.numbers[0], red));
     if (kind === "red" || kind === "black") button.classList.add(kind);
-    const odds = spot.pays ? `, pays ${spot.pays.replaceAll(":", " to ")}` : "";
+    const odds = spot.pays ? `, pays ${spot.pays}` : "";
     button.setAttribute("aria-label", `${spokenName(kind, at)}${odds}`);
     if (primary) {
       const label = document.createElement("span");

@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import CDPSession, Page, expect
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180), pytest.mark.soak]
 
@@ -17,15 +17,22 @@ async def until_open(page: Page) -> None:
     await expect(page.locator("#seconds")).to_have_text(re.compile("^[34]$"), timeout=SETTLE_MS)
 
 
-async def network(page: Page, *, offline: bool = False, latency_ms: float = 0, bps: float = -1) -> None:
-    """Give a page such a network; sockets that are open meanwhile are cut when it is gone."""
-    session = await page.context.new_cdp_session(page)
-    await session.send("Network.enable")
-    rate = bps / 8 if bps > 0 else -1
-    await session.send(
-        "Network.emulateNetworkConditions",
-        {"offline": offline, "latency": latency_ms, "downloadThroughput": rate, "uploadThroughput": rate},
-    )
+class Network:
+    """What lies between a page and everybody else."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._session: CDPSession | None = None
+
+    async def is_now(self, *, offline: bool = False, latency_ms: float = 0, bps: float = -8) -> None:
+        """Change it; as it is without arguments, it is as if there were nothing between."""
+        if self._session is None:
+            self._session = await self._page.context.new_cdp_session(self._page)
+            await self._session.send("Network.enable")
+        rate = {"downloadThroughput": bps / 8, "uploadThroughput": bps / 8}
+        await self._session.send(
+            "Network.emulateNetworkConditions", {"offline": offline, "latency": latency_ms, **rate}
+        )
 
 
 async def test_two_players_see_one_round_and_each_their_own_money(screens) -> None:
@@ -52,10 +59,11 @@ async def test_a_player_whose_network_is_gone_is_told_so_and_comes_back_without_
     await page.locator("[data-spot='red']").click()
     await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(1)
     await page.evaluate("globalThis.sameDocument = true")
-    await network(page, offline=True)
+    network = Network(page)
+    await network.is_now(offline=True)
     await expect(page.locator("#link")).not_to_be_empty(timeout=10_000)
     await asyncio.sleep(CUT_S)
-    await network(page)
+    await network.is_now()
     await expect(page.locator("#link")).to_be_empty(timeout=15_000)
     await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(0, timeout=2 * SETTLE_MS)
     assert await page.locator("#balance").inner_text() in {"€999.00", "€1,001.00"}
@@ -69,7 +77,7 @@ async def test_a_player_whose_network_is_gone_is_told_so_and_comes_back_without_
 async def test_on_a_slow_connection_bets_are_taken_and_the_picture_goes_on(screens) -> None:
     page = await screens.seat()
     await page.locator("#latency[data-ms]:not([data-ms=''])").wait_for(timeout=10_000)
-    await network(page, latency_ms=300, bps=1_200_000)
+    await Network(page).is_now(latency_ms=300, bps=1_200_000)
     await until_open(page)
     await page.locator("[data-spot='red']").click()
     await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(1, timeout=5000)

@@ -1,6 +1,8 @@
 """Notebooks are executed on an invented Run, in their small mode and all by one kernel, and kept without outputs."""
 
+import importlib
 import os
+import re
 from pathlib import Path
 
 import nbclient
@@ -63,6 +65,19 @@ def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = "".join(f"{output.get('text', '')}{output.get('data', {})}" for output in outputs)
     assert [text for text in shown if text not in said] == []
+
+
+def test_a_notebook_is_published_as_a_page_that_loads_nothing(monkeypatch):
+    monkeypatch.syspath_prepend(HOME / "notebooks")
+    publish = importlib.import_module("publish")
+    notebook = nbformat.read(HOME / "notebooks" / "03_close_policies.ipynb", as_version=4)
+    slider = nbformat.v4.new_output("display_data", {publish.WIDGET: {}, "text/plain": "a slider"})
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="the answer"), slider]
+    page = publish.page_of(notebook, "03_close_policies")
+    assert "the answer" in page
+    assert "a slider" not in page
+    assert page.count("<details>") == page.count("</details>") == 3
+    assert re.findall(r"(?:src|href)=.?https?:", page) == []
 
 
 def test_every_notebook_is_run():

@@ -67,6 +67,7 @@ def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
     assert [text for text in shown if text not in said] == []
 
 
+@pytest.mark.soak  # its imports take longer than all it does
 def test_a_notebook_is_published_as_a_page_that_loads_nothing(monkeypatch):
     monkeypatch.syspath_prepend(HOME / "notebooks")
     publish = importlib.import_module("publish")

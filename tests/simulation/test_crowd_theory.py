@@ -12,6 +12,7 @@ from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ledger import Ledger
 from reference_impl.domain.placement import two_choices
 from reports.checks import run_checks
+from reports.student import t_quantile
 from sim import twin
 from sim.experiment import Job, figures
 from sim.hybrid import landing
@@ -25,7 +26,7 @@ from sim.model import simulate
 from sim.parameters import Model
 from sim.random_streams import uniform
 from sim.scenario import Betting, Campaign, Scenario
-from sim.statistics import interval, mser5, prediction_limit, t_quantile
+from sim.statistics import interval, mser5, prediction_limit
 
 REPLICATIONS = 20
 SMALL = Scenario(

@@ -71,3 +71,23 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     click.echo("\n".join(recovery_table(found)))
     if as_json:
         show_json(found)
+
+
+@faults.command("report")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the page and its figure.")
+@JSON_OPTION
+def faults_report(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Write a page on what the faults of runs did, kind by kind, measured beside simulated.
+
+    \b
+    Example:
+      livetable faults report runs/*-faults-money runs/*-rolling-deploy --out reports/published/faults
+    """
+    from reports.fault_report import publish, rows, seen  # noqa: PLC0415
+    from reports.run import open_run  # noqa: PLC0415
+
+    opened = [open_run(run) for run in runs]
+    click.echo(publish(opened, out, f"livetable faults report RUN… --out {out}"))
+    if as_json:
+        show_json(rows([seen(run) for run in opened]))

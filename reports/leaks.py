@@ -65,7 +65,7 @@ def growths(run: Run) -> list[Growth]:
     start_ns, end_ns = run.manifest["load_start_ns"], run.manifest["load_end_ns"]
     rows = run.resources
     rows = rows[rows["t_ns"].between(start_ns, end_ns)]
-    found = (growth(own, node, what) for node, own in rows.groupby("node") for what in GROWING)
+    found = (growth(own, str(node), what) for node, own in rows.groupby("node") for what in GROWING)
     return [one for one in found if one is not None]
 
 

@@ -25,7 +25,7 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
 from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
-from sim.empirical import SAMPLES_MIN, since_fault, table_of
+from sim.empirical import SAMPLES_MIN, since_fault, table_of, undisturbed
 from sim.kernels import Int64s
 from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
 
@@ -148,12 +148,12 @@ def _of_parity(rounds: "pd.Series[int]", parity: str) -> npt.NDArray[np.bool_]:
 
 
 def _staged_bets(run: Run, parity: str) -> pd.DataFrame:
-    """Return answered bets of one attempt with all their stamps."""
+    """Return answered bets of one attempt with all their stamps, those apart that a fault held up."""
     ops = run.ops
     answered = ops["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)])
     staged = (ops[["received_ns", "sent_ns", "batch_started_ns", "written_ns", "return_ns"]] > 0).all(axis=1)
     once = (ops["kind"] == int(OpKind.BET)) & (ops["attempts"] == 1)
-    return ops[answered & staged & once & _of_parity(ops["round"], parity)]
+    return undisturbed(ops[answered & staged & once & _of_parity(ops["round"], parity)], run.faults)
 
 
 def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sim.faults import strikes
 from sim.parameters import LEVELS, Table
 
 SAMPLES_MIN = 20
@@ -33,6 +34,19 @@ def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: i
     if len(values) < (2 if few else SAMPLES_MIN):
         return default
     return tuple(np.quantile(values, np.array(LEVELS) ** largest_of).round().astype(np.int64).tolist())
+
+
+def undisturbed(bets: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+    """Return the bets that were not under way while something was broken that the model breaks itself.
+
+    Their waiting is the fault's: a stage that was fitted on it would make everybody wait, and the fault once more.
+    """
+    calm = np.ones(len(bets), dtype=bool)
+    for fault in faults.itertuples():
+        if strikes(str(fault.kind), str(fault.target)):
+            over_ns = max(fault.t_ns, fault.ended_ns, fault.recovered_ns)
+            calm &= ((bets["received_ns"] > over_ns) | (bets["written_ns"] < fault.t_ns)).to_numpy()
+    return bets[calm]
 
 
 def since_fault(faults: pd.DataFrame, column: str, default: Table) -> Table:

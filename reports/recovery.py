@@ -99,8 +99,10 @@ class _Seen:
     def of(self, fault: Any) -> Recovery:
         """Return what a fault did."""
         t_ns, since_ns = int(fault.t_ns), int(fault.ended_ns or fault.t_ns)
-        served_ns = self._served_ns(fault.target, t_ns, since_ns) or int(fault.recovered_ns)
         bets = self._struck(fault.target, t_ns)
+        served_ns = self._served_ns(fault.target, t_ns, since_ns) or int(fault.recovered_ns)
+        if fault.target.startswith("gateway") and bets.empty:  # nobody sat there: nobody can tell
+            served_ns = 0
         ended_ns = np.where(bets["return_ns"] > 0, bets["return_ns"], np.iinfo(np.int64).max)
         hit = bets[(bets["invoke_ns"] < max(served_ns, since_ns)) & (ended_ns > t_ns)]
         outcome = hit["outcome"].to_numpy()

@@ -42,10 +42,10 @@ def undisturbed(bets: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
     Their waiting is the fault's: a stage that was fitted on it would make everybody wait, and the fault once more.
     """
     calm = np.ones(len(bets), dtype=bool)
-    for fault in faults.itertuples():
-        if strikes(str(fault.kind), str(fault.target)):
-            over_ns = max(fault.t_ns, fault.ended_ns, fault.recovered_ns)
-            calm &= ((bets["received_ns"] > over_ns) | (bets["written_ns"] < fault.t_ns)).to_numpy()
+    over_ns = faults[["t_ns", "ended_ns", "recovered_ns"]].max(axis=1)
+    for kind, target, since_ns, until_ns in zip(faults["kind"], faults["target"], faults["t_ns"], over_ns, strict=True):
+        if strikes(kind, target):
+            calm &= ((bets["received_ns"] > until_ns) | (bets["written_ns"] < since_ns)).to_numpy()
     return bets[calm]
 
 

@@ -78,3 +78,8 @@ def test_latencies_are_of_bets_under_way(told):
     rows = ops[(ops["kind"] == int(OpKind.BET)) & (ops["return_ns"] > STRUCK_NS)]
     rows = rows[rows["invoke_ns"] < STRUCK_NS + S + one.served_ms * MS]
     assert one.p99_ms == pytest.approx(np.percentile((rows["return_ns"] - rows["due_ns"]) / MS, 99), abs=0.1)
+
+
+def test_what_a_gateway_without_players_did_to_them_cannot_be_told(told):
+    one = told(target="gateway-9", kind="cut", ended_ns=0)
+    assert (one.hit, one.served_ms) == (0, None)

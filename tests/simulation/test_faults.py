@@ -103,3 +103,25 @@ def test_what_a_fault_held_up_is_not_fitted(tmp_path):
     calm = sim_run(Campaign(name="test", scenario=SMALL), tmp_path / "calm", Model())
     p95_ns = [fit(run, "all").host.states[-1].batch.residual_ns[-4] for run in (struck, calm)]
     assert p95_ns[0] < p95_ns[1] + 50 * MS
+
+
+def test_a_round_whose_end_nobody_told_makes_no_later_one_open_late(tmp_path):
+    run = sim_run(Campaign(name="test", scenario=SMALL), tmp_path, Model())
+    untold = run.rounds["round_no"] == run.rounds["round_no"].min()
+    run.rounds.loc[untold, "settled_ns"] = 0
+    assert max(fit(run, "all").open_ns) < 1000 * MS
+
+
+def test_a_round_that_a_fault_met_is_not_fitted(tmp_path):
+    run, _, fault = run_with(Fault(kind="stop", target="postgres", at_s=3.4, for_s=1.2), tmp_path)
+    opened_late = run.rounds["opens_ns"] > fault["ended_ns"]
+    assert opened_late.any()
+    assert max(fit(run, "all").open_ns) < 1000 * MS
+
+
+def test_nobody_asks_for_ever_for_what_is_never_answered(tmp_path):
+    fault = Fault(kind="stop", target="wallet-1", at_s=1.0, for_s=600.0)
+    run = sim_run(Campaign(name="test", scenario=structs.replace(SMALL, faults=(fault,))), tmp_path, Model())
+    bets = run.ops[run.ops["kind"] == int(OpKind.BET)]
+    assert (bets["outcome"] == int(Outcome.UNKNOWN)).sum() > 10
+    assert run.sessions["closed_ns"].max() < run.manifest["load_end_ns"] + 125_000 * MS

@@ -26,7 +26,6 @@ from loadtest.adapters.base import Placement, Target
 from loadtest.adapters.ours import LiveTable
 from loadtest.bench.bettors import Bettor, Seat
 from loadtest.clock import HostClock
-from reference_impl.audit.trail import read_trail, trail_files
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.protocol import BetAnswer, ServerMessage
 from reference_impl.domain.round_timing import Timing
@@ -35,7 +34,7 @@ from reference_impl.stack.config import StackConfig
 from reference_impl.stack.processes import end
 from reference_impl.stack.resources import size_bytes
 from reference_impl.stack.stack import Stack
-from reference_impl.wallet.verify import verify_shard
+from reference_impl.stack.verification import verify, verify_restored
 
 POINT = "drill"
 PLAYERS = 20
@@ -216,11 +215,9 @@ async def _betting(stack: Stack, told: list[Accepted]) -> AsyncIterator[None]:
 
 async def _verify(found: Drilled, shard: int, dsn: str, trail: Path, told: list[Accepted]) -> None:
     """Hold a restored shard against itself, the trail and what people were told."""
-    links = {line.batch: bytes.fromhex(line.hash) for line in read_trail(trail_files(trail)[shard])}
+    verified, beyond = await verify_restored(dsn, shard, trail)
     connection = await asyncpg.connect(dsn)
     try:
-        head = await connection.fetchval("SELECT batch FROM head")
-        verified = await verify_shard(connection, {batch: kept for batch, kept in links.items() if batch <= head})
         rows = await connection.fetch(
             "SELECT replace(ref::text, '-', '') AS id, seq FROM journal WHERE kind = $1 AND status = $2",
             EntryKind.BET, Status.ACCEPTED,
@@ -228,9 +225,8 @@ async def _verify(found: Drilled, shard: int, dsn: str, trail: Path, told: list[
         found.unfinished += await connection.fetchval(_UNFINISHED)
     finally:
         await connection.close()
-    there = {row["id"]: row["seq"] for row in rows}
-    found.lost += len(lost_of([bet for bet in told if bet.shard == shard], there))
-    found.in_trail += sum(batch > head for batch in links)
+    found.lost += len(lost_of([bet for bet in told if bet.shard == shard], {row["id"]: row["seq"] for row in rows}))
+    found.in_trail += beyond
     found.entries += verified.entries
     found.findings += verified.findings
 
@@ -244,10 +240,11 @@ async def _go_on(found: Drilled, dsns: list[str], say: Callable[[str], None]) ->
     """Start a system on the restored shards; every round must come to its end, and the books must agree then too."""
     async with Stack(structs.replace(SYSTEM, dsns=tuple(dsns)), say) as stack:
         await stack.finish_rounds()
+    for verified in await verify(dsns, None):
+        found.findings += verified.findings
     for shard, dsn in enumerate(dsns):
         connection = await asyncpg.connect(dsn)
         try:
-            found.findings += (await verify_shard(connection, {})).findings
             if await connection.fetchval(_UNFINISHED):
                 found.findings.append(f"shard {shard}: a round has no end")
             if total := await connection.fetchval("SELECT sum(balance)::bigint FROM account"):

@@ -3,7 +3,7 @@
 The input is the bench's ``detail["simulated"]``: for each policy, figures over all surges and by their kinds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -27,6 +27,34 @@ PANELS: Final = (
     ("copies", "edges a table, mean", 2.0),
 )
 """Figure, what it is, and the limit that it should keep."""
+
+
+Columns = Mapping[str, str]
+POLICY_COLUMNS: Final[Columns] = {
+    "bets' p99, ms": "{bet_p99_ms:.3g}",
+    "over the oracle's: median / 95th / worst":
+        "{bet_p99_of_oracle~} / {bet_p99_of_oracle_p95~} / {bet_p99_of_oracle_max~}",
+    "video p99 over the oracle's": "{video_p99_of_oracle~}",
+    "gateways max/mean: median / 95th": "{gateway_max_mean~} / {gateway_max_mean_p95~}",
+    "edges max/mean: median / 95th": "{edge_max_mean~} / {edge_max_mean_p95~}",
+    "copies a table": "{copies:.2f}",
+    "in time": "{in_time_share:.0%}",
+    "moved a surge": "{moved:,.0f}",
+    "twice in 60 s": "{moved_twice:,.0f}",
+    "dropped a surge": "{dropped:,.0f}",
+}  # fmt: skip
+"""Heads of the table of policies, and what stands below them (:class:`_Shown`)."""
+
+KIND_COLUMNS: Final[Columns] = {
+    "bets' p99, ms": "{bet_p99_ms:.3g}",
+    "over oracle's: median / worst": "{bet_p99_of_oracle~} / {bet_p99_of_oracle_max~}",
+    "gateways max/mean: mean / settled, 95th": "{gateway_max_mean~} / {gateway_max_mean_settled_p95~}",
+    "edges max/mean, 95th": "{edge_max_mean_p95~}",
+    "copies": "{copies:.2f}",
+    "felt slow somewhere": "{felt:.0f} of {surges:.0f}",
+    "in time": "{in_time_share:.0%}",
+    "moved": "{moved:,.0f}",
+}
 
 
 def figure(found: Figures) -> str:
@@ -70,42 +98,30 @@ def _color(name: str) -> str:
 
 def table(found: Figures) -> str:
     """Return policies side by side over all surges, as a Markdown table."""
-    head = (
-        "| policy | bets' p99, ms | over the oracle's: median / 95th / worst | video p99 over the oracle's |"
-        " gateways max/mean: median / 95th | edges max/mean: median / 95th | copies a table | in time |"
-        " moved a surge | twice in 60 s | dropped a surge |"
-    )
-    rows = [head, "|" + "---|" * 11]
-    for name, kinds in found.items():
-        x = kinds["all"]
-        rows.append(
-            f"| `{name}` | {x['bet_p99_ms']:.3g} | {_many(x['bet_p99_of_oracle'])} /"
-            f" {_many(x['bet_p99_of_oracle_p95'])} / {_many(x['bet_p99_of_oracle_max'])} |"
-            f" {_many(x['video_p99_of_oracle'])} | {_many(x['gateway_max_mean'])} / {_many(x['gateway_max_mean_p95'])}"
-            f" | {_many(x['edge_max_mean'])} / {_many(x['edge_max_mean_p95'])} | {x['copies']:.2f}"
-            f" | {x['in_time_share']:.0%} | {x['moved']:,.0f} | {x['moved_twice']:,.0f} | {x['dropped']:,.0f} |"
-        )
-    return "\n".join(rows) + "\n"
+    rows = (([f"`{name}`"], kinds["all"]) for name, kinds in found.items())
+    return _side_by_side(["policy"], POLICY_COLUMNS, rows)
 
 
 def kinds_table(found: Figures) -> str:
-    """Return ours and the oracle by the kinds of surges, as a Markdown table."""
-    head = (
-        "| surge | policy | bets' p99, ms | over oracle's: median / worst | gateways max/mean: mean / settled, 95th |"
-        " edges max/mean, 95th | copies | felt slow somewhere | in time | moved |"
+    """Return ours, the oracle and two choices by the kinds of surges, as a Markdown table."""
+    rows = (
+        ([kind, f"`{name}`"], found[name][kind])
+        for kind in MARKERS
+        for name in (OURS, ORACLE, "two-choices")
+        if kind in found[name]
     )
-    rows = [head, "|" + "---|" * 10]
-    for kind in MARKERS:
-        for name in (OURS, ORACLE, "two-choices"):
-            x = found[name][kind]
-            rows.append(
-                f"| {kind} | `{name}` | {x['bet_p99_ms']:.3g} | {_many(x['bet_p99_of_oracle'])} /"
-                f" {_many(x['bet_p99_of_oracle_max'])} | {_many(x['gateway_max_mean'])} /"
-                f" {_many(x['gateway_max_mean_settled_p95'])} | {_many(x['edge_max_mean_p95'])} | {x['copies']:.2f} |"
-                f" {x['felt']:.0f} of {x['surges']:.0f} | {x['in_time_share']:.0%} | {x['moved']:,.0f} |"
-            )
-    return "\n".join(rows) + "\n"
+    return _side_by_side(["surge", "policy"], KIND_COLUMNS, rows)
 
 
-def _many(value: float) -> str:
-    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+def _side_by_side(of: list[str], columns: Columns, rows: Iterable[tuple[list[str], Mapping[str, float]]]) -> str:
+    lines = [[*of, *columns], ["---"] * (len(of) + len(columns))]
+    lines += [[*names, *(told.format_map(_Shown(figures)) for told in columns.values())] for names, figures in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+class _Shown(dict[str, float]):
+    """Figures by name; with a ``~`` behind it, as people read it: no decimals where they say nothing."""
+
+    def __missing__(self, name: str) -> str:
+        value = self[name.removesuffix("~")]
+        return f"{value:.2f}" if value < MOST else f"{value:,.0f}"

@@ -123,7 +123,7 @@ class Taken(Struct, array_like=True, frozen=True):
     refused: str = ""
 
 
-class Moved(Struct, array_like=True, frozen=True):
+class Moved(Struct, frozen=True):
     """Something the balancer ordered, for people: when, what from where to where, how many, and why."""
 
     at_unix_ns: int

@@ -213,6 +213,8 @@ function drawMoves() {
   );
   if (fresh) $("moves").firstChild?.classList.add("fresh");
   $("no-moves").hidden = shown.length > 0;
+  const hot = [...room.gateways, ...room.edges].filter((place) => place.hot).map((place) => place.name);
+  $("no-moves").textContent = `Nothing has moved${hot.length ? ` yet: ${hot.join(", ")} hot` : ": the load is even"}`;
 }
 
 function rowOf(texts) {

@@ -268,6 +268,6 @@ async def measure(n: int, progress: Progress) -> Result:
         progress.say(f"{name}: {detail[name]}")
     detail["told_before_doubled_s"] = statistics.median(leg["first_told_s"] or RAMP_S for leg in ours)
     return summarise(
-        "balance_real", "p99 ms of bets while a gateway slows down", [leg["p99_ms"] for leg in ours],
+        "pressure", "p99 ms of bets while a gateway slows down", [leg["p99_ms"] for leg in ours],
         [leg["p99_ms"] for leg in peer], "power of two choices, nobody moved", detail, lower_is_better=True,
     )  # fmt: skip

@@ -40,6 +40,7 @@ class PlaceThere(Struct, kw_only=True):
     connections: int
     egress_bytes_per_s: float
     lag_ms: float
+    own_p99_ms: float
     cpu_share: float
     run_delay_share: float
     weight: float
@@ -54,7 +55,6 @@ class GatewayThere(PlaceThere, kw_only=True):
     bets_per_s: float
     bet_p50_ms: float
     bet_p99_ms: float
-    own_p99_ms: float
     accepts_per_s: float
     waiting: int
     moved: int
@@ -164,7 +164,7 @@ def _place(name: str, one: LoadReport, places: Places[R], at: PlaceSeen, now_s: 
     told = ("connections", "egress_bytes_per_s", "lag_ms", "cpu_share", "run_delay_share")
     return {
         "name": name, "silent_s": round(now_s - heard_s, 1), "weight": at.weight, "cost": at.cost, "hot": at.hot,
-        **{field: getattr(one, field) for field in told},
+        "own_p99_ms": one.p99_ms, **{field: getattr(one, field) for field in told},
     }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def _gateways(known: Services, now_s: float) -> list[GatewayThere]:
     return [
         GatewayThere(
             **_place(name, one, places, seen.get(name, UNSEEN), now_s), stand=Stand(one.stand).name.lower(),
-            bets_per_s=one.bets_per_s, bet_p50_ms=one.bet_p50_ms, bet_p99_ms=one.bet_p99_ms, own_p99_ms=one.p99_ms,
+            bets_per_s=one.bets_per_s, bet_p50_ms=one.bet_p50_ms, bet_p99_ms=one.bet_p99_ms,
             accepts_per_s=one.accepts_per_s, waiting=one.waiting, moved=one.moved, stalls=one.stalls,
         )
         for name, one in sorted(places.reports.items())

@@ -18,8 +18,8 @@ import numpy as np
 
 from sim.balancing.crowd import Places
 from sim.balancing.setting import Rounds
-from sim.kernels import Floats, compiled, uniform
-from sim.random_streams import Stream
+from sim.kernels import TO_UNIT, Floats, compiled, lane_end, lane_key
+from sim.random_streams import LANE_A, Stream
 
 BUCKETS_PER_E = 16
 SHORTEST_S = 1e-5
@@ -40,6 +40,11 @@ BACKLOG_S_MAX = 5.0
 NEVER_S = 2.0
 GAPS = int(Stream.BET_GAPS)
 DRAWS_PER_SECOND = 1 << 16
+
+
+def _gap(key: int, k: int) -> float:
+    """Return the `k`-th exponential of mean 1 under a key."""
+    return -log((lane_end(key, LANE_A, k) + 0.5) * TO_UNIT)
 
 
 def _bucket(seconds: float) -> int:
@@ -84,7 +89,8 @@ def _serve_bets(
         left, work, clock, draws = g.backlog[i], 0.0, 0.0, now * DRAWS_PER_SECOND
         gap = 1.0 / g.accepted[i] if g.accepted[i] else NEVER_S
         accept_at, bets, total = gap / 2.0, 0, 0.0
-        wait = -log(uniform(seed, GAPS, i, draws))  # until the next bet, in mean gaps: rates may change meanwhile
+        key = lane_key(LANE_A, seed, GAPS, i)
+        wait = gap_of(key, draws)  # until the next bet, in mean gaps: rates may change meanwhile
         for rank in range(tables + 1):
             t = r.by_phase[rank] if rank < tables else -1
             if t >= 0 and (row[t] == 0 or (sends[t] == 0.0 and rises[t] == 0.0)):
@@ -98,7 +104,7 @@ def _serve_bets(
                 left, wait, clock = max(0.0, left - (then - clock) * core), wait - (then - clock) * rate, then
                 if bet_at <= accept_at:
                     draws += 1
-                    wait = -log(uniform(seed, GAPS, i, draws))
+                    wait = gap_of(key, draws)
                     left, work = left + bet_s, work + bet_s
                     took[i, bucket(left / core)] += 1.0
                     bets, total = bets + 1, total + left / core
@@ -140,5 +146,6 @@ def _serve_views(
 
 
 bucket = compiled(_bucket)
+gap_of = compiled(_gap)
 serve_bets = compiled(_serve_bets)
 serve_views = compiled(_serve_views)

@@ -17,7 +17,7 @@ from math import log
 import numpy as np
 
 from sim.balancing.crowd import Places
-from sim.balancing.setting import Rounds
+from sim.balancing.setting import TOLD_MAX, Rounds
 from sim.kernels import TO_UNIT, Floats, compiled, lane_end, lane_key
 from sim.random_streams import LANE_A, Stream
 
@@ -91,11 +91,15 @@ def _serve_bets(
         accept_at, bets, total = gap / 2.0, 0, 0.0
         key = lane_key(LANE_A, seed, GAPS, i)
         wait = gap_of(key, draws)  # until the next bet, in mean gaps: rates may change meanwhile
-        for rank in range(tables + 1):
-            t = r.by_phase[rank] if rank < tables else -1
-            if t >= 0 and (row[t] == 0 or (sends[t] == 0.0 and rises[t] == 0.0)):
-                continue
-            until = r.phase[t] if t >= 0 else 1.0
+        for rank in range(len(r.told_of) + 1):
+            t, until, send, rise = 0, 1.0, 0.0, 0.0
+            if rank < len(r.told_of):
+                t, turn = r.told_of[rank] // TOLD_MAX, r.told_of[rank] % TOLD_MAX
+                send = min(1.0, max(0.0, sends[t] - turn))
+                rise = rises[t] if turn == 0 else 0.0
+                if row[t] == 0 or (send == 0.0 and rise == 0.0):
+                    continue
+                until = r.told_s[rank]
             while True:
                 bet_at = clock + wait / rate if rate > 1e-9 else NEVER_S
                 then = min(bet_at, accept_at)
@@ -111,9 +115,8 @@ def _serve_bets(
                 else:
                     left, work, accept_at = left + accept_s, work + accept_s, accept_at + gap
             left, wait, clock = max(0.0, left - (until - clock) * core), wait - (until - clock) * rate, until
-            if t >= 0:
-                send_s = row[t] * sends[t] * fanout_s
-                left, work, rate = left + send_s, work + send_s, max(0.0, rate + row[t] * rises[t])
+            send_s = row[t] * send * fanout_s
+            left, work, rate = left + send_s, work + send_s, max(0.0, rate + row[t] * rise)
         g.backlog[i], used[i], g.accepted[i] = left, work / core, 0
         if bets:
             g.response[i] = total / bets
@@ -123,13 +126,12 @@ def _serve_views(
     e: Places, r: Rounds, now: int, speeds: Floats, view_s: float, used: Floats, took: Floats
 ) -> None:  # fmt: skip
     """Let edges work for a second; as :func:`serve_bets`, with answers to viewers instead of bets."""
-    tables = len(r.cycle)
     for i in range(len(e.sessions)):
         speed, row = speeds[i], e.seats[i]
         left, clock, views, total = e.backlog[i], 0.0, 0.0, 0.0
-        for rank in range(tables):
-            t = r.by_phase[rank]
-            if row[t] == 0 or (now + r.offset[t]) % SEGMENT_S:
+        for rank in range(len(r.told_of)):
+            t = r.told_of[rank] // TOLD_MAX
+            if r.told_of[rank] % TOLD_MAX or row[t] == 0 or (now + r.offset[t]) % SEGMENT_S:
                 continue
             left, clock = max(0.0, left - (r.phase[t] - clock) * speed), r.phase[t]
             answers_s = ANSWERS * row[t] * EDGE_ANSWER_S

@@ -71,8 +71,11 @@ class Rounds(NamedTuple):
     ----------
     cycle, offset : array of int, shape (tables,)
         Length of a round with its pause, and where it stood at second 0.
-    phase, by_phase : array of float and of int, shape (tables,)
-        At which instant of every second a table's own seconds begin, 0 to 1; and the tables in that order.
+    phase : array, shape (tables,)
+        At which instant of every second a table's own seconds begin, 0 to 1.
+    told_s, told_of : array of float and of int, shape (TOLD_MAX * tables,)
+        The instants of every second at which tables may speak, in order: each may at its phase, and then again every
+        :data:`TOLD_GAP_S`; ``told_of`` is ``TOLD_MAX * table + turn``.
     bets : array, shape (tables, longest cycle)
         Bets of a session in each second.
     events : array
@@ -84,7 +87,8 @@ class Rounds(NamedTuple):
     cycle: Int64s
     offset: Int64s
     phase: Floats
-    by_phase: Int64s
+    told_s: Floats
+    told_of: Int64s
     bets: Floats
     events: Floats
     between: Int64s
@@ -95,6 +99,11 @@ SHAPES = ((27, 11), (45, 25), (49, 15), (60, 20))
 
 PAUSE_S = 6
 """Seconds between settlement and the next round. [assumed]"""
+
+TOLD_MAX = 3
+TOLD_GAP_S = 0.025
+"""A table tells at most so many things in a second, one so long after the other: what the simulation of single players
+needs between two. [assumed]"""
 
 SOON_S = 5
 """So long before a window's end that is announced. [assumed]"""
@@ -120,8 +129,8 @@ def round_of(window_s: int, cycle_s: int, share: float, bets_mean: float) -> Sha
 
     Notes
     -----
-    What is told at once is one long broadcast: at the window's end no more bets, the cut-off and the decision; at the
-    round's end the result, the settlement, and to those who took part what they were paid.
+    At the window's end no more bets, the cut-off and the decision are told, one soon after the other; at the round's
+    end the result, the settlement, and to those who took part what they were paid.
     """
     bets, events, between = np.zeros(cycle_s), np.zeros(cycle_s), np.zeros(cycle_s, np.int64)
     bets[:window_s] = share * bets_mean * window_shares(window_s)
@@ -146,7 +155,14 @@ def rounds_of(setting: Setting, seed: int) -> Rounds:
     rng = np.random.default_rng(seed)
     offset = rng.integers(0, 1 << 30, tables) % cycle
     phase = rng.random(tables)
-    return Rounds(cycle, offset, phase, np.argsort(phase), bets, events, between)
+    return Rounds(cycle, offset, phase, *told_at(phase), bets, events, between)
+
+
+def told_at(phase: Floats) -> tuple[Floats, Int64s]:
+    """Return when tables may speak within a second, and which one it is; as :class:`Rounds` has it."""
+    at_s = np.minimum(phase[:, None] + TOLD_GAP_S * np.arange(TOLD_MAX), 1.0 - 1e-9).ravel()
+    order = np.argsort(at_s, kind="stable")
+    return at_s[order], order
 
 
 @cache

@@ -12,7 +12,7 @@ from reference_impl.domain.units import NS_PER_S
 from sim.balancing.crowd import empty_places
 from sim.balancing.outcome import quantile_ms
 from sim.balancing.serving import BUCKETS, serve_bets
-from sim.balancing.setting import Rounds, round_of
+from sim.balancing.setting import Rounds, round_of, told_at
 from sim.model import simulate
 from sim.parameters import Host, Model, Stages
 from sim.scenario import Betting, Scenario
@@ -69,7 +69,7 @@ def queued(seats, rounds, seed, until_s):
         for second in np.rint(opens_s - phase[table - 1]).astype(int):
             bets[table - 1, second : second + len(shape.bets)] = shape.bets
             events[table - 1, second : second + len(shape.bets)] = shape.events
-    known = Rounds(np.full(TABLES, until_s + 60), np.zeros(TABLES, np.int64), phase, np.argsort(phase), bets, events,
+    known = Rounds(np.full(TABLES, until_s + 60), np.zeros(TABLES, np.int64), phase, *told_at(phase), bets, events,
                    np.zeros((TABLES, 1), np.int64))  # fmt: skip
     g = empty_places(GATEWAYS, TABLES, np.zeros((1, GATEWAYS), np.int64))
     g.seats[:], g.sessions[:] = seats, seats.sum(axis=1)
@@ -86,14 +86,14 @@ def queued(seats, rounds, seed, until_s):
 def test_a_bet_waits_as_long_as_in_the_simulation_of_single_players():
     told, said = both(1, 40, 54)
     assert said.p50_ms == pytest.approx(told.p50_ms, rel=0.05)
-    assert said.used == pytest.approx(told.used, rel=0.10)
-    assert said.p99_ms == pytest.approx(told.p99_ms, rel=0.25)
+    assert said.used == pytest.approx(told.used, rel=0.05)
+    assert 0.5 < said.p99_ms / told.p99_ms < 2.0, "formulas of means were six times too low"
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("players", [30, 100])
+@pytest.mark.parametrize("players", [40, 120])
 def test_tails_agree_over_seeds(players):
     pairs = [both(seed, players, 106) for seed in range(1, 6)]
     ratios = np.log([said.p99_ms / told.p99_ms for told, said in pairs])
-
-    assert abs(ratios.mean()) < 0.15
+    half = 2.776 * ratios.std(ddof=1) / np.sqrt(len(ratios))  # Student's t, 4 degrees of freedom, 95 %
+    assert abs(ratios.mean()) < max(0.15, half)

@@ -16,8 +16,9 @@ from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, GatewayOrder, SteerVideo
 from reference_impl.domain.balancing.signals import REPORT_S_MAX
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.hls import MediaTiming
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reference_impl.streaming.config import Rung, VideoConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_S
 from sim.balancing.crowd import empty_places
 from sim.balancing.outcome import quantile_ms

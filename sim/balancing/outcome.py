@@ -19,8 +19,9 @@ SETTLED_S = 30
 DOUBLED = 2.0
 HOT = 1.15
 FELT_S = 10
-"""A hot place has so many times the mean load. It is felt when its p99 over so long is twice what it was, both over
-that of all places of its kind. Of places that are not hot a p99 doubles, too: by whose broadcasts come together."""
+"""A hot place carries so many times the mean, for what it is fit for. It is felt when its p99 over so long is twice
+what it was, both over that of all places of its kind. A p99 doubles elsewhere, too: by whose broadcasts come
+together."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -125,8 +126,8 @@ def _slow(trace: Trace, kind: int) -> tuple[int, int]:
 
     A place is held against all of its kind at the same time, since rounds make everybody's waits rise and fall.
     """
-    load = rolling(trace.used[kind], LOAD_S)
-    hot = (load > HOT * load.mean(axis=1, keepdims=True)) & (trace.counted[kind] > 0)
+    load, counted = trace.carried[kind], trace.counted[kind] > 0
+    hot = counted & (load > HOT * load.mean(axis=1, keepdims=True, where=counted))
     places = np.flatnonzero(hot[BEGINS_S:].any(axis=0))
     everybody = quantile_ms(summed_over(trace.took[kind].sum(axis=1), FELT_S), 0.99)[:, None]
     ratio = quantile_ms(summed_over(trace.took[kind][:, places], FELT_S), 0.99) / everybody

@@ -72,14 +72,15 @@ class State(NamedTuple):
 class Trace(NamedTuple):
     """What was seen, by seconds: shape (seconds, places) where there are places, else (seconds,).
 
+    ``used`` is the share of a place's time that its work asked for, ``carried`` its sessions over what it is fit for;
     ``took`` are histograms of how long bets stayed, and parts waited; shape (seconds, places, buckets).
     """
 
     used: tuple[Floats, Floats]
-    took: tuple[Floats, Floats]
+    carried: tuple[Floats, Floats]
+    took: tuple[Any, Any]
     counted: tuple[Floats, Floats]
     given: tuple[Int64s, Int64s]
-    sessions: Int64s
     copies: Floats
     moved: Int64s
     counts: Int64s
@@ -231,10 +232,10 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
     state.people.counts[crowd.DRAWS] = 0
     speeds = speeds_of(surge, setting)
     coming = tuple(lowest_ahead(each, FORESIGHT_S) for each in speeds)
-    used, counted = (_by_second(setting, np.float64) for _ in range(2))
-    took = tuple(np.zeros((ENDS_S, *each.shape), np.float32) for each in play.took)
+    used, carried, counted = (_by_second(setting, np.float64) for _ in range(3))
+    took: tuple[Any, Any] = (_by_bucket(setting.gateways), _by_bucket(setting.edges))
     given = _by_second(setting, np.int64)
-    sessions, copies = np.zeros((ENDS_S, setting.gateways), np.int64), np.zeros(ENDS_S)
+    copies = np.zeros(ENDS_S)
     moved = np.zeros((ENDS_S, 2), np.int64)
     if surge.liar >= 0:
         play.lies[GATEWAY][surge.liar] = surge.lie
@@ -254,17 +255,20 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
         play.serve(now, present)
         for kind, places in ((GATEWAY, state.gateways), (EDGE, state.edges)):
             used[kind][now], took[kind][now] = play.used[kind], play.took[kind]
-            given[kind][now] = places.given
+            given[kind][now], carried[kind][now] = places.given, places.sessions / present[kind]
             counted[kind][now] = (places.closing == 0) & (now - places.first_s > RESTING_S)
-        sessions[now] = state.gateways.sessions
         copies[now] = np.count_nonzero(state.edges.seats) / setting.tables
         moved[now] = state.people.counts[crowd.MOVED : crowd.MOVED + 2]
-    return Trace(used, took, counted, given, sessions, copies, moved, state.people.counts)
+    return Trace(used, carried, took, counted, given, copies, moved, state.people.counts)
 
 
 def _by_second(setting: Setting, dtype: Any) -> tuple[Any, Any]:
     """Return room for what is seen of gateways and of edges."""
     return np.zeros((ENDS_S, setting.gateways), dtype), np.zeros((ENDS_S, setting.edges), dtype)
+
+
+def _by_bucket(places: int) -> Any:
+    return np.zeros((ENDS_S, places, serving.BUCKETS), np.float32)
 
 
 def _deploy(play: Play, surge: Surge, now: int) -> None:

@@ -74,8 +74,8 @@ class Rounds(NamedTuple):
     phase : array, shape (tables,)
         At which instant of every second a table's own seconds begin, 0 to 1.
     told_s, told_of : array of float and of int, shape (TOLD_MAX * tables,)
-        The instants of every second at which tables may speak, in order: each may at its phase, and then again every
-        :data:`TOLD_GAP_S`; ``told_of`` is ``TOLD_MAX * table + turn``.
+        The instants of every second at which tables may speak, in order: each may at its phase, and again as
+        :data:`TOLD_AFTER_S` says; ``told_of`` is ``TOLD_MAX * table + turn``.
     bets : array, shape (tables, longest cycle)
         Bets of a session in each second.
     events : array
@@ -100,10 +100,10 @@ SHAPES = ((27, 11), (45, 25), (49, 15), (60, 20))
 PAUSE_S = 6
 """Seconds between settlement and the next round. [assumed]"""
 
-TOLD_MAX = 3
-TOLD_GAP_S = 0.025
-"""A table tells at most so many things in a second, one so long after the other: what the simulation of single players
-needs between two. [assumed]"""
+TOLD_AFTER_S = (0.0, 0.030, 0.036)
+TOLD_MAX = len(TOLD_AFTER_S)
+"""When a table tells what it has to tell within a second: the cut-off is over so long after no more bets are taken, and
+the decision follows at once; so do result, settlement and what was paid. As the simulation of single players has it."""
 
 SOON_S = 5
 """So long before a window's end that is announced. [assumed]"""
@@ -160,7 +160,7 @@ def rounds_of(setting: Setting, seed: int) -> Rounds:
 
 def told_at(phase: Floats) -> tuple[Floats, Int64s]:
     """Return when tables may speak within a second, and which one it is; as :class:`Rounds` has it."""
-    at_s = np.minimum(phase[:, None] + TOLD_GAP_S * np.arange(TOLD_MAX), 1.0 - 1e-9).ravel()
+    at_s = np.minimum(phase[:, None] + np.array(TOLD_AFTER_S), 1.0 - 1e-9).ravel()
     order = np.argsort(at_s, kind="stable")
     return at_s[order], order
 

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "reference_impl"
 PAGE = ROOT / "docs" / "MESSAGES.md"
+SAYS, HEARS = False, True
 ROLES = {
     "accounts/keeper": "accounts", "balancer/balancer": "balancer", "balancer/placer": "placer",
     "bets/batching": "gateway", "bets/gateway": "gateway", "bets/dealer": "dealer", "stack/stack": "supervisor",
@@ -15,10 +16,14 @@ ROLES = {
     "wallet/transfers": "wallet", "bets/undo": "gateway", "bets/dealer_table": "dealer",
 }  # fmt: skip
 """Which role a module's code runs in; modules of the API are `api`."""
-CONTROL = "wallet.*.control"
+ON_BEHALF = {
+    "bus": (r"^from reference_impl.bus import .*\bask_wallet", "wallet.*.control", SAYS),
+    "balancer/reports": (r"^from reference_impl.balancer.reports import .*\bLoadReport\b", "report.*", HEARS),
+}
+"""Modules that talk for who imports this from them, on which subject, and whether these then say or hear it."""
 RELAYED = ("table.*", "paid.*")
 """Subjects that PostgreSQL's outbox names: the relay publishes them."""
-CALLS = {"publish": "says", "request": "says", "subscribe": "hears"}
+CALLS = {"publish": SAYS, "request": SAYS, "subscribe": HEARS}
 
 
 def subject_of(node: ast.expr, constants: dict[str, str]) -> str:
@@ -48,12 +53,12 @@ def told() -> dict[str, tuple[set[str], set[str]]]:
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in CALLS:
                 subject = subject_of(call.args[0], constants) if call.args else ""
                 if subject:
-                    side = CALLS[call.func.attr] == "hears"
-                    found[subject][side].add(str(file.relative_to(SOURCES).with_suffix("")))
-    for file in sorted(SOURCES.rglob("*.py")):  # `bus` asks the wallet on behalf of who imports that from it
-        if re.search(r"^from reference_impl.bus import .*\bask_wallet", file.read_text(encoding="utf-8"), re.MULTILINE):
-            found[CONTROL][False].add(str(file.relative_to(SOURCES).with_suffix("")))
-    found[CONTROL][False].discard("bus")
+                    found[subject][CALLS[call.func.attr]].add(str(file.relative_to(SOURCES).with_suffix("")))
+    for helper, (imported, subject, side) in ON_BEHALF.items():
+        found[subject][side].discard(helper)
+        for file in sorted(SOURCES.rglob("*.py")):
+            if re.search(imported, file.read_text(encoding="utf-8"), re.MULTILINE):
+                found[subject][side].add(str(file.relative_to(SOURCES).with_suffix("")))
     return dict(found)
 
 

@@ -28,6 +28,8 @@ from reference_impl.streaming.steering import STEERING_MANIFEST, Pathways
 FETCH_S_MAX = 10.0
 """Longer than an origin holds a request: it, not the edge, ends a wait with 503."""
 TOKENS_MAX = 65_536
+WIRES_BYTES_MAX = 32 << 20
+"""Bodies that are kept a second time, behind their heads, for the rest of a second."""
 GZIP_LEVEL = 1
 PLAYLIST_SUFFIX = ".m3u8"
 
@@ -64,6 +66,7 @@ class Edge:
         self._date = (0, b"")
         self._heads: dict[tuple[str, bool], tuple[Entry, Response]] = {}
         self._heads_of_s = 0
+        self._wires_bytes = 0
 
     @property
     def port(self) -> int:
@@ -164,7 +167,7 @@ class Edge:
         return entry
 
     def _hit(self, request: Request, key: str, entry: Entry, now_s: float) -> Response:
-        """Return a cached answer; its head stays the same for a second, in which many may ask for it."""
+        """Return a cached answer; it stays the same for a second, and is made whole for those who ask again in it."""
         headers = request.headers
         if "range" in headers or "if-none-match" in headers:
             return self._respond(request, entry, b"hit")
@@ -173,9 +176,14 @@ class Edge:
         if second != self._heads_of_s:
             self._heads.clear()
             self._heads_of_s = second
+            self._wires_bytes = 0
         known = self._heads.get(said)
         if known is None or known[0] is not entry:
             known = self._heads[said] = (entry, self._respond(request, entry, b"hit"))
+        elif not known[1].wire and self._wires_bytes < WIRES_BYTES_MAX:
+            status, head, body, _ = known[1]
+            known = self._heads[said] = (entry, Response(status, head, body, b"%b\r\n%b" % (head, body)))
+            self._wires_bytes += len(body)
         return known[1]
 
     def _respond(self, request: Request, entry: Entry, state: bytes) -> Response:

@@ -51,11 +51,15 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """An answer: ``head`` is the status line and header lines, each ended by CR LF, without the empty line."""
+    """An answer: ``head`` is the status line and header lines, each ended by CR LF, without the empty line.
+
+    ``wire`` may hold all of it as it is sent to a GET whose connection stays: one piece is sent for less than three.
+    """
 
     status: int
     head: bytes
     body: bytes
+    wire: bytes = b""
 
 
 class Pending(NamedTuple):
@@ -276,11 +280,14 @@ class _Connection(asyncio.Protocol):
     def _write(self, request: Request, response: Response) -> None:
         if self._transport is None:
             return
-        _, head, body = response
+        _, head, body, wire = response
         if request.method == "HEAD":
-            body = b""
+            body = wire = b""
         stays = request.keep_alive
         self._server.egress_bytes += len(head) + len(body)
+        if wire and stays:
+            self._transport.write(wire)
+            return
         self._transport.writelines((head, b"\r\n" if stays else b"Connection: close\r\n\r\n", body))
         if not stays:
             self._transport.close()

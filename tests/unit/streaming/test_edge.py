@@ -228,7 +228,7 @@ async def test_hits_of_one_second_differ_as_their_requests_do(clock):
     plain, zipped, again = await get(edge), await get(edge, accept_encoding="gzip"), await get(edge)
     assert (plain.body, field(plain, "content-encoding")) == (whole.body, None)
     assert (gzip.decompress(zipped.body), field(zipped, "content-encoding")) == (whole.body, "gzip")
-    assert again == plain
+    assert again[:3] == plain[:3]
     assert (await get(edge, range="bytes=2-5")).body == whole.body[2:6]
     assert (await get(edge, if_none_match=field(whole, "etag"))).status == 304
     assert edge.counters.hits == 5
@@ -244,3 +244,17 @@ async def test_object_that_came_anew_within_a_second_is_not_answered_with_the_ol
     edge.cache._drop("/live/1/hi/media.m3u8")
     await get(edge)
     assert (await get(edge)).body == upstream.body
+
+
+async def test_what_many_ask_for_within_a_second_is_kept_whole_as_it_is_sent(clock, monkeypatch):
+    edge = new_edge(Upstream())
+    monkeypatch.setattr(edge_module, "WIRES_BYTES_MAX", 3000)  # two playlists of 1,600 bytes
+    for path in ("a/media.m3u8", "b/media.m3u8", "c/media.m3u8"):
+        await get(edge, path)
+        first, again, third = [await get(edge, path, player=player) for player in (7, 8, 9)]
+        assert first.wire == b""
+        assert again[:3] == third[:3] == first[:3]
+        assert again.wire == third.wire == (b"" if path[0] == "c" else b"%b\r\n%b" % (first.head, first.body))
+    clock.now_s += 1
+    older = await get(edge, "a/media.m3u8")
+    assert (older.wire, field(older, "age")) == (b"", "1")

@@ -141,3 +141,22 @@ async def test_header_lines_that_change_between_requests_are_heeded(site):
 async def test_bad_header_line_after_good_ones_is_refused(site):
     text = await talk(site, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /a HTTP/1.1\r\nno colon\r\n\r\n")
     assert [word in text for word in (b"200 OK", b"400 Bad Request")] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "expected"),
+    [
+        (b"GET /whole", b"", b"all of it" + b"HTTP/1.1 200 OK"),
+        (b"HEAD /whole", b"", b"HTTP/1.1 200 OK"),
+        (b"GET /whole", b"Connection: close\r\n", b"HTTP/1.1 200 OK"),
+    ],
+)
+async def test_answer_that_is_kept_whole_is_sent_so_to_a_get_whose_connection_stays(
+    site, request_line, headers, expected
+):
+    site.server.handler = lambda request: (
+        respond(200, b"body")._replace(wire=b"all of it") if request.path == "/whole" else respond(200, b"last")
+    )
+    text = await talk(site, request_line + b" HTTP/1.1\r\n" + headers + b"\r\n" + LAST)
+    assert text.startswith(expected)
+    assert (b"body" in text) == (b"close" in headers)

@@ -7,6 +7,7 @@ import click
 from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
+from livetable.completion import completion
 from livetable.doctor import doctor
 from livetable.faults import faults
 from livetable.measuring import bench, zoo
@@ -47,6 +48,7 @@ for _verb in (
     zoo,
     sim,
     doctor,
+    completion,
 ):
     cli.add_command(_verb)
 

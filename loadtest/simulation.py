@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 from msgspec import structs
 
 from loadtest.config import load_campaign
@@ -14,7 +15,7 @@ from reference_impl.domain.units import NS_PER_MS
 from reports.run import Run, open_run
 from sim.experiment import Job, summarise, sweep
 from sim.parameters import Model, load_model
-from sim.plan import parse_limit, plan
+from sim.plan import Plan, parse_limit, plan
 from sim.scenario import Campaign
 from sim.twin import campaign_of
 
@@ -107,26 +108,24 @@ def print_trace(run: Run, players: Sequence[int]) -> None:
 def sweep_file(
     file: Path, vary: Sequence[str], figure: str, players: int | None, model: Path | None, seeds: int,
     resume: Path | None,
-) -> str:  # fmt: skip
-    """Sweep a campaign file's scenario; return a table."""
+) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    """Sweep a campaign file's scenario; return a figure's mean and interval of each combination, and a table of it."""
     grid = dict(map(_values, vary))
     job = _job(file, players, model)
     progress = Progress()
 
-    def tell(done: int, total: int) -> None:
-        progress.say(f"{done}/{total} simulated")
-
-    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell)
+    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=progress.step)
     if figure not in rows:
         raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(map(str, rows.columns))}")
-    table: str = summarise(rows, list(grid), figure).to_string(index=False, float_format=lambda value: f"{value:,.3f}")
-    return f"{figure}, mean of {seeds} with its 95 % half-width\n{table}"
+    found = summarise(rows, list(grid), figure)
+    table = found.to_string(index=False, float_format=lambda value: f"{value:,.3f}")
+    return found, f"{figure}, mean of {seeds} with its 95 % half-width\n{table}"
 
 
 def plan_file(
     file: Path, slos: Sequence[str], probability: float, players: int | None, model: Path | None
-) -> tuple[str, bool]:  # fmt: skip
-    """Plan for a campaign file's load; return what was found, and whether the limits hold."""
+) -> tuple[Plan, str]:  # fmt: skip
+    """Plan for a campaign file's load; return what was found, and how it is said."""
     limits = [parse_limit(slo) for slo in slos]
     job = _job(file, players, model)
     found = plan(job.scenario, job.model, limits, probability=probability)
@@ -139,7 +138,7 @@ def plan_file(
         f"with probability {found.probability:g} the next run keeps {bounds} (n = {found.replications})",
         *(f"extrapolation: {why}" for why in found.extrapolates),
     ]
-    return "\n".join(lines), found.holds
+    return found, "\n".join(lines)
 
 
 def _job(file: Path, players: int | None, model: Path | None) -> Job:

@@ -143,20 +143,26 @@ async def test_bad_header_line_after_good_ones_is_refused(site):
     assert [word in text for word in (b"200 OK", b"400 Bad Request")] == [True, True]
 
 
+ZIPPED = b"Accept-Encoding: gzip\r\n"
+
+
 @pytest.mark.parametrize(
-    ("request_line", "headers", "expected"),
+    ("request_line", "headers", "quick"),
     [
-        (b"GET /whole", b"", b"all of it" + b"HTTP/1.1 200 OK"),
-        (b"HEAD /whole", b"", b"HTTP/1.1 200 OK"),
-        (b"GET /whole", b"Connection: close\r\n", b"HTTP/1.1 200 OK"),
+        (b"GET /a", b"", True),
+        (b"GET /a", ZIPPED, True),
+        (b"GET /a", b"Range: bytes=0-1\r\n", False),
+        (b"GET /a", b'If-None-Match: "x"\r\n', False),
+        (b"GET /a", b"Connection: keep-alive\r\n", False),
+        (b"GET /b", b"", False),
     ],
 )
-async def test_answer_that_is_kept_whole_is_sent_so_to_a_get_whose_connection_stays(
-    site, request_line, headers, expected
-):
-    site.server.handler = lambda request: (
-        respond(200, b"body")._replace(wire=b"all of it") if request.path == "/whole" else respond(200, b"last")
-    )
-    text = await talk(site, request_line + b" HTTP/1.1\r\n" + headers + b"\r\n" + LAST)
-    assert text.startswith(expected)
-    assert (b"body" in text) == (b"close" in headers)
+async def test_answer_at_hand_is_sent_where_the_request_line_tells_all(site, request_line, headers, quick):
+    asked = []
+    site.server.quick = lambda line, zips: asked.append(zips) or b"at hand" if line == b"GET /a HTTP/1.1" else None
+    message = request_line + b" HTTP/1.1\r\nHost: h\r\n" + headers + b"\r\n"
+    text = await talk(site, message, message, message, LAST)
+    assert text.count(b"at hand") == len(asked) == quick  # its header lines have to be seen twice before
+    assert text.count(b"200 OK") == 4 - quick
+    assert asked == [headers == ZIPPED] * quick
+    assert site.server.requests == 4

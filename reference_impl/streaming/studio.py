@@ -153,8 +153,7 @@ class Studio:
 
     async def _film(self) -> None:
         timing = self._video.timing
-        parts_begun = self._now_unix_ns() // (timing.frame_ns * timing.part_frames) + 1
-        slot = parts_begun * timing.part_frames
+        slot = timing.next_part(self._now_unix_ns()) * timing.part_frames
         while True:
             await asyncio.sleep(max(0.0, (slot * timing.frame_ns - self._now_unix_ns()) / NS_PER_S))
             due = next_slot(slot, self._now_unix_ns(), timing)

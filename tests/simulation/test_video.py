@@ -201,7 +201,9 @@ def test_a_killed_studio_stops_its_own_table_only():
     assert (stalls.groupby("viewer").size() == 1).all()
     assert stalls["viewer"].nunique() == WATCHED.viewers_per_table
     first_after = mine[mine["media_ns"] > fault["recovered_ns"]].groupby("viewer").first()
-    assert set(first_after["part"]) == {0}  # a film begins with a segment
+    assert fault["t_ns"] // MEDIA.segment_ns < fault["recovered_ns"] // MEDIA.segment_ns
+    number = first_after["msn"] * MEDIA.parts_per_segment + first_after["part"]
+    assert set(number) == {MEDIA.next_part(fault["recovered_ns"])}
 
 
 def test_a_host_that_starves_its_studios_cuts_all_films_at_once():

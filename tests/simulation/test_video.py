@@ -189,7 +189,7 @@ def test_a_slow_change_of_edge_stalls_the_picture_and_the_viewer_catches_up():
 
 def test_a_killed_studio_stops_its_own_table_only():
     model = with_video(edge_link_bps=10**15)  # an edge's link is all that the tables share here
-    tables, whole = (simulate(scenario, model) for scenario in (with_faults(("studio-1", 6.0)), WATCHED))
+    tables, whole = (simulate(scenario, model) for scenario in (with_faults(("studio-1", 7.0)), WATCHED))
     other, undisturbed = (
         t["video"][t["video"]["table"] == 2].sort_values(["viewer", "end_ns", "kind"], ignore_index=True)
         for t in (tables, whole)

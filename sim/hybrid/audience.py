@@ -263,7 +263,11 @@ class Audience:
         most = int((hall.groups[:, -1] - hall.groups[:, 0]).max())
         hall = hall._replace(viewers=rows)
         if len(hall.heap) < 2 * most + 4 * tables + 16:
-            hall = hall._replace(**screens.room_for(4 * most + 8 * tables + 16))
+            room = 4 * most + 8 * tables + 16
+            hall = hall._replace(
+                heap=np.zeros((room, 3), dtype=np.int64), flows=np.zeros(room, dtype=screens.FLOW),
+                line=np.zeros(room, dtype=screens.FLOW),
+            )  # fmt: skip
         used = int(hall.totals[screens.KEPT])
         if hall.kept.shape[1] < 2 * len(rows):  # a viewer waits for a part and a playlist at most
             kept: Any = np.zeros((2, 4 * len(rows)), dtype=screens.FLOW)

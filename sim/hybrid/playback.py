@@ -11,13 +11,11 @@ from reference_impl.domain.units import NS_PER_S
 from sim.hybrid.events import bucket
 from sim.hybrid.layout import Row
 from sim.hybrid.screens import (
-    ASKING,
     COALESCED,
     DOWN,
     HITS,
     LATENCY_NS,
     PARTS,
-    SERVED,
     SHARP,
     SKIPPED,
     STALL_NS,
@@ -143,59 +141,6 @@ def _finish_part(
         viewer.playhead_ns = max(viewer.playhead_ns, viewer.wanted * h.part_ns)
 
 
-def _finish_crowd(h: Hall, e: int, flow: Row, now_ns: int, i: int, left: int) -> tuple[int, int]:
-    """Let a crowd's viewers have their part, from row `i` on, up to the first who is not simply playing on.
-
-    What :func:`finish_part` does with a viewer who plays at its own pace, has not run dry and is not followed, with all
-    that is the same for the whole flow read once, and what is a viewer's own written once.
-
-    Returns
-    -------
-    tuple of int
-        The row at which it stopped, and how many of the flow are left.
-    """
-    v, bodies, wakes, answer_ns, latencies = h.viewers, h.bodies, h.wakes, h.answer_ns, h.latencies
-    of, rendition, newest, size = np.int64(flow.number), np.int64(flow.rendition), np.int64(flow.newest), flow.size
-    cpu_ns, alone_ns, last = flow.cpu_ns, flow.alone_ns, h.groups[e, flow.table + 1]
-    part_ns, bandwidths_bps = h.part_ns, h.bandwidths_bps
-    had_ns, live_ns = of * part_ns, (newest + 1) * part_ns - h.hold_ns
-    chooses = (h.per_segment == 1 or (of + 1) % h.per_segment == 0) and len(bandwidths_bps) > 1
-    parts, sum_ns = 0, 0
-    if live_ns - had_ns - part_ns > h.skip_ns:
-        return i, left  # whoever has started skips
-    while left and i < last:
-        viewer = v[i]
-        if viewer.state != SERVED or viewer.wanted != of or viewer.rendition != rendition:
-            i += 1
-            continue
-        written_ns = cpu_ns + (viewer.rank + 1) * answer_ns
-        awake, body = pair(viewer.key, of)
-        on_link_ns = max(now_ns, written_ns + alone_ns) + int(quick(body, bodies))
-        end_ns = on_link_ns + int(quick(awake, wakes))
-        played_ns = end_ns - viewer.now_ns
-        playhead_ns = viewer.playhead_ns + played_ns
-        dry = played_ns < 0 or playhead_ns >= had_ns
-        if dry or not viewer.started or viewer.hurried or viewer.followed:
-            break
-        took_s = max((on_link_ns - written_ns) * S_PER_NS, TRANSFER_S_MIN)
-        fast, slow, known = learn(viewer.fast, viewer.slow, viewer.known, size, took_s)
-        viewer.fast, viewer.slow, viewer.known = fast, slow, known
-        viewer.playhead_ns, viewer.now_ns, viewer.asked_ns = playhead_ns, end_ns, end_ns
-        viewer.state, viewer.wanted, viewer.switched = ASKING, of + 1, 0
-        viewer.hurried = 1 if live_ns - playhead_ns > SLACK_NS else 0
-        latencies[bucket(end_ns - playhead_ns)] += 1
-        sum_ns += end_ns - playhead_ns
-        parts += 1
-        left -= 1
-        i += 1
-        if chooses:
-            switch(h, viewer, had_ns + part_ns - playhead_ns)
-    h.totals[PARTS] += parts
-    h.totals[COALESCED] += parts
-    h.totals[LATENCY_NS] += sum_ns
-    return i, left
-
-
 quick = compiled(quick_table_ns)
 advance_playback = compiled(_advance_playback)
 take_part = compiled(_take_part)
@@ -204,4 +149,3 @@ trip = compiled(_trip_ns)
 switch = compiled(_switch)
 note = compiled(_note)
 finish_part = compiled(_finish_part)
-finish_crowd = compiled(_finish_crowd)

@@ -53,9 +53,9 @@ WATCHED = np.dtype(
 )  # fmt: skip
 
 (
-    PARTS, STALLS, STALL_NS, LATENCY_NS, UP, DOWN, COALESCED, HITS, SKIPPED, WATCHED_N, KEPT, SPARE, USED
-) = constants(range(13))  # fmt: skip
-TOTALS = 13
+    PARTS, STALLS, STALL_NS, LATENCY_NS, UP, DOWN, COALESCED, HITS, SKIPPED, WATCHED_N, KEPT
+) = constants(range(11))  # fmt: skip
+TOTALS = 11
 
 ASKING, SERVED, ALONE, UNLISTED = constants(range(4))
 """A viewer's state: asks or will ask; its answer is on the link, with its crowd's or alone; waits for a playlist."""
@@ -81,14 +81,12 @@ class Hall(NamedTuple):
         Announced bit rates.
     trips, wakes, bodies : array, shape (levels - 1, 3)
         Empirical tables, made ready by :func:`steps`.
-    flows : records, shape (2 room,)
-        Rows of flows of the edge that is being served.
-    ends, order : array, shape (room,)
-        What shares its link, a heap: virtual ends and the flows' rows.
-    line, spare : array, shape (room,), a power of two, and (2 room,)
-        Rows of what will join it, a ring, and rows that were used.
+    flows, line : records, shape (room,)
+        What shares the link of the edge that is being served, a heap, and what will join it, a ring.
     kept : records, shape (2, room)
         What all links carry from one part's time to the next one's; written and read by turns.
+    ended : records, shape (1,)
+        The flow that ended last.
     unlisted : array, shape (edges, tables)
         Playlists that an edge's viewers of a table still wait for.
     asked : array, shape (edges, tables)
@@ -114,11 +112,9 @@ class Hall(NamedTuple):
     wakes: Floats
     bodies: Floats
     flows: Records
-    ends: Floats
-    order: Int64s
-    line: Int64s
-    spare: Int64s
+    line: Records
     kept: Records
+    ended: Records
     unlisted: Int64s
     asked: Int64s
     open: Records
@@ -160,16 +156,6 @@ def steps(table_ns: Table) -> Floats:
     return np.ascontiguousarray(rows)
 
 
-def room_for(requests: int) -> dict[str, Any]:
-    """Return a workplace for as many requests and flows of one edge at least, by the names of :class:`Hall`."""
-    room = 1 << (requests - 1).bit_length()
-    return {
-        "heap": np.zeros((room, 3), dtype=np.int64), "flows": np.zeros(2 * room, dtype=FLOW), "ends": np.zeros(room),
-        "order": np.zeros(room, dtype=np.int64), "line": np.zeros(room, dtype=np.int64),
-        "spare": np.zeros(2 * room, dtype=np.int64),
-    }  # fmt: skip
-
-
 def empty_hall(scenario: Scenario, video: Video) -> Hall:
     """Return a hall without viewers, all of whose edges live."""
     timing, wish = video.timing, scenario.viewing
@@ -184,11 +170,12 @@ def empty_hall(scenario: Scenario, video: Video) -> Hall:
         sends_ns=np.zeros((tables, len(video.part_bytes)), dtype=np.int64),
         bandwidths_bps=np.array(video.bandwidths_bps, dtype=np.float64),
         trips=steps(video.trip_ns), wakes=steps(video.wake_ns), bodies=steps(video.body_ns),
-        **room_for(1), kept=np.zeros((2, 1), dtype=FLOW), unlisted=each.copy(), asked=each.copy(),
+        flows=np.zeros(1, dtype=FLOW), line=np.zeros(1, dtype=FLOW), kept=np.zeros((2, 1), dtype=FLOW),
+        ended=np.zeros(1, dtype=FLOW), unlisted=each.copy(), asked=each.copy(),
         open=np.zeros(len(video.part_bytes), dtype=FLOW),
         played=np.zeros((*each.shape, len(video.part_bytes)), dtype=np.int64),
         totals=np.zeros(TOTALS, dtype=np.int64), latencies=np.zeros(HISTOGRAM, dtype=np.int64),
-        part_ns=timing.part_frames * timing.frame_ns,
+        heap=np.zeros((0, 3), dtype=np.int64), part_ns=timing.part_frames * timing.frame_ns,
         per_segment=timing.parts_per_segment, gop_parts=max(1, timing.gop_frames // timing.part_frames),
         hold_ns=round((wish.hold_back_s or timing.part_hold_back_s) * NS_PER_S),
         skip_ns=round(wish.skip_behind_s * NS_PER_S),

@@ -10,7 +10,7 @@ What that does to figures is held to stated intervals by tests.
 import numpy as np
 
 from sim.hybrid.layout import Row, constants
-from sim.hybrid.playback import finish_crowd, finish_part, quick, trip
+from sim.hybrid.playback import finish_part, quick, trip
 from sim.hybrid.screens import ALONE, ASKING, KEPT, SERVED, UNLISTED, Hall
 from sim.hybrid.sharing import (
     CROWD,
@@ -165,18 +165,14 @@ def _finish_flow(h: Hall, e: int, flow: Row, now_ns: int, number: int, until_ns:
     v, bodies, wakes, answer_ns, whose = h.viewers, h.bodies, h.wakes, h.answer_ns, flow.viewer
     of, rendition, newest, size = np.int64(flow.number), np.int64(flow.rendition), np.int64(flow.newest), flow.size
     cpu_ns, alone_ns = flow.cpu_ns, flow.alone_ns
-    i, last, newly = max(flow.row, h.groups[e, t]), h.groups[e, t + 1], state == SERVED and of == number
-    while left and i < last:
-        if newly:
-            i, left = finish_crowd(h, e, flow, now_ns, i, left)
-            if left == 0 or i == last:
-                break
+    for i in range(max(flow.row, h.groups[e, t]), h.groups[e, t + 1]):
         viewer = v[i]
-        i += 1
         if viewer.state != state or viewer.wanted != of or viewer.rendition != rendition:
             continue
         if state == ALONE and viewer.number != whose:
             continue
+        if left == 0:
+            break
         left -= 1
         written_ns = cpu_ns
         awake, body = pair(viewer.key, of)
@@ -190,7 +186,7 @@ def _finish_flow(h: Hall, e: int, flow: Row, now_ns: int, number: int, until_ns:
         viewer.state = ASKING
         finish_part(h, viewer, newest, written_ns + way_ns, end_ns, size, 1 if state == SERVED else 0)
         if viewer.wanted <= number:
-            n = await_next(h, i - 1, number, now_ns, until_ns, n)
+            n = await_next(h, i, number, now_ns, until_ns, n)
     return n
 
 

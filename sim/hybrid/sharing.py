@@ -2,8 +2,7 @@
 
 The theory is that of :mod:`sim.link`. Here answers of one size that a crowd gets within a short time are one *flow* of
 so many members: the heap of virtual ends has few entries for each table, instead of one for each viewer.
-What a core has written waits in a line for its turn to join; the line is in the order of time, as cores are. Flows stay
-in their rows: line and heap hold the rows' numbers.
+What a core has written waits in a line for its turn to join; the line is in the order of time, as cores are.
 
 Edges are served one after the other, in one workplace. What a link still carries then is put by until the next part.
 """
@@ -11,7 +10,7 @@ Edges are served one after the other, in one workplace. What a link still carrie
 import math
 
 from sim.hybrid.layout import Row, constants
-from sim.hybrid.screens import KEPT, SPARE, USED, Hall
+from sim.hybrid.screens import KEPT, Hall
 from sim.kernels import compiled
 
 FAR_NS = 1 << 62
@@ -20,18 +19,11 @@ PLAYLIST, CROWD, SINGLE = constants(range(3))
 
 def _line_up(h: Hall, e: int, at_ns: int, kind: int, table: int, rendition: int, members: int, alone_ns: int) -> Row:
     """Let answers join the link at an instant, none before the last that were lined up; return their flow."""
-    edge, totals, turn = h.edges[e], h.totals, len(h.line) - 1
+    edge = h.edges[e]
     if edge.line:
-        at_ns = max(at_ns, h.flows[h.line[(edge.line_first + edge.line - 1) & turn]].at_ns)
-    if totals[SPARE]:
-        totals[SPARE] -= 1
-        row = h.spare[totals[SPARE]]
-    else:
-        row = totals[USED]
-        totals[USED] += 1
-    h.line[(edge.line_first + edge.line) & turn] = row
+        at_ns = max(at_ns, h.line[(edge.line_first + edge.line - 1) % len(h.line)].at_ns)
+    flow = h.line[(edge.line_first + edge.line) % len(h.line)]
     edge.line += 1
-    flow = h.flows[row]
     flow.at_ns, flow.kind, flow.table, flow.rendition = at_ns, kind, table, rendition
     flow.members, flow.alone_ns = members, alone_ns
     return flow
@@ -40,7 +32,7 @@ def _line_up(h: Hall, e: int, at_ns: int, kind: int, table: int, rendition: int,
 def _next_join_ns(h: Hall, e: int) -> int:
     """Return when the next flow joins."""
     edge = h.edges[e]
-    return int(h.flows[h.line[edge.line_first]].at_ns) if edge.line else FAR_NS
+    return int(h.line[edge.line_first].at_ns) if edge.line else FAR_NS
 
 
 def _next_end_ns(h: Hall, e: int) -> int:
@@ -48,7 +40,7 @@ def _next_end_ns(h: Hall, e: int) -> int:
     edge = h.edges[e]
     if not edge.flows:
         return FAR_NS
-    left_ns = math.ceil(max(0.0, h.ends[0] - edge.virtual_ns) * edge.sharing)
+    left_ns = math.ceil(max(0.0, h.flows[0].end - edge.virtual_ns) * edge.sharing)
     return int(edge.since_ns + left_ns)
 
 
@@ -63,44 +55,41 @@ def _advance_link(h: Hall, e: int, now_ns: int) -> None:
 
 def _join_link(h: Hall, e: int) -> None:
     """Let the first in line begin to share."""
-    edge, ends, order = h.edges[e], h.ends, h.order
-    row = h.line[edge.line_first]
-    flow = h.flows[row]
+    edge, flows = h.edges[e], h.flows
+    flow = h.line[edge.line_first]
     edge.line -= 1
-    edge.line_first = (edge.line_first + 1) & (len(h.line) - 1) if edge.line else 0
+    edge.line_first = (edge.line_first + 1) % len(h.line) if edge.line else 0
     advance_link(h, e, flow.at_ns)
-    end = flow.end = edge.virtual_ns + flow.alone_ns
+    flow.end = edge.virtual_ns + flow.alone_ns
     edge.sharing += flow.members
     i = edge.flows
     edge.flows += 1
-    while i > 0 and ends[(i - 1) >> 1] > end:
-        ends[i], order[i] = ends[(i - 1) >> 1], order[(i - 1) >> 1]
+    while i > 0 and flows[(i - 1) >> 1].end > flow.end:
+        flows[i] = flows[(i - 1) >> 1]
         i = (i - 1) >> 1
-    ends[i], order[i] = end, row
+    flows[i] = flow
 
 
 def _end_flow(h: Hall, e: int, now_ns: int) -> Row:
-    """Take the flow that ends now off the link; its row stays as it is until the next flow is lined up."""
-    edge, ends, order = h.edges[e], h.ends, h.order
+    """Take the flow that ends now off the link; it stays where nothing is written before the next one ends."""
+    edge, flows = h.edges[e], h.flows
     advance_link(h, e, now_ns)
-    ended = h.flows[order[0]]
-    h.spare[h.totals[SPARE]] = order[0]
-    h.totals[SPARE] += 1
+    ended = h.ended[0]
+    h.ended[0] = flows[0]
     edge.virtual_ns = max(edge.virtual_ns, ended.end)
     edge.sharing -= ended.members
     edge.stays_ns += ended.members * (now_ns - ended.at_ns)
     edge.flows -= 1
     n, i = edge.flows, 0
-    end = ends[n]
     while 2 * i + 1 < n:
         child = 2 * i + 1
-        if child + 1 < n and ends[child + 1] < ends[child]:
+        if child + 1 < n and flows[child + 1].end < flows[child].end:
             child += 1
-        if ends[child] >= end:
+        if flows[child].end >= flows[n].end:
             break
-        ends[i], order[i] = ends[child], order[child]
+        flows[i] = flows[child]
         i = child
-    ends[i], order[i] = end, order[n]
+    flows[i] = flows[n]
     return ended
 
 
@@ -109,12 +98,9 @@ def _take_up(h: Hall, e: int, number: int) -> None:
     edge, kept = h.edges[e], h.kept[(number + 1) & 1]
     for i in range(edge.flows):
         h.flows[i] = kept[edge.kept + i]
-        h.ends[i], h.order[i] = h.flows[i].end, i
-    for i in range(edge.flows, edge.flows + edge.line):
-        h.flows[i] = kept[edge.kept + i]
-        h.line[i - edge.flows] = i
+    for i in range(edge.line):
+        h.line[i] = kept[edge.kept + edge.flows + i]
     edge.line_first = 0
-    h.totals[SPARE], h.totals[USED] = 0, edge.flows + edge.line
 
 
 def _put_by(h: Hall, e: int, number: int) -> None:
@@ -123,9 +109,9 @@ def _put_by(h: Hall, e: int, number: int) -> None:
     edge.kept = h.totals[KEPT]
     h.totals[KEPT] += edge.flows + edge.line
     for i in range(edge.flows):
-        kept[edge.kept + i] = h.flows[h.order[i]]
+        kept[edge.kept + i] = h.flows[i]
     for i in range(edge.line):
-        kept[edge.kept + edge.flows + i] = h.flows[h.line[(edge.line_first + i) & (len(h.line) - 1)]]
+        kept[edge.kept + edge.flows + i] = h.line[(edge.line_first + i) % len(h.line)]
 
 
 line_up = compiled(_line_up)

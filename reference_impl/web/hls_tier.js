@@ -6,8 +6,6 @@ const MARGIN_S = 0.12;
 const PART_S = 0.32;
 const ERRORS_MAX = 2;
 const SILENT_MS_MAX = 4000;
-const DRY_MS_MAX = 12_000;
-const STUCK_MS = 600;
 
 // Catching up is the keeper's work, hence no playback rate of hls.js's own.
 const SETTINGS = {
@@ -44,10 +42,8 @@ export class HlsTier {
   #hls;
   #keeper;
   #errors = 0;
-  #over = false;
   #watch;
-  #heardMs = performance.now();
-  #bufferedMs = performance.now();
+  #progressMs = performance.now();
 
   // `onDown` is called once, when nothing comes any more. `holdBackS`: how far behind the newest part it stays; without
   // it, as close as the buffer allows.
@@ -61,15 +57,10 @@ export class HlsTier {
     });
     this.#hls.on(Hls.Events.FRAG_BUFFERED, () => {
       this.#errors = 0;
-      this.#heardMs = this.#bufferedMs = performance.now();
-    });
-    this.#hls.on(Hls.Events.LEVEL_LOADED, () => (this.#heardMs = performance.now()));
-    this.#hls.on(Hls.Events.LEVEL_UPDATED, (_name, { details }) => {
-      if (performance.now() - this.#bufferedMs > STUCK_MS) this.#leap(video, details);
+      this.#progressMs = performance.now();
     });
     this.#watch = setInterval(() => {
-      const nowMs = performance.now();
-      if (nowMs - this.#heardMs > SILENT_MS_MAX || nowMs - this.#bufferedMs > DRY_MS_MAX) this.#down(onDown);
+      if (performance.now() - this.#progressMs > SILENT_MS_MAX) this.#down(onDown);
     }, 500);
     this.#hls.loadSource(url);
     this.#hls.attachMedia(video);
@@ -97,21 +88,9 @@ export class HlsTier {
     this.#hls.destroy();
   }
 
-  // Nothing has come for a while, and now there is something newer beyond what never came: go on there.
-  #leap(video, { partList, fragments }) {
-    const { buffered, currentTime } = video;
-    const endS = buffered.length ? Math.max(currentTime, buffered.end(buffered.length - 1)) : currentTime;
-    const beyond = (one) => one.start > endS + PART_S / 2 && !one.gap && one.independent !== false;
-    const next = (partList ?? fragments).find(beyond);
-    if (!next) return;
-    this.#bufferedMs = performance.now();
-    video.currentTime = next.start + 0.01;
-  }
-
   #down(onDown) {
     clearInterval(this.#watch);
-    if (this.#over) return;
-    this.#over = true;
+    this.#errors = -Infinity;
     onDown();
   }
 }

@@ -13,16 +13,12 @@ from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_MS
 from reports.run import Run, open_run
+from reports.series import STAGES
 from sim.experiment import Job, summarise, sweep
 from sim.parameters import Model, load_model
 from sim.plan import Plan, parse_limit, plan
 from sim.scenario import Campaign
 from sim.twin import campaign_of
-
-_STAMPS = (
-    "invoke_ns", "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns", "committed_ns",
-    "replied_ns", "written_ns", "return_ns",
-)  # fmt: skip
 
 
 def chosen_campaign(file: Path | None, like: Path | None) -> Campaign:
@@ -100,7 +96,7 @@ def print_trace(run: Run, players: Sequence[int]) -> None:
         for row in rows.to_dict("records"):
             stages = " ".join(
                 f"{name.removesuffix('_ns')} +{(row[name] - row['due_ns']) / NS_PER_MS:.2f}"
-                for name in _STAMPS if row[name]
+                for _, _, name in STAGES if row[name]
             )  # fmt: skip
             progress.say(f"player {player} bet {row['op']}: {stages} ms, batch of {row['batch_size']}")
 

@@ -83,7 +83,7 @@ async def test_interrupted_studio_leaves_a_gap_and_the_stream_goes_on(interrupt)
                 studio.send_signal(signal.SIGKILL)
                 await studio.wait()
             viewer.upstream.close()
-    gaps = [s.msn for s in viewer.playlist.segments if s.gap]
+    gaps = [s.msn for s in viewer.playlist.segments if s.gap and s.msn >= before[0]]
     assert gaps
     assert before[0] <= gaps[0] <= before[0] + 1
     assert gaps == list(range(gaps[0], gaps[-1] + 1))

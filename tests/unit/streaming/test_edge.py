@@ -303,3 +303,14 @@ async def test_answers_at_hand_are_bounded_in_bytes(clock, monkeypatch):
         await twice(edge, f"{path}/media.m3u8")
     at_hand = [edge.quick(line_of(f"{path}/media.m3u8", 7), False) is not None for path in ("a", "b", "c")]
     assert at_hand == [True, True, False]
+
+
+async def test_answers_from_memory_are_timed_until_the_next_report():
+    edge = new_edge(Upstream())
+    assert edge.take_p99_ms() == 0.0
+    for _ in range(2 * edge_module.TIMED_EVERY + 1):
+        await get(edge)
+    assert len(edge._took_ms) == 2
+    edge._took_ms.extend([0.5] * 97 + [7.0] * 3)
+    assert edge.take_p99_ms() == 7.0
+    assert edge.take_p99_ms() == 0.0, "nobody has asked since"

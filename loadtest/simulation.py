@@ -12,8 +12,9 @@ from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_MS
 from reports.run import Run, open_run
+from sim.ensemble import model_in
 from sim.experiment import Job, summarise, sweep
-from sim.parameters import Model, load_model
+from sim.parameters import Model
 from sim.plan import parse_limit, plan
 from sim.scenario import Campaign
 from sim.twin import campaign_of
@@ -109,7 +110,7 @@ def sweep_file(
     resume: Path | None,
 ) -> str:  # fmt: skip
     """Sweep a campaign file's scenario; return a table."""
-    grid = dict(map(_values, vary))
+    grid = dict(map(varied_field, vary))
     job = _job(file, players, model)
     progress = Progress()
 
@@ -144,10 +145,11 @@ def plan_file(
 
 def _job(file: Path, players: int | None, model: Path | None) -> Job:
     campaign = with_players(load_campaign(file), players)
-    return Job(campaign.scenario, load_model(model) if model else Model())
+    return Job(campaign.scenario, model_in(model) if model else Model())
 
 
-def _values(text: str) -> tuple[str, list[Any]]:
+def varied_field(text: str) -> tuple[str, list[Any]]:
+    """Return a field and its values, of ``FIELD=VALUE,VALUE``; raise ConfigError if it is written otherwise."""
     name, sign, values = text.partition("=")
     if not sign or not values:
         raise ConfigError(f"--vary {text!r}: write FIELD=VALUE,VALUE as in gateways=2,4")

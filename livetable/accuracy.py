@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION
+from livetable.common import JSON_OPTION, campaign_argument, show_json
 
 _RUNS = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -13,7 +13,8 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=click.Path(path_typ
 @_RUNS
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the model is written.")
 @click.option("--members", type=click.IntRange(1, 100), default=8, show_default=True, help="Models of resampled runs.")
-def calibrate(runs: tuple[Path, ...], out: Path, members: int) -> None:
+@JSON_OPTION
+def calibrate(runs: tuple[Path, ...], out: Path, members: int, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Fit a model on measured runs at several loads, and on resampled ones; print its card.
 
     `sim run --model` and `sim plan --model` take the file, too.
@@ -31,15 +32,20 @@ def calibrate(runs: tuple[Path, ...], out: Path, members: int) -> None:
     ensemble.save_ensemble(fitted, out)
     click.echo(card_text(fitted))
     click.echo(f"model: {out}\ncard: {write_card(fitted, out)}")
+    if as_json:
+        show_json(fitted.card)
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the prediction is written.")
 @click.option("--vary", help="FIELD=VALUE of the scenario: another load than the file's.")
 @click.option("--replications", type=click.IntRange(2, 1000), default=24, show_default=True, help="Simulations.")
-def predict(model: Path, file: Path, out: Path, vary: str | None, replications: int) -> None:
+@JSON_OPTION
+def predict(
+    model: Path, file: Path, out: Path, vary: str | None, replications: int, as_json: bool  # noqa: FBT001 - a flag
+) -> None:  # fmt: skip
     """Foretell a campaign before it runs: figures with 90 % intervals for the next run, dated and sealed by a digest.
 
     \b
@@ -59,6 +65,8 @@ def predict(model: Path, file: Path, out: Path, vary: str | None, replications: 
     prediction.save_prediction(made, out)
     click.echo(prediction_text(made))
     click.echo(f"prediction: {out}, sealed {made.digest[:12]}")
+    if as_json:
+        show_json(made)
 
 
 @click.command()
@@ -72,8 +80,6 @@ def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  
     Example:
       livetable validate prediction.json runs/large/2*
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.accuracy import validation_text  # noqa: PLC0415
     from sim import validation  # noqa: PLC0415
     from sim.pool import open_runs  # noqa: PLC0415
@@ -83,7 +89,7 @@ def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  
     found = validation.validate(sealed, open_runs(runs))
     click.echo(validation_text(sealed, found))
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        show_json(found)
 
 
 @click.command()
@@ -92,8 +98,10 @@ def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  
 @click.option("--check", is_flag=True, help="Compare with what is published there instead of writing it.")
 @click.option("--members", type=click.IntRange(1, 100), default=8, show_default=True, help="Models of resampled runs.")
 @click.option("--replications", type=click.IntRange(2, 1000), default=24, show_default=True, help="Simulations a load.")
+@JSON_OPTION
 def accuracy(
-    runs: tuple[Path, ...], out: Path, check: bool, members: int, replications: int  # noqa: FBT001 - a flag
+    runs: tuple[Path, ...], out: Path, check: bool, members: int, replications: int,  # noqa: FBT001 - flags
+    as_json: bool,  # noqa: FBT001
 ) -> None:  # fmt: skip
     """Predict each load from all the others, and publish how far off that is.
 
@@ -112,3 +120,5 @@ def accuracy(
     with processes() as pool:
         found = hold_out.accuracy(open_runs(runs), members=members, replications=replications, pool=pool)
     click.echo(compare_published(found, out) if check else publish(found, out))
+    if as_json:
+        show_json(found)

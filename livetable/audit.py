@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT
+from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, show_json
 
 
 @click.group()
@@ -19,7 +19,8 @@ def audit() -> None:
 @click.option(
     "--trail", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of the audit role."
 )
-def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
+@JSON_OPTION
+def audit_verify(dsns: tuple[str, ...], trail: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Recompute the hash chain and every balance; name what was edited, dropped or reordered. Exit code 3 if anything.
 
     \b
@@ -38,6 +39,8 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
             click.echo(f"  {finding}")
         if verified.more_findings:
             click.echo(f"  and {verified.more_findings:,} more")
+    if as_json:
+        show_json(found)
     sys.exit(EXIT_INCONSISTENT if any(verified.findings for verified in found) else 0)
 
 
@@ -50,7 +53,7 @@ def audit_verify(dsns: tuple[str, ...], trail: Path | None) -> None:
     help="Folder of the audit role.",
 )
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="Hold it against this shard; repeat it.")
-@click.option("--json", "as_json", is_flag=True, help="Everything that is known of the round, as JSON.")
+@JSON_OPTION
 def audit_replay(round_name: str, trail: Path, dsns: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Rebuild a round from the trail alone. ROUND is table:number, as in 1:17. Exit code 3 if it contradicts anything.
 
@@ -58,11 +61,11 @@ def audit_replay(round_name: str, trail: Path, dsns: tuple[str, ...], as_json: b
     Example:
       livetable audit replay 1:17 --trail data/audit --dsn postgresql://… --dsn postgresql://…
     """
-    import msgspec  # noqa: PLC0415
-
     from reference_impl.stack.replay import describe, held_against, parse_round, replay  # noqa: PLC0415
 
     told, entries = replay(trail, parse_round(round_name))
     asyncio.run(held_against(told, entries, dsns))
-    click.echo(msgspec.json.format(msgspec.json.encode(told)).decode() if as_json else describe(told))
+    click.echo(describe(told))
+    if as_json:
+        show_json(told)
     sys.exit(EXIT_INCONSISTENT if told.findings else 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import RUNS
+from livetable.common import JSON_OPTION, RUNS, campaign_argument, show_json, show_table
 from livetable.runs import COMPARE_PAGE, compare_and_exit
 from reference_impl.domain.errors import ConfigError
 from reports.limits import EFFECT_MIN
@@ -19,7 +19,7 @@ def campaign() -> None:
 
 
 @campaign.command("run")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
 @click.option("--target", default="", help="A system that was started elsewhere: its HTTP address.")
 @click.option("--adapter", default="", help="How it is spoken to: module:Class; ours unless said otherwise.")
@@ -31,6 +31,7 @@ def campaign() -> None:
 @click.option("--expect-workers", type=click.IntRange(1, 1000), help="Start when so many worker processes are there.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="Where the master listens for workers.")
 @click.option("--master-port", type=click.IntRange(1, 65535), default=5557, show_default=True, help="Its port.")
+@JSON_OPTION
 def campaign_run(
     file: Path,
     out: Path,
@@ -44,6 +45,7 @@ def campaign_run(
     expect_workers: int | None,
     bind: str,
     master_port: int,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:
     """Run a campaign: a file, or the name of a shipped one (see `campaign list`); the exit code is its verdict.
 
@@ -81,8 +83,13 @@ def campaign_run(
         from reports.page import terminal_table  # noqa: PLC0415
 
         run, judgement, report_path = result.evaluation
-        click.echo(terminal_table(run, judgement))
+        show_table(terminal_table(run, judgement))
         click.echo(f"report: {report_path}")
+    if as_json:
+        from reports.judgement import read_summary  # noqa: PLC0415
+        from reports.run import open_run  # noqa: PLC0415
+
+        show_json({"run": str(result.run_path), **read_summary(open_run(result.run_path))})
     sys.exit(result.exit_code)
 
 
@@ -110,11 +117,12 @@ def campaign_worker(master_host: str, master_port: int, processes: int, adapter:
 
 
 @campaign.command("ab")
-@click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("candidate", type=click.Path(path_type=Path))
+@campaign_argument("baseline")
+@campaign_argument("candidate")
 @click.option("--runs", type=click.IntRange(1, 100), default=6, show_default=True, help="Runs of each file.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
-def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path) -> None:
+@JSON_OPTION
+def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Run two campaign files in turn (A B, B A, …) and compare the second with the first.
 
     The exit code is that of `compare`.
@@ -127,17 +135,21 @@ def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path) -> None:
     from loadtest.config import load_campaign  # noqa: PLC0415
 
     first, second = run_in_turn(load_campaign(baseline), load_campaign(candidate), runs, out)
-    compare_and_exit(second, first, (), EFFECT_MIN, out / COMPARE_PAGE, as_json=False)
+    compare_and_exit(second, first, (), EFFECT_MIN, out / COMPARE_PAGE, as_json=as_json)
 
 
 @campaign.command("series")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("--vary", required=True, help="FIELD=VALUE,VALUE,... of the scenario: the loads.")
 @click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Runs of each load.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Deals the order.")
 @click.option("--within-s", type=click.FloatRange(min=0.0), help="Begin no run that would not end within this time.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
-def campaign_series(file: Path, vary: str, repeats: int, seed: int, within_s: float | None, out: Path) -> None:
+@JSON_OPTION
+def campaign_series(
+    file: Path, vary: str, repeats: int, seed: int, within_s: float | None, out: Path,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:  # fmt: skip
     """Run a campaign at several loads, interleaved and repeated; what ran already is not run again.
 
     \b
@@ -151,12 +163,14 @@ def campaign_series(file: Path, vary: str, repeats: int, seed: int, within_s: fl
     members = series_of(load_campaign(file), *varied_field(vary), repeats, seed)
     for _member, folder in run_series(members, out, within_s):
         click.echo(folder)
-    done = sum(finished(out, member.name) is not None for member in members)
-    click.echo(f"{done} of {len(members)} runs are there")
+    done = [str(folder) for member in members if (folder := finished(out, member.name))]
+    click.echo(f"{len(done)} of {len(members)} runs are there")
+    if as_json:
+        show_json(done)
 
 
 @campaign.command("validate")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 def campaign_validate(file: Path) -> None:
     """Check a campaign file and print it with all defaults filled in.
 
@@ -173,7 +187,8 @@ def campaign_validate(file: Path) -> None:
 
 @campaign.command("list")
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-def campaign_list(folder: Path | None) -> None:
+@JSON_OPTION
+def campaign_list(folder: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """List the campaigns that are shipped, or those of a folder, with what they say of themselves.
 
     \b
@@ -183,6 +198,11 @@ def campaign_list(folder: Path | None) -> None:
     """
     from loadtest.config import CAMPAIGNS, load_campaign  # noqa: PLC0415
 
-    for file in sorted((folder or CAMPAIGNS).glob("*.toml")):
-        known = load_campaign(file)
-        click.echo(f"{str(file) if folder else file.stem:<17} {known.description}")
+    known = {
+        str(file) if folder else file.stem: load_campaign(file).description
+        for file in sorted((folder or CAMPAIGNS).glob("*.toml"))
+    }
+    for name, description in known.items():
+        click.echo(f"{name:<17} {description}")
+    if as_json:
+        show_json([{"name": name, "description": description} for name, description in known.items()])

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from livetable.common import EXIT_ERROR, JSON_OPTION
+from livetable.common import EXIT_ERROR, JSON_OPTION, show_json
 
 
 @click.command()
@@ -16,12 +16,10 @@ def doctor(as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     Example:
       livetable doctor
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.doctor import able, examine, findings_text  # noqa: PLC0415
 
     findings = examine()
     click.echo(findings_text(findings))
     if as_json:
-        click.echo(msgspec.json.encode(findings).decode())
+        show_json(findings)
     sys.exit(0 if able(findings) else EXIT_ERROR)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import RUNS
+from livetable.common import JSON_OPTION, RUNS, campaign_argument, show_json
 
 
 @click.group()
@@ -13,7 +13,7 @@ def faults() -> None:
 
 
 @faults.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@JSON_OPTION
 def faults_doctor(as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Try what this machine can do to a system; a line for each kind of fault, with the reason.
 
@@ -21,23 +21,21 @@ def faults_doctor(as_json: bool) -> None:  # noqa: FBT001 - a flag
     Example:
       livetable faults doctor --json
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.faults.doctor import examine  # noqa: PLC0415
     from sim.fault_kinds import KINDS  # noqa: PLC0415
 
     found = examine()
-    if as_json:
-        click.echo(msgspec.json.encode({"faults": found}))
-        return
     for one in found:
         click.echo(f"{'yes' if one.possible else 'no':4} {one.kind:14} {KINDS[one.kind].meaning}: {one.reason}")
+    if as_json:
+        show_json(found)
 
 
 @faults.command("schedule")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("--seed", "seeds", multiple=True, type=int, help="Another seed than the file's; repeat it.")
-def faults_schedule(file: Path, seeds: tuple[int, ...]) -> None:
+@JSON_OPTION
+def faults_schedule(file: Path, seeds: tuple[int, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Print a campaign's faults in order of time; the same file and seed always give the same list.
 
     \b
@@ -46,16 +44,19 @@ def faults_schedule(file: Path, seeds: tuple[int, ...]) -> None:
     """
     from loadtest.config import load_campaign  # noqa: PLC0415
 
-    for seed in seeds or (None,):
+    schedules = {seed: load_campaign(file, fault_seed=seed).scenario.faults for seed in seeds or (None,)}
+    for seed, schedule in schedules.items():
         if seeds:
             click.echo(f"# seed {seed}")
-        for fault in load_campaign(file, fault_seed=seed).scenario.faults:
+        for fault in schedule:
             click.echo(fault.line)
+    if as_json:
+        show_json([{"seed": seed, "faults": schedule} for seed, schedule in schedules.items()])
 
 
 @faults.command("show")
 @click.argument("run", type=click.Path(path_type=Path), default=RUNS / "latest")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a fault.")
+@JSON_OPTION
 def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Tell what each fault of a run did: noticed, ready, served again, and what became of the bets under way.
 
@@ -63,14 +64,10 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     Example:
       livetable faults show runs/latest
     """
-    import msgspec  # noqa: PLC0415
-
     from reports.recovery import recoveries, recovery_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     found = recoveries(open_run(run))
-    if as_json:
-        for one in found:
-            click.echo(msgspec.json.encode(one))
-        return
     click.echo("\n".join(recovery_table(found)))
+    if as_json:
+        show_json(found)

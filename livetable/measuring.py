@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT, JSON_OPTION
+from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, show_json
 from reference_impl.domain.errors import ConfigError
 
 
+def _benches(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from loadtest.bench.result import NAMES  # noqa: PLC0415
+
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_benches)
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish policies side by side there: `balance` only.")
 @JSON_OPTION
@@ -26,8 +32,6 @@ def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noq
     Example:
       livetable bench wallet --json
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.bench.result import measure  # noqa: PLC0415
     from loadtest.progress import Progress  # noqa: PLC0415
 
@@ -43,14 +47,14 @@ def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noq
 
         publish(result, out)
     if as_json:
-        click.echo(msgspec.json.encode(result).decode())
+        show_json(result)
 
 
 @click.command()
 @click.option("--only", multiple=True, help="Only bugs whose name contains this; repeat it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
 @click.option("--resume", is_flag=True, help="Go on with what --out holds already, if it is this commit's.")
-@click.option("--json", "as_json", is_flag=True, help="The last line is the score as JSON.")
+@JSON_OPTION
 def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
     """Seed known bugs into copies of the system and see whether the checks catch them.
 

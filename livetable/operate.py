@@ -2,6 +2,7 @@
 
 import click
 
+from livetable.common import JSON_OPTION, show_json
 from reference_impl.domain.errors import ConfigError, OperationalError
 
 TOKEN_VARIABLE = "LIVETABLE_ADMIN_TOKEN"  # noqa: S105 - the variable's name
@@ -14,7 +15,8 @@ TOKEN_VARIABLE = "LIVETABLE_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 @click.option("--wait", "wait_s", type=click.FloatRange(1, 3600), default=60.0, show_default=True,
               help="Seconds that players have for a moment between rounds; then they move in mid-round.")  # fmt: skip
 @click.option("--token", envvar=TOKEN_VARIABLE, help=f"The admin token; better in {TOKEN_VARIABLE}.")
-def drain(gateway: str, url: str, reason: str, wait_s: float, token: str | None) -> None:
+@JSON_OPTION
+def drain(gateway: str, url: str, reason: str, wait_s: float, token: str | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Empty GATEWAY: nobody new, players move between rounds, nothing is lost, and it starts anew.
 
     \b
@@ -43,3 +45,5 @@ def drain(gateway: str, url: str, reason: str, wait_s: float, token: str | None)
     except urllib.error.URLError as error:
         raise OperationalError(f"{url} does not answer: {error.reason}") from None
     click.echo(f"{gateway} moves {players} players, then ends")
+    if as_json:
+        show_json({"gateway": gateway, "players": players})

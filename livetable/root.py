@@ -8,6 +8,7 @@ from livetable.accuracy import accuracy, calibrate, predict, validate
 from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
+from livetable.completion import completion
 from livetable.doctor import doctor
 from livetable.faults import faults
 from livetable.measuring import bench, zoo
@@ -52,6 +53,7 @@ for _verb in (
     validate,
     accuracy,
     doctor,
+    completion,
 ):
     cli.add_command(_verb)
 

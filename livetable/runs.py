@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION, RUNS
+from livetable.common import JSON_OPTION, RUNS, show_json, show_table
 from reports.limits import EFFECT_MIN
 
 COMPARE_PAGE = "compare.html"
@@ -15,7 +15,8 @@ TREND_PAGE = "trend.html"
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-def check(run: Path) -> None:
+@JSON_OPTION
+def check(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Run all checks over a run's folder.
 
     \b
@@ -23,14 +24,16 @@ def check(run: Path) -> None:
       livetable check runs/latest
     """
     from reports.checks.memory import keep_freed_memory  # noqa: PLC0415
-    from reports.judgement import judge  # noqa: PLC0415
+    from reports.judgement import judge, read_summary  # noqa: PLC0415
     from reports.page import terminal_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     keep_freed_memory()
     opened = open_run(run)
     judgement = judge(opened)
-    click.echo(terminal_table(opened, judgement))
+    show_table(terminal_table(opened, judgement))
+    if as_json:
+        show_json(read_summary(opened))
     sys.exit(judgement.exit_code)
 
 
@@ -70,15 +73,13 @@ def bet(run: Path, op: int | None, as_json: bool) -> None:  # noqa: FBT001 - a f
       livetable bet runs/latest
       livetable bet runs/latest 16777217 --json
     """
-    import msgspec  # noqa: PLC0415
-
     from reports.lives import as_record, life_of, life_text  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
     life = life_of(open_run(run), op)
     click.echo(life_text(life))
     if as_json:
-        click.echo(msgspec.json.encode(as_record(life)).decode())
+        show_json(as_record(life))
 
 
 class _ManyAgainst(click.Command):
@@ -137,8 +138,6 @@ def compare_and_exit(
     runs: Sequence[Path], baseline: Sequence[Path], figures: Sequence[str], effect: float, page: Path, *, as_json: bool
 ) -> None:
     """Compare runs with a baseline, show and draw what differs, and end with the exit code that says it."""
-    import msgspec  # noqa: PLC0415
-
     from reports.cohort_page import contrast_text, write_contrast_page  # noqa: PLC0415
     from reports.contrast import contrast  # noqa: PLC0415
 
@@ -147,7 +146,7 @@ def compare_and_exit(
     names = {side: [path.resolve().name for path in paths] for side, paths in (("Runs", runs), ("Baseline", baseline))}
     click.echo(f"page: {write_contrast_page(found, page, names)}")
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        show_json(found)
     sys.exit(found.exit_code)
 
 
@@ -172,8 +171,6 @@ def trend(
     Example:
       livetable trend runs/*-nightly --figure bet.p99_ms
     """
-    import msgspec  # noqa: PLC0415
-
     from reports.cohort_page import trend_text, write_trend_page  # noqa: PLC0415
     from reports.trend import trend as follow  # noqa: PLC0415
 
@@ -181,5 +178,5 @@ def trend(
     click.echo(trend_text(found))
     click.echo(f"page: {write_trend_page(found, page)}")
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        show_json(found)
     sys.exit(found.exit_code)

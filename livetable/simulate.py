@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_SLO, RUNS
+from livetable.common import EXIT_SLO, JSON_OPTION, RUNS, campaign_argument, show_json, show_table
 
 
 @click.group()
@@ -14,15 +14,17 @@ def sim() -> None:
 
 
 @sim.command("run")
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@campaign_argument("file", required=False)
 @click.option("--like", type=click.Path(path_type=Path), help="Take the scenario from a run instead of a file.")
 @click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
 @click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players; the system grows with them.")
 @click.option("--trace", type=click.IntRange(1), multiple=True, help="Follow this player's every bet; repeat it.")
 @click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+@JSON_OPTION
 def sim_run(
-    file: Path | None, like: Path | None, model: Path | None, players: int | None, trace: tuple[int, ...], out: Path
-) -> None:
+    file: Path | None, like: Path | None, model: Path | None, players: int | None, trace: tuple[int, ...], out: Path,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:  # fmt: skip
     """Simulate a campaign's scenario, or one like a run's; with --players for a crowd of any size.
 
     \b
@@ -32,7 +34,7 @@ def sim_run(
     """
     from loadtest.campaign import new_folder  # noqa: PLC0415
     from loadtest.simulation import chosen_campaign, print_exact, print_trace, with_players  # noqa: PLC0415
-    from reports.judgement import judge  # noqa: PLC0415
+    from reports.judgement import judge, read_summary  # noqa: PLC0415
     from reports.page import render_report, terminal_table  # noqa: PLC0415
     from sim import twin  # noqa: PLC0415
     from sim.ensemble import model_in  # noqa: PLC0415
@@ -45,24 +47,27 @@ def sim_run(
     else:
         run = twin.crowd_run(with_players(planned, players), folder, times, trace=trace)
     judgement = judge(run)
-    click.echo(terminal_table(run, judgement))
+    show_table(terminal_table(run, judgement))
     print_exact(run)
     print_trace(run, trace)
     click.echo(f"report: {render_report(run, judgement)}")
+    if as_json:
+        show_json(read_summary(run))
     sys.exit(judgement.exit_code)
 
 
 @sim.command("sweep")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("--vary", multiple=True, required=True, help="FIELD=VALUE,VALUE,… of the scenario; repeat it.")
 @click.option("--figure", default="bet.p99_ms", show_default=True, help="The figure that is shown.")
 @click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players; the system grows with them.")
 @click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
 @click.option("--seeds", type=click.IntRange(2, 1000), default=3, show_default=True, help="Replications of each.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Keep finished jobs here; do not repeat them.")
+@JSON_OPTION
 def sim_sweep(
     file: Path, vary: tuple[str, ...], figure: str, players: int | None, model: Path | None, seeds: int,
-    resume: Path | None,
+    resume: Path | None, as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:  # fmt: skip
     """Simulate every combination of some of a scenario's fields; print a figure with its 95 % interval.
 
@@ -72,17 +77,22 @@ def sim_sweep(
     """
     from loadtest.simulation import sweep_file  # noqa: PLC0415
 
-    click.echo(sweep_file(file, vary, figure, players, model, seeds, resume))
+    rows, text = sweep_file(file, vary, figure, players, model, seeds, resume)
+    click.echo(text)
+    if as_json:
+        show_json(rows.to_dict("records"))
 
 
 @sim.command("plan")
-@click.argument("file", type=click.Path(path_type=Path))
+@campaign_argument("file")
 @click.option("--slo", "slos", multiple=True, required=True, help="GROUP.FIGURE <= NUMBER; repeat it.")
 @click.option("--probability", type=float, default=0.9, show_default=True, help="That a run holds each limit.")
 @click.option("--players", type=click.IntRange(1, 10_000_000), help="So many players.")
 @click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+@JSON_OPTION
 def sim_plan(
-    file: Path, slos: tuple[str, ...], probability: float, players: int | None, model: Path | None
+    file: Path, slos: tuple[str, ...], probability: float, players: int | None, model: Path | None,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
 ) -> None:  # fmt: skip
     """Find a system, beginning with the smallest, that holds limits; exit code 2 if none was found.
 
@@ -92,6 +102,8 @@ def sim_plan(
     """
     from loadtest.simulation import plan_file  # noqa: PLC0415
 
-    text, holds = plan_file(file, slos, probability, players, model)
+    found, text = plan_file(file, slos, probability, players, model)
     click.echo(text)
-    sys.exit(0 if holds else EXIT_SLO)
+    if as_json:
+        show_json(found)
+    sys.exit(0 if found.holds else EXIT_SLO)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION
+from livetable.common import JSON_OPTION, show_json
 
 
 @click.group()
@@ -29,8 +29,6 @@ def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | Non
     Example:
       livetable stream lint http://127.0.0.1:8080/…/master.m3u8 --junit lint.xml
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.progress import Progress  # noqa: PLC0415
     from loadtest.streamlint import judgement  # noqa: PLC0415
     from loadtest.streamlint.walker import walk  # noqa: PLC0415
@@ -47,7 +45,7 @@ def stream_lint(url: str, seconds: float, record: Path | None, junit: Path | Non
     if junit is not None:
         judgement.write_junit(found, junit)
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        show_json(found)
     sys.exit(found.exit_code)
 
 
@@ -62,11 +60,9 @@ def stream_abr(seeds: int, seconds: float, as_json: bool) -> None:  # noqa: FBT0
     Example:
       livetable stream abr --seeds 20
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.viewing.trial import compare, table  # noqa: PLC0415
 
     rows = compare(seeds, seconds)
     click.echo(table(rows))
     if as_json:
-        click.echo(msgspec.json.encode(rows).decode())
+        show_json(rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION
+from livetable.common import JSON_OPTION, show_json
 
 
 @click.group()
@@ -49,8 +49,6 @@ def wallet_kit(
     Example:
       livetable wallet kit --url https://wallet.example/seamless --profile wallet.toml --junit kit.xml
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.kit import conformance  # noqa: PLC0415
     from loadtest.kit.profile import load_profile, read_tokens, signer_from_environment  # noqa: PLC0415
 
@@ -62,12 +60,13 @@ def wallet_kit(
     if junit is not None:
         conformance.write_junit(result, junit)
     if as_json:
-        click.echo(msgspec.json.encode(result).decode())
+        show_json(result)
     sys.exit(result.exit_code)
 
 
 @wallet.command("cases")
-def wallet_cases() -> None:
+@JSON_OPTION
+def wallet_cases(as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """List the kit's cases with what each of them asks.
 
     \b
@@ -78,6 +77,8 @@ def wallet_cases() -> None:
 
     for name, case in CASES.items():
         click.echo(f"{name}\n    {question(case)}")
+    if as_json:
+        show_json([{"case": name, "asks": question(case)} for name, case in CASES.items()])
 
 
 @wallet.command("load")
@@ -107,8 +108,6 @@ def wallet_load(
     Example:
       livetable wallet load --url https://wallet.example/seamless --tokens tokens.txt --rate 200 --seconds 60
     """
-    import msgspec  # noqa: PLC0415
-
     from loadtest.kit.load import run_load  # noqa: PLC0415
     from loadtest.kit.load_result import table  # noqa: PLC0415
     from loadtest.kit.profile import load_profile, read_tokens, signer_from_environment  # noqa: PLC0415
@@ -127,7 +126,7 @@ def wallet_load(
     progress.load_over()
     click.echo(table(result))
     if as_json:
-        click.echo(msgspec.json.encode(result).decode())
+        show_json(result)
     sys.exit(result.exit_code)
 
 

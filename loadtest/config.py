@@ -20,8 +20,8 @@ from loadtest.config_faults import fault_problems, with_random_faults
 from loadtest.config_keys import nearest, refuse_unknown
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.round_timing import Timing
 from reports.expectations import RarePath
 from reports.limits import parse_slos
 from sim.scenario import Campaign, Choosing, Scenario, viewer_arrivals

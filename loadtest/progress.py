@@ -1,6 +1,7 @@
-"""What a person sees while a campaign runs: short lines, and a bar over the load."""
+"""What a person sees while something runs: short lines, and a bar with how long it will still take."""
 
 import sys
+import time
 
 from tqdm import tqdm
 
@@ -17,6 +18,7 @@ class Progress:
     def __init__(self, *, shown: bool = True) -> None:
         self._shown = shown
         self._bar: tqdm[None] | None = None
+        self._started_s = time.monotonic()
 
     def say(self, line: str) -> None:
         """Show a line, above the bar if there is one."""
@@ -41,3 +43,8 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def step(self, done: int, total: int) -> None:
+        """Show how many parts of equal work are done, and how long the rest takes at the pace so far."""
+        left_s = (time.monotonic() - self._started_s) / done * (total - done)
+        self.say(f"{done}/{total} done" + (f", about {left_s:,.0f} s left" if done < total else ""))

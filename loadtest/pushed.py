@@ -13,9 +13,9 @@ from functools import lru_cache
 from loadtest.adapters.base import Arrived, ShownResult
 from loadtest.recorder import Push
 from reference_impl.domain.ids import table_of
-from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews, Welcome
 from reference_impl.domain.records import PUSHES, PushKind, print_of
+from reference_impl.domain.table_messages import TableEnvelope
 
 NEWS_MAX = 256
 

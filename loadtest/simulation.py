@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pandas as pd
 from msgspec import structs
 
 from loadtest.config import load_campaign
@@ -12,17 +13,13 @@ from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_MS
 from reports.run import Run, open_run
+from reports.series import STAGES
 from sim.ensemble import model_in
 from sim.experiment import Job, summarise, sweep
 from sim.parameters import Model
-from sim.plan import parse_limit, plan
+from sim.plan import Plan, parse_limit, plan
 from sim.scenario import Campaign
 from sim.twin import campaign_of
-
-_STAMPS = (
-    "invoke_ns", "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns", "committed_ns",
-    "replied_ns", "written_ns", "return_ns",
-)  # fmt: skip
 
 
 def chosen_campaign(file: Path | None, like: Path | None) -> Campaign:
@@ -100,7 +97,7 @@ def print_trace(run: Run, players: Sequence[int]) -> None:
         for row in rows.to_dict("records"):
             stages = " ".join(
                 f"{name.removesuffix('_ns')} +{(row[name] - row['due_ns']) / NS_PER_MS:.2f}"
-                for name in _STAMPS if row[name]
+                for _, _, name in STAGES if row[name]
             )  # fmt: skip
             progress.say(f"player {player} bet {row['op']}: {stages} ms, batch of {row['batch_size']}")
 
@@ -108,26 +105,24 @@ def print_trace(run: Run, players: Sequence[int]) -> None:
 def sweep_file(
     file: Path, vary: Sequence[str], figure: str, players: int | None, model: Path | None, seeds: int,
     resume: Path | None,
-) -> str:  # fmt: skip
-    """Sweep a campaign file's scenario; return a table."""
+) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    """Sweep a campaign file's scenario; return a figure's mean and interval of each combination, and a table of it."""
     grid = dict(map(varied_field, vary))
     job = _job(file, players, model)
     progress = Progress()
 
-    def tell(done: int, total: int) -> None:
-        progress.say(f"{done}/{total} simulated")
-
-    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=tell)
+    rows = sweep(job, grid, seeds=seeds, resume=resume, progress=progress.step)
     if figure not in rows:
         raise ConfigError(f"there is no figure {figure!r}; there are {', '.join(map(str, rows.columns))}")
-    table: str = summarise(rows, list(grid), figure).to_string(index=False, float_format=lambda value: f"{value:,.3f}")
-    return f"{figure}, mean of {seeds} with its 95 % half-width\n{table}"
+    found = summarise(rows, list(grid), figure)
+    table = found.to_string(index=False, float_format=lambda value: f"{value:,.3f}")
+    return found, f"{figure}, mean of {seeds} with its 95 % half-width\n{table}"
 
 
 def plan_file(
     file: Path, slos: Sequence[str], probability: float, players: int | None, model: Path | None
-) -> tuple[str, bool]:  # fmt: skip
-    """Plan for a campaign file's load; return what was found, and whether the limits hold."""
+) -> tuple[Plan, str]:  # fmt: skip
+    """Plan for a campaign file's load; return what was found, and how it is said."""
     limits = [parse_limit(slo) for slo in slos]
     job = _job(file, players, model)
     found = plan(job.scenario, job.model, limits, probability=probability)
@@ -140,7 +135,7 @@ def plan_file(
         f"with probability {found.probability:g} the next run keeps {bounds} (n = {found.replications})",
         *(f"extrapolation: {why}" for why in found.extrapolates),
     ]
-    return "\n".join(lines), found.holds
+    return found, "\n".join(lines)
 
 
 def _job(file: Path, players: int | None, model: Path | None) -> Job:

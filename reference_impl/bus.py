@@ -15,8 +15,9 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
-from reference_impl.domain.messages import ControlReply, ControlRequest, Refused, TableEnvelope
+from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.units import KIB
+from reference_impl.domain.wallet_messages import ControlReply, ControlRequest, Refused
 
 PENDING_BYTES_MAX = 16 * 1024 * KIB
 RETRY_S = 0.1

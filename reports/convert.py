@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from reference_impl.domain import records
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import ROUND_NO_MAX
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import Layout, OpEvent, Outcome
 from reference_impl.domain.video_records import DROPS
 from reports.columns import TABLES

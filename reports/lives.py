@@ -11,9 +11,9 @@ import pandas as pd
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.money import Currency, format_minor
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.checks.history import window_key

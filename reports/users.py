@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from msgspec import Struct
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS
 from reports.checks.history import History, taken

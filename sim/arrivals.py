@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impl.domain.bets import bet_offset_s
-from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.games.roulette import ROULETTE, SPOT_CODE
+from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.random_streams import Stream, uniform
 from sim.scenario import Betting, Scenario

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import ROUND_NO_MAX
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run

@@ -20,7 +20,7 @@ import pandas as pd
 from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run

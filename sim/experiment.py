@@ -24,8 +24,8 @@ import pandas as pd
 from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
 from sim.hybrid.system import Crowd
 from sim.parameters import Model

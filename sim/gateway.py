@@ -14,8 +14,8 @@ import numpy as np
 import simpy
 
 from reference_impl.domain.cutoff import in_time
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.pacing import rest_ns
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import PushKind
 from reference_impl.domain.windows import opens_a_window
 from sim.draws import Draws

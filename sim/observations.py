@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.journal import Entry
 from reference_impl.domain.ledger import Ledger
 from reference_impl.domain.money import Currency
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, PushKind
 from reports.columns import TABLES
 from reports.orders import first_deposits

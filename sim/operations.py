@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.journal import Answer, Bet
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.windows import Told
 

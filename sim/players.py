@@ -11,8 +11,8 @@ import numpy as np
 import simpy
 
 from reference_impl.domain.balancing.policies import policy_of
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of, shard_of
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels, placing

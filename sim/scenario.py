@@ -16,8 +16,8 @@ from msgspec import Meta, Struct, field
 
 from reference_impl.domain.balancing.policies import Balancing
 from reference_impl.domain.bets import BetTiming
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES
+from reference_impl.domain.round_timing import Timing
 from reports.limits import DEFAULT_SLOS, HealthLimits
 from sim.arrival_times import when
 from sim.fault_kinds import Fault

@@ -14,6 +14,18 @@ import simpy
 from reference_impl.domain import game_round as gr
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import home_shard, round_id, round_no_of
+from reference_impl.domain.phases import TERMINAL, On, Phase
+from reference_impl.domain.round_effects import (
+    Announce,
+    CloseShards,
+    Decide,
+    Effect,
+    OpenShards,
+    SettleShards,
+    VoidShards,
+    WakeAt,
+)
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_MS
 from sim.draws import Draws
 from sim.kernels import Int64s
@@ -75,7 +87,7 @@ class Table:
         The scenario's seed; seeds of rounds follow from it.
     game : Game
         What is played.
-    timing : reference_impl.domain.game_round.Timing
+    timing : reference_impl.domain.round_timing.Timing
         The table's timings.
     draws : Draws
         Stage times.
@@ -95,7 +107,7 @@ class Table:
         number: int,
         seed: int,
         game: Game,
-        timing: gr.Timing,
+        timing: Timing,
         draws: Draws,
         shards: Sequence[Shard],
         gateways: Gateways,
@@ -131,7 +143,7 @@ class Table:
         shards = frozenset(range(len(self._shards))) - self._owing
         gateways = self._gateways.names_up()
         self._state = gr.RoundState(known, shards, gateways, self._timing)
-        self._take(known, gr.Message(gr.On.START))
+        self._take(known, gr.Message(On.START))
 
     @property
     def awaited(self) -> int:
@@ -140,16 +152,16 @@ class Table:
 
     def watermark(self, gateways: frozenset[str], known: int) -> None:
         """Take gateways' acknowledgements of the cut-off."""
-        self._take(known, gr.Message(gr.On.WATERMARK, gateways))
+        self._take(known, gr.Message(On.WATERMARK, gateways))
 
     def _take(self, known: int, message: gr.Message) -> None:
-        if known != self._state.round_id or self._state.phase in gr.TERMINAL:
+        if known != self._state.round_id or self._state.phase in TERMINAL:
             return
         state = self._state.joined_by(self._gateways.names_up())
         self._state, effects = gr.step(state, message, int(self._env.now))
         for effect in effects:
             self._carry_out(effect, known)
-        if self._state.phase in gr.TERMINAL:
+        if self._state.phase in TERMINAL:
             self._next_round(known)
 
     def _next_round(self, known: int) -> None:
@@ -158,29 +170,29 @@ class Table:
         if self.playing:
             after(self._env, pause_ns, self.start, round_no_of(known) + 1)
 
-    def _carry_out(self, effect: gr.Effect, known: int) -> None:
+    def _carry_out(self, effect: Effect, known: int) -> None:
         model = self._draws.model
         match effect:
-            case gr.OpenShards(shards, until_ns):
+            case OpenShards(shards, until_ns):
                 for shard in sorted(shards):
                     self._ask(shard, model.open_ns, Stream.OPEN, partial(self._open, shard, known, until_ns))
-            case gr.CloseShards(shards):
+            case CloseShards(shards):
                 for shard in sorted(shards):
                     self._ask(shard, model.close_ns, Stream.CLOSE, partial(self._close, shard, known))
-            case gr.Decide(void, heads):
+            case Decide(void, heads):
                 decide = partial(self._decide, known, void=void, heads=heads)
                 self._ask(self._home.number, model.decide_ns, Stream.DECIDE, decide)
-            case gr.SettleShards(shards, outcome):
+            case SettleShards(shards, outcome):
                 for shard in sorted(shards):
                     self._end(shard, known, outcome)
-            case gr.VoidShards(shards):
+            case VoidShards(shards):
                 for shard in sorted(shards):
                     self._end(shard, known, None)
-            case gr.Announce(phase, outcome):
+            case Announce(phase, outcome):
                 self._announce(phase, -1 if outcome is None else outcome, known)
-            case gr.WakeAt(at_ns):
+            case WakeAt(at_ns):
                 wait_ns = max(0, at_ns - int(self._env.now))
-                after(self._env, wait_ns, self._take, known, gr.Message(gr.On.TICK))
+                after(self._env, wait_ns, self._take, known, gr.Message(On.TICK))
 
     def _ask(self, shard: int, table_ns: EmpiricalTable, stream: Stream, apply: Callable[[], bool]) -> None:
         cost_ns = partial(self._draws.node_ns, table_ns, stream, self.number << 8 | shard)
@@ -188,18 +200,18 @@ class Table:
 
     def _open(self, shard: int, known: int, until_ns: int) -> bool:
         self._shards[shard].open_window(known, until_ns)
-        self._take(known, gr.Message(gr.On.SHARD_OPENED, shard))
+        self._take(known, gr.Message(On.SHARD_OPENED, shard))
         return True
 
     def _close(self, shard: int, known: int) -> bool:
         head = self._shards[shard].close_window(known)
-        self._take(known, gr.Message(gr.On.SHARD_CLOSED, shard, head=head))
+        self._take(known, gr.Message(On.SHARD_CLOSED, shard, head=head))
         return True
 
     def _decide(self, known: int, *, void: bool, heads: tuple[tuple[int, bytes], ...]) -> bool:
         seed = hashlib.sha256(f"{self._seed} {known}".encode()).digest()
         outcome = self._game.draw(seed, [head for _, head in heads])
-        wish = gr.Message(gr.On.DECIDED_VOID) if void else gr.Message(gr.On.DECIDED_OUTCOME, outcome=outcome)
+        wish = gr.Message(On.DECIDED_VOID) if void else gr.Message(On.DECIDED_OUTCOME, outcome=outcome)
         record = self._decided.setdefault(known, wish)
         seen = self._seen.rounds[known]
         seen.game = self._game.name
@@ -227,7 +239,7 @@ class Table:
             if outcome is not None and left > limit:
                 return False
             self._owing.discard(shard)
-            self._take(known, gr.Message(gr.On.SHARD_DONE, shard))
+            self._take(known, gr.Message(On.SHARD_DONE, shard))
             return True
 
         wallet.ask(Control(cost_ns, apply))
@@ -238,12 +250,12 @@ class Table:
         way_ns = self._draws.node_ns(self._draws.model.announce_ns, Stream.ANNOUNCE, self.number << 8 | 1)
         after(self._env, way_ns, self._gateways.pay, self.number, known, owners, key)
 
-    def _announce(self, phase: gr.Phase, outcome: int, known: int) -> None:
+    def _announce(self, phase: Phase, outcome: int, known: int) -> None:
         now_ns = int(self._env.now)
         self._events += 1
         state = self._state
         self._seen.phase(known, phase, now_ns)
-        if phase is gr.Phase.BETS_OPEN:
+        if phase is Phase.BETS_OPEN:
             self._seen.rounds[known].opens_ns = state.opens_at_ns
             self._seen.rounds[known].closes_ns = state.closes_at_ns
         news = TableNews(self.number, known, self._events, phase, outcome, state.opens_at_ns, state.closes_at_ns)
@@ -255,5 +267,5 @@ class Table:
     def _spread(self, news: TableNews) -> None:
         self.news = news
         self._gateways.announce(news)
-        if news.phase is gr.Phase.BETS_OPEN:
+        if news.phase is Phase.BETS_OPEN:
             self._draws.disturb()

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import simpy
 
-from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
+from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
 from sim.faults import Victim

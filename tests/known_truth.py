@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from reports.run import frame_of, manifest_base, write_run
 from sim.contention import seen

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.messages import BetAnswers, BetBatch
+from reference_impl.domain.wallet_messages import BetAnswers, BetBatch
 from reference_impl.wallet.verify import verify_shard
 from reference_impl.wallet.writer import Writer
 

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl import bus
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import AccountKind
 from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres

@@ -34,7 +34,7 @@ from loadtest.clock import HostClock
 from loadtest.progress import Progress
 from reference_impl import bus
 from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

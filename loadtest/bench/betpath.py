@@ -28,8 +28,8 @@ from loadtest.bench.result import Result, summarise
 from loadtest.bench.seats import DEPOSIT_MINOR, Seats
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError, OperationalError
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig

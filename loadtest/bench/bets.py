@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from itertools import count
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.games.roulette import SPOTS
 from reference_impl.domain.ids import round_id
 from reference_impl.domain.money import Currency

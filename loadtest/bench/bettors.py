@@ -13,9 +13,9 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from loadtest.adapters.base import Placement
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, GoAway, Hello, PlaceBet, ServerMessage, Steer, TableNews, Welcome
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_MS
 
 OPEN = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON})

@@ -24,9 +24,10 @@ from loadtest.bench.result import Result, percentile, summarise
 from loadtest.bench.seats import Seats
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError, OperationalError
-from reference_impl.domain.game_round import Phase, Timing
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import TableNews
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig

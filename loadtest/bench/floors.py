@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from loadtest.bench.bets import DEPOSIT_MINOR, PLAYERS, Crowd
-from reference_impl.domain.messages import BetBatch
+from reference_impl.domain.wallet_messages import BetBatch
 from reference_impl.stack.ledgers import Ledgers
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

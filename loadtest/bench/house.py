@@ -16,10 +16,10 @@ import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_id
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, ClientMessage, Hello, Paid, PlaceBet, TableNews, Welcome
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.units import NS_PER_S
 
 TABLE = 1

@@ -23,8 +23,8 @@ from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
 from reference_impl.domain.bets import BetTiming
 from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import GENERATOR, OPS, PUSHES, OpEvent, OpKind
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.stack.processes import end, free_port, spawn
 from reports.convert import read_records

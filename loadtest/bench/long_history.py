@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.bets import EntryKind, Slot, Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.outcome import commitment, seeded_outcome
 from reference_impl.domain.games.roulette import GROSS, POCKETS, SPOTS
 from reference_impl.domain.ids import AccountKind, account_id
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind, print_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.columns import TABLES

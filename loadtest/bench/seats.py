@@ -19,13 +19,14 @@ from loadtest.bench.clients import Sockets
 from reference_impl import bus as bus_module
 from reference_impl.bus import ask_wallet_until_answered
 from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import shard_of
-from reference_impl.domain.messages import Done, OpenAccounts, TableEnvelope
 from reference_impl.domain.money import Currency
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import Hello
+from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.wallet_messages import Done, OpenAccounts
 from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig, Wiring
 from reference_impl.stack.stack import Stack

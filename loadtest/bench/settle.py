@@ -10,7 +10,7 @@ import numpy as np
 from loadtest.bench.bets import DEPOSIT_MINOR, PLAYERS, Crowd, OpenLoop, saturate
 from loadtest.bench.result import Result, percentile, summarise
 from loadtest.progress import Progress
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.errors import OperationalError
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.stack.ledgers import Ledgers

@@ -17,8 +17,8 @@ from msgspec import structs
 
 from loadtest.bench.result import Result, summarise
 from loadtest.progress import Progress
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.hls import MediaTiming
+from reference_impl.domain.round_timing import Timing
 from sim.experiment import spread_starts
 from sim.hybrid.system import Crowd
 from sim.model import simulate

@@ -16,12 +16,12 @@ from loadtest.operations import Operation
 from loadtest.recorder import Returned
 from loadtest.users.bettor import PlayerScript
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.ids import round_no_of
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
 SEARCH_NS: Final = (-200 * NS_PER_MS, 400 * NS_PER_MS)

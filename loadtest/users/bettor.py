@@ -35,11 +35,11 @@ from loadtest.operations import Operation, operation_id
 from loadtest.recorder import Returned
 from loadtest.users.decider import Decider, Planned
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.arrivals import DRAWS_PER_ROUND, PLAIN, PlannedBet, PlanRules, may_send, planned_bets, think_ns
 from sim.people import betting_of, late_s, storms_of

@@ -3,7 +3,7 @@
 from typing import Final
 
 from loadtest.users.bettor import PlayerScript
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_S
 from sim.random_streams import Stream, uniform
 

@@ -7,10 +7,10 @@ away from a round, and is played by the game's own rule. The simulation has no s
 from dataclasses import dataclass
 
 from loadtest.operations import Operation
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import round_no_of
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEvent
 from sim.arrivals import DRAWS_PER_ROUND
 from sim.random_streams import Stream, uniform
 

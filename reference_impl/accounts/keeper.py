@@ -21,7 +21,8 @@ from reference_impl.bus import ask_wallet
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.ids import shard_of
 from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
-from reference_impl.domain.messages import Answers, EndedSince, SetLimits
+from reference_impl.domain.table_messages import EndedSince
+from reference_impl.domain.wallet_messages import Answers, SetLimits
 
 SWEEP_S = 1.0
 

@@ -12,8 +12,8 @@ from joserfc.jwk import OctKey
 
 from reference_impl.accounts.store import DURABLY, Store
 from reference_impl.domain.ids import AccountKind, account_id
-from reference_impl.domain.messages import EndedSessions
 from reference_impl.domain.money import Currency
+from reference_impl.domain.table_messages import EndedSessions
 
 TOKEN_S = 4 * 3600
 ISSUER = "livetable"

@@ -30,7 +30,7 @@ from reference_impl.api.account_messages import (
     Withdrawn,
 )
 from reference_impl.api.services import Services, own_account, services
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.ids import account_currency, account_number
 from reference_impl.domain.limits import LOOSEN_AFTER_NS, NO_LIMIT_MINOR, Limit, LimitKind

@@ -20,8 +20,8 @@ from reference_impl.api.services import Services, bearer, services
 from reference_impl.bus import ask_wallet
 from reference_impl.domain.errors import OutcomeUnknownError, RetryableError
 from reference_impl.domain.ids import PLAYER_ID_MAX, AccountKind, account_id, shard_of
-from reference_impl.domain.messages import Done, OpenAccounts
 from reference_impl.domain.money import Currency
+from reference_impl.domain.wallet_messages import Done, OpenAccounts
 
 PlayerId = Annotated[int, Parameter(ge=1, le=PLAYER_ID_MAX)]
 OPEN_S_MAX = 10.0

@@ -44,7 +44,7 @@ def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> 
 
 
 class Accounts(msgspec.Struct):
-    """Whose bets were settled or voided: what of a :class:`reference_impl.domain.messages.PaidBatch` counts here."""
+    """Whose bets were settled or voided: what of a :class:`~reference_impl.domain.table_messages.PaidBatch` counts."""
 
     account: list[int]
 

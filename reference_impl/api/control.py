@@ -17,7 +17,7 @@ from reference_impl.api.messages import Why
 from reference_impl.api.services import Services
 from reference_impl.balancer.places import Places, R
 from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, PlaceSeen, Stand, Taken
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.units import NS_PER_MS
 
 ORDER_S_MAX = 2.0

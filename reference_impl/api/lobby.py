@@ -8,9 +8,9 @@ from nats.aio.msg import Msg
 
 from reference_impl.api.messages import SettledRound, TableAtDesk
 from reference_impl.bus import past_table_events
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.lobby import Lobby
-from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope
 
 
 async def listen(lobby: Lobby, bus: Client) -> None:

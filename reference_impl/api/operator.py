@@ -30,7 +30,8 @@ from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.games.catalogue import GAMES, game_at
 from reference_impl.domain.games.game import OUTCOME_MAX
 from reference_impl.domain.ids import round_no_of, table_of
-from reference_impl.domain.messages import CorrectOrder, Done, Refused, StopOrder, TableOrder, VoidOrder
+from reference_impl.domain.table_messages import CorrectOrder, StopOrder, TableOrder, VoidOrder
+from reference_impl.domain.wallet_messages import Done, Refused
 
 ORDER_S_MAX = 5.0
 

@@ -26,10 +26,10 @@ from reference_impl.api.messages import (
 from reference_impl.api.services import Services, services, signed_in
 from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import RetryableError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.roulette import RED
 from reference_impl.domain.ids import account_number
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.playback import PLAYBACK_S_MAX, Playback, seal_playback
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 from reference_impl.domain.units import NS_PER_S

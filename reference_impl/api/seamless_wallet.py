@@ -20,8 +20,8 @@ from nats.aio.client import Client
 from reference_impl.accounts.sessions import Sessions
 from reference_impl.api.seamless_claims import Bet, Claim, ClaimKind, Claims, Key
 from reference_impl.bus import ask_wallet
-from reference_impl.domain import messages as m
 from reference_impl.domain import seamless as s
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import LabError, OperationalError, OutcomeUnknownError
 from reference_impl.domain.ids import ACCOUNT_MAX, TABLE_ID_MAX, round_id, shard_of

@@ -20,10 +20,10 @@ from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import OutcomeUnknownError
 from reference_impl.domain.ids import shard_of
 from reference_impl.domain.lobby import Lobby
-from reference_impl.domain.messages import ControlRequest, Refused
 from reference_impl.domain.rates import TokenBucket
 from reference_impl.domain.seamless import Conventions
 from reference_impl.domain.waiting_room import LOOKING, PLAYING, WaitingRoom
+from reference_impl.domain.wallet_messages import ControlRequest, Refused
 
 ASKS_PER_S, ASKS_BURST = 5.0, 30
 """How often a player may ask about the own account, or change it."""

@@ -19,7 +19,7 @@ from reference_impl.api.account import sums_play, totals_of
 from reference_impl.api.account_messages import Statement, StatementRow
 from reference_impl.api.services import Services, own_account, services
 from reference_impl.api.statement_csv import HEADER, balance_line, entry_line
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.errors import InvariantViolationError
 from reference_impl.domain.games.catalogue import game_at

@@ -40,7 +40,7 @@ from reference_impl.domain.balance_messages import (
 from reference_impl.domain.balancing.choosing import copies_of
 from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, weight_of
 from reference_impl.domain.balancing.moves import level_of
-from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 
 TURN_S = 1.0

@@ -7,8 +7,8 @@ coming seconds is what they bet at this point of the rounds before (:mod:`refere
 from collections.abc import Mapping
 
 from reference_impl.domain.balancing.heat import BINS, bin_of, coming_heat, heat_next, mean_heat
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEvent
 
 CYCLE_S_FIRST = 30.0
 """Assumed of a table of which only one round was seen."""

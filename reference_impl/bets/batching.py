@@ -16,9 +16,9 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from reference_impl.domain.messages import BetAnswers, BetBatch
 from reference_impl.domain.pacing import rest_ns
 from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.wallet_messages import BetAnswers, BetBatch
 
 BATCH_BETS_MAX = 1000
 PENDING_BETS_MAX = 20_000
@@ -33,7 +33,7 @@ class Bet(Protocol):
 
     @property
     def row(self) -> tuple[bytes, int, int, int, int, int, bool]:
-        """The bet as a row of :class:`reference_impl.domain.messages.BetBatch`."""
+        """The bet as a row of :class:`reference_impl.domain.wallet_messages.BetBatch`."""
 
 
 B = TypeVar("B", bound=Bet)

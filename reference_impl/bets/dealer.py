@@ -15,11 +15,11 @@ from nats.aio.msg import Msg
 from reference_impl.background import Background
 from reference_impl.bets.dealer_outcomes import FEED_S_MAX, FileFeed, OutcomeSource, SeededSource
 from reference_impl.bets.dealer_table import Table
-from reference_impl.domain import game_round as gr
-from reference_impl.domain import messages as m
 from reference_impl.domain.balance_messages import GatewayReport, Stand
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at
 from reference_impl.domain.games.game import Game
+from reference_impl.domain.round_timing import Timing, timing_at
+from reference_impl.domain.table_messages import TableOrder, Watermark
 
 GATEWAY_SILENT_S_MAX = 3.0
 """A gateway that has not reported for so long is not waited for at the cut-off."""
@@ -53,8 +53,8 @@ class DealerConfig:
 
     tables: tuple[int, ...]
     shards: int
-    timing: gr.Timing
-    timings: tuple[gr.Timing, ...] = ()
+    timing: Timing
+    timings: tuple[Timing, ...] = ()
     games: tuple[str, ...] = DEFAULT_GAMES
     feed_dir: str = ""
     feed_s_max: float = FEED_S_MAX
@@ -148,7 +148,7 @@ class Dealer:
     def _new_table(self, number: int, config: DealerConfig, record_phase: Callable[..., None]) -> Table:
         game = game_at(config.games, number)
         source = config.source(number, game)
-        timing = gr.timing_at(config.timing, config.timings, number)
+        timing = timing_at(config.timing, config.timings, number)
         return Table(number, config.shards, timing, game, source, self._bus, self._gateways, record_phase)
 
     def _gateways(self) -> frozenset[str]:
@@ -166,7 +166,7 @@ class Dealer:
 
     async def _on_watermark(self, msg: Msg) -> None:
         if table := self._tables.get(int(msg.subject.split(".")[1])):
-            table.watermark(msgspec.msgpack.decode(msg.data, type=m.Watermark))
+            table.watermark(msgspec.msgpack.decode(msg.data, type=Watermark))
 
     def _dealt_by_us(self, msg: Msg) -> Table | None:
         """Return the table that is asked about; None if it is another dealer's, who answers."""
@@ -182,7 +182,7 @@ class Dealer:
             self._beside.spawn(self._order(table, msg))
 
     async def _order(self, table: Table, msg: Msg) -> None:
-        order = msgspec.msgpack.decode(msg.data, type=m.TableOrder)
+        order = msgspec.msgpack.decode(msg.data, type=TableOrder)
         await msg.respond(msgspec.msgpack.encode(await table.order(order)))
 
     async def _on_drain(self, msg: Msg) -> None:

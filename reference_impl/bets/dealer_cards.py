@@ -9,8 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from reference_impl.domain import game_round as gr
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.games.game import OnTable
+from reference_impl.domain.phases import Phase
 
 if TYPE_CHECKING:
     from reference_impl.bets.dealer_table import Table
@@ -54,16 +55,16 @@ class Cards:
         self._drawn = stages.on_table(table.source.seed, self.chain)
         return self._drawn.goes_on
 
-    def public(self, phase: gr.Phase) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    def public(self, phase: Phase) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Return what may be told in a phase: the players' cards, the dealer's, and the last window's votes.
 
         A card that was drawn is told with the window that is open on it, or with the result, and not before.
         """
         stages = self._table.game.stages
-        if stages is None or not self.chain or phase in (gr.Phase.VOIDING, gr.Phase.VOIDED):
+        if stages is None or not self.chain or phase in (Phase.VOIDING, Phase.VOIDED):
             return (), (), ()
-        if phase in (gr.Phase.RESULT, gr.Phase.SETTLED):
+        if phase in (Phase.RESULT, Phase.SETTLED):
             self._seen = stages.shown(self._table.source.seed, self.chain)
-        elif phase is gr.Phase.DECISIONS_OPEN:
+        elif phase is Phase.DECISIONS_OPEN:
             self._seen = self._drawn
         return self._seen.hand, self._seen.dealer, self._votes

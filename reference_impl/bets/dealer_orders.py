@@ -13,8 +13,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from reference_impl.domain import game_round as gr
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.ids import table_of
+from reference_impl.domain.phases import TERMINAL, On, Phase
+from reference_impl.domain.table_messages import CorrectOrder, StopOrder, TableOrder, VoidOrder
 
 if TYPE_CHECKING:
     from reference_impl.bets.dealer_table import Table
@@ -39,11 +41,11 @@ class Orders:
         """Why the running round is void; empty if it is not, or for a reason of its own."""
         self._may_go = asyncio.Event()
 
-    async def carry_out(self, order: m.TableOrder) -> m.Done | m.Refused:
+    async def carry_out(self, order: TableOrder) -> m.Done | m.Refused:
         """Carry an order out; say what was refused and why."""
-        if isinstance(order, m.VoidOrder):
+        if isinstance(order, VoidOrder):
             return await self._void(order)
-        if isinstance(order, m.CorrectOrder):
+        if isinstance(order, CorrectOrder):
             return await self._correct(order)
         return await self._stop(order)
 
@@ -51,7 +53,7 @@ class Orders:
         """Wait as long as the table is stopped or drained."""
         if self.stopped and not self._table.draining:
             self._may_go.clear()
-            self._table.announce(gr.Phase.IDLE, self._table.state, reason=self.stopped)
+            self._table.announce(Phase.IDLE, self._table.state, reason=self.stopped)
             await self._may_go.wait()
 
     def wake(self) -> None:
@@ -64,11 +66,11 @@ class Orders:
             log.warning("table %d: the correction of round %d is carried on", self._table.number, known)
             self._table.spawn(self._carry_correction_out(known, outcome, game, "resumed"))
 
-    async def _void(self, order: m.VoidOrder) -> m.Done | m.Refused:
+    async def _void(self, order: VoidOrder) -> m.Done | m.Refused:
         table = self._table
         if (state := table.state) is None or state.round_id != order.round_id:
             return m.Refused(f"round {order.round_id} is not being played at table {table.number}")
-        if state.phase < gr.Phase.BETS_OPEN:
+        if state.phase < Phase.BETS_OPEN:
             return m.Refused(f"round {order.round_id} is in phase {state.phase.name}: try again when bets are open")
         self.void_reason = order.reason
         # The record decides: whichever is written first, this void or the round's own decision, stands.
@@ -76,14 +78,14 @@ class Orders:
         decision = await table.ask(table.home, void, m.Decision)
         if not decision.void:
             return m.Refused(f"round {order.round_id} has its outcome: correct it once it is settled")
-        table.post(gr.Message(gr.On.VOID_ORDERED), order.round_id)
+        table.post(gr.Message(On.VOID_ORDERED), order.round_id)
         return m.Done(1)
 
-    async def _correct(self, order: m.CorrectOrder) -> m.Done | m.Refused:
+    async def _correct(self, order: CorrectOrder) -> m.Done | m.Refused:
         table, known = self._table, order.round_id
         if table_of(known) != table.number or not table.game.is_outcome(order.outcome):
             return m.Refused(f"{order.outcome} is no outcome of {table.game.name}, or round {known} not of this table")
-        if table.state is not None and table.state.round_id == known and table.state.phase not in gr.TERMINAL:
+        if table.state is not None and table.state.round_id == known and table.state.phase not in TERMINAL:
             return m.Refused(f"round {known} is in phase {table.state.phase.name}: correct it once it is settled")
         record = m.RecordCorrection(known, table.epoch, order.outcome, order.reason)
         recorded = await table.try_to(table.home, record, m.Decision)
@@ -105,12 +107,12 @@ class Orders:
             await asyncio.wait(owed)
         await self._table.ask(shard, m.CorrectRound(known, self._table.epoch, outcome, game), m.Done)
 
-    async def _stop(self, order: m.StopOrder) -> m.Done | m.Refused:
+    async def _stop(self, order: StopOrder) -> m.Done | m.Refused:
         table = self._table
         reason = (order.reason or "stopped") if order.stopped else ""
         await table.ask(table.home, m.StopTable(table.number, table.epoch, reason), m.Done)
         self.stopped = reason
         if not order.stopped:
-            table.announce(gr.Phase.IDLE, table.state, reason=f"goes on: {order.reason}")
+            table.announce(Phase.IDLE, table.state, reason=f"goes on: {order.reason}")
             self.wake()
         return m.Done(1)

@@ -25,18 +25,32 @@ from reference_impl.bets.dealer_outcomes import OutcomeSource
 from reference_impl.bus import ask_wallet, ask_wallet_until_answered
 from reference_impl.domain import cutoff
 from reference_impl.domain import game_round as gr
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.errors import OutcomeUnknownError, RemoteProtocolError
 from reference_impl.domain.games.game import Game
 from reference_impl.domain.ids import home_shard, round_id
+from reference_impl.domain.phases import TERMINAL, On, Phase
+from reference_impl.domain.round_effects import (
+    Announce,
+    CloseShards,
+    Decide,
+    Draw,
+    Effect,
+    OpenShards,
+    SettleShards,
+    VoidShards,
+    WakeAt,
+)
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent, TableOrder, Watermark
 from reference_impl.domain.units import NS_PER_S
 
 INBOX_MESSAGES_MAX = 10_000
 PROBE_S = 0.5
 
 _WINDOW_LIVES = frozenset(
-    {gr.Phase.OPENING, gr.Phase.BETS_OPEN, gr.Phase.CLOSING_SOON, gr.Phase.NO_MORE_BETS, gr.Phase.CLOSING,
-     gr.Phase.REOPENING, gr.Phase.DECISIONS_OPEN, gr.Phase.NO_MORE_DECISIONS}
+    {Phase.OPENING, Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.CLOSING,
+     Phase.REOPENING, Phase.DECISIONS_OPEN, Phase.NO_MORE_DECISIONS}
 )  # fmt: skip
 """Phases in which a shard that did not open or close the present window is asked again."""
 
@@ -80,13 +94,13 @@ class Table:
 
     number: int
     shards: int
-    timing: gr.Timing
+    timing: Timing
     game: Game
     source: OutcomeSource
     bus: Client
     gateways: Callable[[], frozenset[str]]
     record_phase: Callable[..., None]
-    last: m.TableEnvelope | None = None
+    last: TableEnvelope | None = None
     draining: bool = False
     epoch: int = 0
     fenced: bool = False
@@ -98,7 +112,7 @@ class Table:
     def __post_init__(self) -> None:
         self._beside = Background(f"table {self.number}", self._failed)
         self._inbox: asyncio.Queue[gr.Message | FencedError | Left] = asyncio.Queue(INBOX_MESSAGES_MAX)
-        self._to_announce: asyncio.Queue[m.TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
+        self._to_announce: asyncio.Queue[TableEvent] = asyncio.Queue(INBOX_MESSAGES_MAX)
         self._orders = Orders(self)
         self._cards = Cards(self)
         self.home = home_shard(self.number, self.shards)
@@ -128,7 +142,7 @@ class Table:
         self.draining = True
         self._orders.wake()
 
-    async def order(self, order: m.TableOrder) -> m.Done | m.Refused:
+    async def order(self, order: TableOrder) -> m.Done | m.Refused:
         """Carry out what the operator orders."""
         if not self.epoch:
             return m.Refused(f"table {self.number} is not taken yet; try again")
@@ -145,10 +159,10 @@ class Table:
         """Run something beside the rounds."""
         self._beside.spawn(work)
 
-    def watermark(self, mark: m.Watermark) -> None:
+    def watermark(self, mark: Watermark) -> None:
         """Take a gateway's acknowledgement of the cut-off."""
         if self.state is not None and (mark.round_id, mark.window) == (self.state.round_id, self.state.window):
-            self.post(gr.Message(gr.On.WATERMARK, mark.gateway))
+            self.post(gr.Message(On.WATERMARK, mark.gateway))
 
     def left(self, gateway: str) -> None:
         """Take a gateway's leave: all that it took has been answered."""
@@ -202,7 +216,7 @@ class Table:
             self.timing,
             decides=self.game.stages is not None and bool(self.source.seed),
         )
-        message: gr.Message | FencedError | Left = gr.Message(gr.On.START)
+        message: gr.Message | FencedError | Left = gr.Message(On.START)
         while True:
             if isinstance(message, FencedError):
                 raise message
@@ -213,7 +227,7 @@ class Table:
             self.state = state
             for effect in effects:
                 self._carry_out(effect, state)
-            if state.phase in gr.TERMINAL:
+            if state.phase in TERMINAL:
                 return
             message = await self._inbox.get()
 
@@ -221,40 +235,40 @@ class Table:
         while owed := self._owing.get(self.home):
             await asyncio.wait(owed)
 
-    def _carry_out(self, effect: gr.Effect, state: gr.RoundState) -> None:
+    def _carry_out(self, effect: Effect, state: gr.RoundState) -> None:
         known = state.round_id
         match effect:
-            case gr.OpenShards(shards, until_ns):
+            case OpenShards(shards, until_ns):
                 self._asked = frozenset(shards)
                 opening = m.OpenWindow(known, state.window, self.epoch, until_ns)
                 self._beside_each(self._open(shard, opening) for shard in shards)
-            case gr.CloseShards(shards):
+            case CloseShards(shards):
                 closing = m.CloseWindow(known, state.window, self.epoch)
                 self._beside_each(self._close(shard, closing) for shard in shards)
-            case gr.Draw(heads):
+            case Draw(heads):
                 self._beside.spawn(self._draw(state, heads))
-            case gr.Decide(void, heads):
+            case Decide(void, heads):
                 chain = self._cards.chain or [head for _, head in heads]
                 self._beside.spawn(self._decide(known, chain, void=void))
-            case gr.SettleShards(shards, outcome):
+            case SettleShards(shards, outcome):
                 for shard in shards:
                     self._owe(shard, self._end(shard, known, m.Decision(False, outcome, self.game.name)))
-            case gr.VoidShards(shards):
+            case VoidShards(shards):
                 for shard in shards:
                     self._owe(shard, self._end(shard, known, m.Decision(True, -1)))
-            case gr.Announce(phase, outcome):
+            case Announce(phase, outcome):
                 self.announce(phase, state, outcome)
                 self._part_with_silent_shards(phase, state)
-            case gr.WakeAt(at_ns):
+            case WakeAt(at_ns):
                 self._wake_at(at_ns)
 
     def _beside_each(self, work: Iterable[Coroutine[None, None, None]]) -> None:
         for one in work:
             self._beside.spawn(one)
 
-    def _part_with_silent_shards(self, phase: gr.Phase, state: gr.RoundState) -> None:
+    def _part_with_silent_shards(self, phase: Phase, state: gr.RoundState) -> None:
         """Have the shards that a round begins without forget it: they may have opened its window after all."""
-        begins, never_began = phase is gr.Phase.BETS_OPEN, phase is gr.Phase.VOIDED and not state.opens_at_ns
+        begins, never_began = phase is Phase.BETS_OPEN, phase is Phase.VOIDED and not state.opens_at_ns
         for shard in self._asked - state.shards if begins else self._asked if never_began else ():
             self._owe(shard, self._finish(shard, state.round_id, m.Decision(True, -1)))
 
@@ -264,15 +278,15 @@ class Table:
 
     async def _open(self, shard: int, request: m.OpenWindow) -> None:
         if await self._ask_while_current(shard, request, m.Sequenced):
-            self.post(gr.Message(gr.On.SHARD_OPENED, shard), request.round_id)
+            self.post(gr.Message(On.SHARD_OPENED, shard), request.round_id)
 
     async def _close(self, shard: int, request: m.CloseWindow) -> None:
         if closed := await self._ask_while_current(shard, request, m.Sequenced):
-            self.post(gr.Message(gr.On.SHARD_CLOSED, shard, closed.head), request.round_id)
+            self.post(gr.Message(On.SHARD_CLOSED, shard, closed.head), request.round_id)
 
     async def _draw(self, state: gr.RoundState, heads: tuple[tuple[int, bytes], ...]) -> None:
         goes_on = await self._cards.draw(state, heads)
-        self.post(gr.Message(gr.On.DRAWN if goes_on else gr.On.DRAWN_LAST), state.round_id)
+        self.post(gr.Message(On.DRAWN if goes_on else On.DRAWN_LAST), state.round_id)
 
     async def _decide(self, known: int, chain: list[bytes], *, void: bool) -> None:
         outcome = None if void else await self.source.outcome(chain)
@@ -281,22 +295,20 @@ class Table:
             known, self.epoch, outcome is None, drawn, self.source.seed, chain, self.game.name, self._orders.void_reason
         )
         decision = await self.ask(self.home, request, m.Decision)
-        on = gr.On.DECIDED_VOID if decision.void else gr.On.DECIDED_OUTCOME
+        on = On.DECIDED_VOID if decision.void else On.DECIDED_OUTCOME
         self.post(gr.Message(on, outcome=decision.outcome), known)
 
     async def _end(self, shard: int, known: int, decision: m.Decision) -> None:
         await self._finish(shard, known, decision)
-        self.post(gr.Message(gr.On.SHARD_DONE, shard), known)
+        self.post(gr.Message(On.SHARD_DONE, shard), known)
 
-    def announce(
-        self, phase: gr.Phase, state: gr.RoundState | None, outcome: int | None = None, reason: str = ""
-    ) -> None:
+    def announce(self, phase: Phase, state: gr.RoundState | None, outcome: int | None = None, reason: str = "") -> None:
         """Tell everybody that the table entered a phase."""
         if state is None:
             state = gr.RoundState(round_id(self.number, 0), frozenset(), frozenset(), self.timing)
-        revealed = phase in (gr.Phase.RESULT, gr.Phase.SETTLED, gr.Phase.VOIDED)
+        revealed = phase in (Phase.RESULT, Phase.SETTLED, Phase.VOIDED)
         hand, dealer, votes = self._cards.public(phase)
-        event = m.TableEvent(
+        event = TableEvent(
             self.number,
             state.round_id,
             state.window,
@@ -309,7 +321,7 @@ class Table:
             self.source.commitment,
             self.source.seed.hex() if revealed else "",
             self.game.name,
-            (self._orders.void_reason if phase is gr.Phase.VOIDED else reason)
+            (self._orders.void_reason if phase is Phase.VOIDED else reason)
             if outcome is None
             else self.game.describe(outcome),
             *self.timing.closing,
@@ -322,13 +334,13 @@ class Table:
     def announce_correction(self, known: int, outcome: int, reason: str) -> None:
         """Tell everybody that a settled round has another outcome."""
         result = f"{self.game.describe(outcome)}, corrected: {reason}"
-        event = m.TableEvent(
-            self.number, known, 0, int(gr.Phase.SETTLED), time.time_ns(), outcome=outcome,
+        event = TableEvent(
+            self.number, known, 0, int(Phase.SETTLED), time.time_ns(), outcome=outcome,
             game=self.game.name, result=result, corrected=True,
         )  # fmt: skip
         self._to_announce.put_nowait(event)
 
-    def _note(self, event: m.TableEvent) -> None:
+    def _note(self, event: TableEvent) -> None:
         """Announce an event and record the very instant that it bears: a dealer may lose its core in between."""
         at_ns = time.monotonic_ns() - (time.time_ns() - event.at_unix_ns)
         self.record_phase(
@@ -339,7 +351,7 @@ class Table:
         self._to_announce.put_nowait(event)
 
     @staticmethod
-    def _window_ends(event: m.TableEvent) -> tuple[int, int]:
+    def _window_ends(event: TableEvent) -> tuple[int, int]:
         """Return when the first and the last player's window ends, 0 as long as none is announced."""
         if not event.closes_at_unix_ns:
             return 0, 0
@@ -351,14 +363,14 @@ class Table:
             event = await self._to_announce.get()
             request = m.AnnounceTable(self.number, self.epoch, msgspec.json.encode(event))
             numbered = await self.ask(self.home, request, m.Sequenced)
-            self.last = m.TableEnvelope(self.number, self.epoch, numbered.seq, event)
+            self.last = TableEnvelope(self.number, self.epoch, numbered.seq, event)
             self._to_announce.task_done()
 
     def _wake_at(self, at_ns: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         wait_s = max(0, at_ns - time.time_ns()) / NS_PER_S
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self.post, gr.Message(gr.On.TICK))
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self.post, gr.Message(On.TICK))
 
     async def ask(self, shard: int, request: m.ControlRequest, expected: type[Reply]) -> Reply:
         """Ask a shard until it answers; a refusal is an error."""

@@ -6,7 +6,7 @@ ended. What is remembered is forgotten when no ticket can be that old any more.
 
 from collections.abc import Mapping, Sequence
 
-from reference_impl.domain.messages import EndedSessions
+from reference_impl.domain.table_messages import EndedSessions
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, unseal
 
 NONCES_MAX = 100_000

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from reference_impl.bets.frames import frame_of
-from reference_impl.domain.messages import PaidBatch, TableEnvelope
 from reference_impl.domain.protocol import Paid, TableNews
+from reference_impl.domain.table_messages import PaidBatch, TableEnvelope
 
 RECENT_MAX = 64
 """Events of a table that can be told again: several rounds."""

@@ -43,21 +43,12 @@ from reference_impl.domain import cutoff, protocol
 from reference_impl.domain.balance_messages import Drain, GatewayOrder, GatewayReport
 from reference_impl.domain.bets import Status, TableLimits, check_static
 from reference_impl.domain.errors import OutcomeUnknownError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_named
-from reference_impl.domain.messages import (
-    Balance,
-    BetAnswers,
-    EndedSessions,
-    EndedSince,
-    GetBalance,
-    Joined,
-    PaidBatch,
-    TableEnvelope,
-    Watermark,
-)
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import EndedSessions, EndedSince, Joined, PaidBatch, TableEnvelope, Watermark
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
+from reference_impl.domain.wallet_messages import Balance, BetAnswers, GetBalance
 from reference_impl.domain.windows import TAKING, Told, opens_a_window
 from reference_impl.metrics import Family, Sample, one
 from reference_impl.precedence import BACKLOG, Precedence, listening

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from reference_impl.bets.fanout import Subscriber
 from reference_impl.bets.frames import frame_of
 from reference_impl.domain.lobby import Lobby, TableInLobby
-from reference_impl.domain.messages import TableEnvelope
 from reference_impl.domain.protocol import LobbyNews
+from reference_impl.domain.table_messages import TableEnvelope
 
 TABLES_MAX = 60
 DELTA_S = 0.25

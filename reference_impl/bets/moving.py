@@ -32,10 +32,10 @@ from reference_impl.domain.balance_messages import (
     Taken,
 )
 from reference_impl.domain.balancing.moves import MOVE_SHARE_MAX, may_move, move_rank
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import Joined, TableEnvelope
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.protocol import CloseCode, EdgeNamed, GoAway, Steer
+from reference_impl.domain.table_messages import Joined, TableEnvelope
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 from reference_impl.domain.units import NS_PER_S
 

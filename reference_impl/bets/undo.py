@@ -14,8 +14,8 @@ from nats.aio.client import Client
 from reference_impl.background import Background
 from reference_impl.bus import ask_wallet_until_answered
 from reference_impl.domain.bets import Status
-from reference_impl.domain.messages import Answers, CancelBets
 from reference_impl.domain.protocol import Undone
+from reference_impl.domain.wallet_messages import Answers, CancelBets
 
 UNDER_WAY_MAX = 2_000
 

@@ -1,4 +1,4 @@
-"""One round of a live table, as a table of transitions.
+"""One round of a live table: what each message makes of its state, and what is then to be done.
 
 A round is driven by messages (what the shards, the gateways and the clock said) and answers with effects (what is to
 be done). It never does anything itself: the dealer carries the effects out on NATS and PostgreSQL, the simulated table
@@ -14,224 +14,30 @@ Invariants
 * Settling and voiding exclude each other: the recorded decision, not the wish, selects the path.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 from reference_impl.domain import cutoff
-from reference_impl.domain.units import NS_PER_MS
-
-
-class Phase(IntEnum):
-    """Phases of a round, as clients see them (OPENING, REOPENING, CLOSING and VOIDING are the dealer's own)."""
-
-    IDLE = 0
-    OPENING = 1
-    BETS_OPEN = 2
-    CLOSING_SOON = 3
-    NO_MORE_BETS = 4
-    CLOSING = 5
-    BETS_CLOSED = 6
-    DEALING = 7
-    RESULT = 8
-    SETTLED = 9
-    VOIDING = 10
-    VOIDED = 11
-    DRAWING = 12
-    REOPENING = 13
-    DECISIONS_OPEN = 14
-    NO_MORE_DECISIONS = 15
-
-
-class On(StrEnum):
-    """Messages that drive a round."""
-
-    START = "start"
-    SHARD_OPENED = "shard opened"
-    WATERMARK = "watermark"
-    SHARD_CLOSED = "shard closed"
-    DECIDED_OUTCOME = "decided: outcome"
-    DECIDED_VOID = "decided: void"
-    SHARD_DONE = "shard done"
-    DRAWN = "drawn"
-    DRAWN_LAST = "drawn: the last"
-    VOID_ORDERED = "void ordered"
-    TICK = "clock"
-
-
-TERMINAL = frozenset({Phase.SETTLED, Phase.VOIDED})
-
-TRANSITIONS: dict[tuple[Phase, On], tuple[Phase, ...]] = {
-    (Phase.IDLE, On.START): (Phase.OPENING,),
-    (Phase.OPENING, On.SHARD_OPENED): (Phase.OPENING, Phase.BETS_OPEN),
-    (Phase.OPENING, On.TICK): (Phase.OPENING, Phase.BETS_OPEN, Phase.VOIDED),
-    (Phase.BETS_OPEN, On.TICK): (Phase.BETS_OPEN, Phase.CLOSING_SOON),
-    (Phase.BETS_OPEN, On.VOID_ORDERED): (Phase.CLOSING,),
-    (Phase.BETS_OPEN, On.WATERMARK): (Phase.BETS_OPEN,),
-    (Phase.CLOSING_SOON, On.WATERMARK): (Phase.CLOSING_SOON,),
-    (Phase.CLOSING_SOON, On.TICK): (Phase.CLOSING_SOON, Phase.NO_MORE_BETS, Phase.CLOSING),
-    (Phase.CLOSING_SOON, On.VOID_ORDERED): (Phase.CLOSING,),
-    (Phase.NO_MORE_BETS, On.VOID_ORDERED): (Phase.CLOSING,),
-    (Phase.NO_MORE_BETS, On.WATERMARK): (Phase.NO_MORE_BETS, Phase.CLOSING),
-    (Phase.NO_MORE_BETS, On.TICK): (Phase.NO_MORE_BETS, Phase.CLOSING),
-    (Phase.CLOSING, On.VOID_ORDERED): (Phase.CLOSING, Phase.BETS_CLOSED),
-    (Phase.CLOSING, On.SHARD_CLOSED): (Phase.CLOSING, Phase.BETS_CLOSED, Phase.DRAWING),
-    (Phase.CLOSING, On.TICK): (Phase.CLOSING, Phase.BETS_CLOSED, Phase.DRAWING),
-    (Phase.DRAWING, On.VOID_ORDERED): (Phase.BETS_CLOSED,),
-    (Phase.DRAWING, On.DRAWN): (Phase.REOPENING,),
-    (Phase.DRAWING, On.DRAWN_LAST): (Phase.BETS_CLOSED,),
-    (Phase.DRAWING, On.TICK): (Phase.DRAWING, Phase.BETS_CLOSED),
-    (Phase.REOPENING, On.VOID_ORDERED): (Phase.BETS_CLOSED,),
-    (Phase.REOPENING, On.SHARD_OPENED): (Phase.REOPENING, Phase.DECISIONS_OPEN),
-    (Phase.REOPENING, On.TICK): (Phase.REOPENING, Phase.BETS_CLOSED),
-    (Phase.DECISIONS_OPEN, On.VOID_ORDERED): (Phase.CLOSING,),
-    (Phase.DECISIONS_OPEN, On.WATERMARK): (Phase.DECISIONS_OPEN,),
-    (Phase.DECISIONS_OPEN, On.TICK): (Phase.DECISIONS_OPEN, Phase.NO_MORE_DECISIONS, Phase.CLOSING),
-    (Phase.NO_MORE_DECISIONS, On.VOID_ORDERED): (Phase.CLOSING,),
-    (Phase.NO_MORE_DECISIONS, On.WATERMARK): (Phase.NO_MORE_DECISIONS, Phase.CLOSING),
-    (Phase.NO_MORE_DECISIONS, On.TICK): (Phase.NO_MORE_DECISIONS, Phase.CLOSING),
-    (Phase.BETS_CLOSED, On.DECIDED_OUTCOME): (Phase.DEALING,),
-    (Phase.BETS_CLOSED, On.DECIDED_VOID): (Phase.VOIDING,),
-    (Phase.DEALING, On.TICK): (Phase.DEALING, Phase.RESULT),
-    (Phase.RESULT, On.SHARD_DONE): (Phase.RESULT, Phase.SETTLED),
-    (Phase.RESULT, On.TICK): (Phase.RESULT, Phase.SETTLED),
-    (Phase.VOIDING, On.SHARD_DONE): (Phase.VOIDING, Phase.VOIDED),
-    (Phase.VOIDING, On.TICK): (Phase.VOIDING, Phase.VOIDED),
-}
-"""Every legal ``(phase, message)`` and the phases it may lead to. Anything else is refused."""
-
-IGNORED: frozenset[On] = frozenset(
-    {On.SHARD_OPENED, On.WATERMARK, On.SHARD_CLOSED, On.SHARD_DONE, On.DRAWN, On.DRAWN_LAST, On.TICK, On.VOID_ORDERED}
+from reference_impl.domain.phases import IGNORED, TRANSITIONS, On, Phase
+from reference_impl.domain.round_effects import (
+    Announce,
+    CloseShards,
+    Decide,
+    Draw,
+    Effect,
+    OpenShards,
+    SettleShards,
+    VoidShards,
+    WakeAt,
 )
-"""Messages that may arrive late and then mean nothing. START and the decision never do."""
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.units import NS_PER_MS
 
 _ANNOUNCED_CLOSE = {Phase.BETS_OPEN: Phase.NO_MORE_BETS, Phase.CLOSING_SOON: Phase.NO_MORE_BETS,
                     Phase.DECISIONS_OPEN: Phase.NO_MORE_DECISIONS}  # fmt: skip
+
 _FLUSHING = frozenset(_ANNOUNCED_CLOSE.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Timings of a table, in milliseconds.
-
-    Parameters
-    ----------
-    window_ms : int
-        Length of the betting window.
-    decision_ms : int
-        Length of each window in which players decide, in games that have any.
-    closing_soon_ms : int
-        How long before the cut-off "closing soon" is announced.
-    flush_ms_max, open_wait_ms_max, close_wait_ms_max, done_wait_ms_max : int
-        The longest waits for gateways' watermarks, for shards to open, to close, and to settle or void.
-    accept_margin_ms : int
-        A shard's own clock refuses bets this long after the last instant at which a flush may arrive.
-    dealing_ms : int
-        From the recorded decision to the announced result: the wheel spins.
-    pause_ms : int
-        From settlement to the next round.
-    close_policy : ClosePolicy
-        Until when a player's bets are taken, see :mod:`reference_impl.domain.cutoff`.
-    grace_ms_max : int
-        What a long round trip can gain at most, under the policies that look at it.
-    margin_ms : int
-        No outcome comes to be until so long after the last instant at which a bet is taken.
-    """
-
-    window_ms: int = 7000
-    decision_ms: int = 5000
-    closing_soon_ms: int = 3000
-    flush_ms_max: int = 500
-    open_wait_ms_max: int = 1000
-    close_wait_ms_max: int = 1500
-    done_wait_ms_max: int = 3000
-    accept_margin_ms: int = 250
-    dealing_ms: int = 2500
-    pause_ms: int = 800
-    close_policy: cutoff.ClosePolicy = cutoff.ClosePolicy.SERVER
-    grace_ms_max: int = 300
-    margin_ms: int = 20
-
-    def round_ms_max(self, decisions: int) -> int:
-        """Return the longest that a round with so many decision windows may take, without the pause after it."""
-        waits_ms = self.open_wait_ms_max + self.flush_ms_max + self.close_wait_ms_max
-        waits_ms += self.grace_ms_max + self.margin_ms
-        windows_ms = self.window_ms + waits_ms + decisions * (self.decision_ms + waits_ms)
-        return windows_ms + self.dealing_ms + self.done_wait_ms_max
-
-    @property
-    def closing(self) -> cutoff.Closing:
-        """The close policy as numbers."""
-        return cutoff.closing_of(self.close_policy, self.grace_ms_max)
-
-
-def timing_at(timing: Timing, timings: Sequence[Timing], table: int) -> Timing:
-    """Return a table's timings: `timings` are dealt out to tables 1, 2, … in turn; without any, all have `timing`."""
-    return timings[(table - 1) % len(timings)] if timings else timing
-
-
-@dataclass(frozen=True, slots=True)
-class OpenShards:
-    """Open the betting window in these shards."""
-
-    shards: frozenset[int]
-    accept_until_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Tell everybody that the round entered a phase. ``outcome`` is set from RESULT on."""
-
-    phase: Phase
-    outcome: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CloseShards:
-    """Write the close entry in these shards."""
-
-    shards: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Draw the next cards: the present window was closed at these heads."""
-
-    heads: tuple[tuple[int, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decide:
-    """Record the round's decision, once. ``void`` asks for a void; the record, if there is one already, wins."""
-
-    void: bool
-    heads: tuple[tuple[int, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SettleShards:
-    """Settle all bets of the round in these shards."""
-
-    shards: frozenset[int]
-    outcome: int
-
-
-@dataclass(frozen=True, slots=True)
-class VoidShards:
-    """Return all stakes of the round in these shards."""
-
-    shards: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    """Send a clock message at this instant."""
-
-    at_ns: int
-
-
-Effect: TypeAlias = OpenShards | Announce | CloseShards | Draw | Decide | SettleShards | VoidShards | WakeAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +147,7 @@ def step(state: RoundState, message: Message, now_ns: int) -> Step:
     Raises
     ------
     ValueError
-        If the message is illegal in this phase (see :data:`TRANSITIONS`).
+        If the message is illegal in this phase (see :data:`reference_impl.domain.phases.TRANSITIONS`).
     """
     allowed = TRANSITIONS.get((state.phase, message.on))
     if allowed is None:
@@ -544,16 +350,3 @@ _HANDLERS: dict[On, Callable[[RoundState, Message, int], Step]] = {
     On.VOID_ORDERED: _void_ordered,
     On.TICK: _tick,
 }
-
-
-def diagram() -> str:
-    """Return the transitions as a Mermaid state diagram, drawn from :data:`TRANSITIONS`."""
-    lines = ["stateDiagram-v2", f"    [*] --> {Phase.IDLE.name}"]
-    lines += [
-        f"    {source.name} --> {target.name}: {on}"
-        for (source, on), targets in TRANSITIONS.items()
-        for target in targets
-        if target is not source
-    ]
-    lines += [f"    {phase.name} --> [*]" for phase in sorted(TERMINAL)]
-    return "\n".join(lines) + "\n"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 
 RECENT_MAX = 12
 

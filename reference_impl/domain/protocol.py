@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from reference_impl.domain.lobby import TableInLobby
-from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.table_messages import TableEnvelope
 
 FRAME_BYTES_MAX = 4096
 HANDSHAKE_S_MAX = 5.0

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 
 TAKING = frozenset({Phase.BETS_OPEN, Phase.CLOSING_SOON, Phase.DECISIONS_OPEN})
 """Phases of an open window. Round trips are measured at them, where the close policy looks at those."""

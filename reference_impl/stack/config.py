@@ -14,8 +14,8 @@ from reference_impl.bets.dealer_outcomes import FEED_S_MAX
 from reference_impl.domain.balancing.policies import Balancing
 from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_named
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.seamless import Conventions
 from reference_impl.streaming.config import VideoConfig
 

@@ -22,8 +22,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import Rung, VideoConfig

@@ -8,7 +8,7 @@ from typing import Self
 
 import asyncpg
 
-from reference_impl.domain.messages import BetAnswers, BetBatch, ControlReply, ControlRequest
+from reference_impl.domain.wallet_messages import BetAnswers, BetBatch, ControlReply, ControlRequest
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end
 from reference_impl.wallet.database import prepare_shard

@@ -18,7 +18,6 @@ from msgspec import Struct, field
 from reference_impl.audit.trail import read_trail, trail_files
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.games.game import Game, Stages, StandingBet, is_verdict
 from reference_impl.domain.games.outcome import commitment
@@ -32,6 +31,7 @@ from reference_impl.domain.ids import (
     round_no_of,
     table_of,
 )
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.wallet.verify import JOURNAL_COLUMNS, Entry, entries_of
 

@@ -11,11 +11,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games import blackjack as bj
 from reference_impl.domain.games import blackjack_table, money_wheel
 from reference_impl.domain.games.baccarat import BACCARAT, coup_of
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.timecode import Strip
 from reference_impl.domain.units import NS_PER_MS
 from reference_impl.streaming import scene as stage

@@ -10,12 +10,12 @@ nobody here knows it, so the film cannot give it away.
 import math
 from typing import NamedTuple
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.money_wheel import SEGMENTS, parts_of
 from reference_impl.domain.games.roulette import POCKETS, WHEEL
 from reference_impl.domain.ids import mix64
-from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 
 WHEEL_TURNS_PER_S = 0.12

@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.ids import TABLE_ID_MAX
-from reference_impl.domain.messages import TableEnvelope
+from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.config import VideoConfig

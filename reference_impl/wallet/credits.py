@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from itertools import chain
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.wallet.database import Database
 from reference_impl.wallet.writer import Writer

@@ -6,7 +6,7 @@ may be asked for as often as it takes. Only bets that are owed another amount ge
 
 import numpy as np
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import table_of
 from reference_impl.wallet.database import Database, one_row

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.wallet.database import Database, one_row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.background import Background
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Slot
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.ids import account_currency, table_of

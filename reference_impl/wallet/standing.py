@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.games.catalogue import game_named
 from reference_impl.domain.games.game import Stages, StandingBet
 from reference_impl.wallet.database import Database

@@ -22,7 +22,7 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import AccountKind, account_beside, account_number, shard_of
 from reference_impl.wallet.database import connect

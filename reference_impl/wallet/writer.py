@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
-from reference_impl.domain.messages import BetAnswers, BetBatch, ControlReply
+from reference_impl.domain.wallet_messages import BetAnswers, BetBatch, ControlReply
 from reference_impl.wallet.database import Database, connect
 
 BATCH_BETS_MAX = 1000

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.game import is_verdict
 from reference_impl.domain.games.outcome import commitment
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import PushKind, print_of
 from reference_impl.domain.units import NS_PER_S
 from reports.checks.history import History, rows_where, taken

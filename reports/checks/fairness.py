@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reference_impl.domain.bets import EntryKind, Status, TableLimits
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS
 from reports.checks.history import History, opened_seq, taken

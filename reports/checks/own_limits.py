@@ -9,7 +9,7 @@ week ended in between, what counts against a loss limit is not known any more fr
 verdicts that rest on it: these are counted.
 
 Bets are judged one by one. Of bets that are placed together, all are refused with the first that cannot be; that no
-table does (:class:`reference_impl.domain.messages.PlaceTogether`).
+table does (:class:`reference_impl.domain.wallet_messages.PlaceTogether`).
 """
 
 from collections import Counter

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.game import Stages, StandingBet
 from reference_impl.domain.games.roulette import SPOTS
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import PushKind
 from reports.checks.history import History, taken
 from reports.checks.odds import NUMBERS, table_of_returns

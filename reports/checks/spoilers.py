@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import FetchKind, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.checks.history import History, taken

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import PushKind
 from reference_impl.domain.windows import Told, opens_a_window
 from sim.hybrid import planning, seats

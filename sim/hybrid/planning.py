@@ -5,8 +5,8 @@ Plans are :mod:`sim.arrivals`'s. A planned bet is a line in its table's schedule
 
 import numpy as np
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import ROUND_NO_MAX
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind
 from sim.arrivals import DRAWS_PER_ROUND
 from sim.hybrid.answers import PUSH

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from reference_impl.domain.balancing.policies import Rule, policy_of
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import timing_at
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.round_timing import timing_at
 from sim.scenario import Choosing, Kind, Pace, Scenario, bettors, size_of
 
 CROWD_KINDS = frozenset({Kind.BETTOR, Kind.VIEWER})

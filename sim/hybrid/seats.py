@@ -5,7 +5,7 @@ The rules are those of :mod:`sim.players`, placement is the domain's own.
 
 import numpy as np
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind
 from sim.hybrid.answers import SAID_NO, SAID_OK, unanswer
 from sim.hybrid.events import draw, push, see, submit

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from loadtest.doctor import chromium
 from reference_impl.accounts.passwords import PasswordCost
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.serve import open_players
 from reference_impl.stack.stack import Stack

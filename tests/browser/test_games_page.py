@@ -9,8 +9,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from reference_impl.accounts.passwords import PasswordCost
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.catalogue import GAMES
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.serve import open_players
 from reference_impl.stack.stack import Stack

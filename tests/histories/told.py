@@ -6,7 +6,7 @@ import pandas as pd
 from histories.play import STAMPS, Play
 from histories.shape import EUR, LOAD_START_NS, MS, S
 from reference_impl.domain.bets import Slot
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.orders import first_deposits
 from reports.run import frame_of

@@ -14,8 +14,8 @@ from table_client import HttpError, Player, call, connect, open_players
 from reference_impl.accounts.passwords import FAILURES_MAX, PasswordCost
 from reference_impl.bets.player import FRAMES_BURST
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.protocol import CloseCode
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

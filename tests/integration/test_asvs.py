@@ -20,9 +20,10 @@ from table_client import HttpError, Player, call, connect, open_players
 
 from reference_impl.accounts.passwords import FAILURES_MAX, PasswordCost
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ids import round_id
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import AMOUNT_MINOR_MAX, CloseCode
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

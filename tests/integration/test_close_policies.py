@@ -11,7 +11,7 @@ from table_client import Player, Socket, open_players
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import Status
 from reference_impl.domain.cutoff import ClosePolicy
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

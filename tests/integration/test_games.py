@@ -15,12 +15,13 @@ from table_client import HttpError, Player, call, open_players
 
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.blackjack import Decision
 from reference_impl.domain.games.blackjack_table import BLACKJACK
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.game import StandingBet
 from reference_impl.domain.games.outcome import commitment
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.replay import held_against, replay
 from reference_impl.stack.stack import Stack

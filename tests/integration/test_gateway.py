@@ -17,8 +17,9 @@ from reference_impl import bus
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.bets.lobby_feed import DELTA_S
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

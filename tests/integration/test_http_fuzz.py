@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from table_client import Player, open_players
 
 from reference_impl.accounts.passwords import PasswordCost
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

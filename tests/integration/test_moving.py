@@ -16,8 +16,9 @@ from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.balancer.decisions import Placed, agrees, parse
 from reference_impl.domain.balance_messages import Drain, GatewayReport, MoveAway, SteerVideo, Taken
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import CloseCode
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

@@ -13,8 +13,9 @@ from table_client import HttpError, Player, call, open_players
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.audit.trail import read_trail
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ids import AccountKind, account_id, home_shard, round_id
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 

@@ -17,10 +17,11 @@ from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.api.account_messages import EXCLUSION_DAYS_MIN
 from reference_impl.api.services import ASKS_BURST
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ids import shard_of
 from reference_impl.domain.limits import LOOSEN_AFTER_NS, next_day_ns
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import CloseCode
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack

@@ -17,11 +17,11 @@ import pytest
 from picows import WSInvalidStatusError, WSListener, WSMsgType, ws_connect
 from synthetic_stream import running
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.hls_playlist import apply_delta, parse_master_playlist, parse_media_playlist
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.playback import Playback, seal_playback
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.timecode import Strip
 from reference_impl.streaming.config import EdgeConfig, OriginConfig, Rung, VideoConfig
 from reference_impl.streaming.edge import Edge

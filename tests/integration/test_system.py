@@ -14,11 +14,12 @@ from table_client import HttpError, Player, Socket, call, connect, open_players
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.audit.trail import follow, genesis, read_trail
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.outcome import seeded_outcome
 from reference_impl.domain.games.roulette import GROSS, POCKETS
 from reference_impl.domain.ids import round_no_of
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import FRAME_BYTES_MAX, CloseCode
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.replay import describe, held_against, parse_round, replay
 from reference_impl.stack.stack import Stack

@@ -15,7 +15,7 @@ from loadtest.adapters.base import Target
 from loadtest.campaign import run_campaign
 from loadtest.config import parse_campaign
 from loadtest.elsewhere import Elsewhere
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
 from reports.run import open_run

@@ -11,7 +11,8 @@ from wallets import Wallets, two_wallets, until
 
 from reference_impl.bets.dealer import DEALER_SILENT_S_MAX, Dealer, DealerConfig
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.game_round import Phase, Timing
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.embedded import EmbeddedPostgres
 
 TIMING = Timing(

@@ -14,9 +14,10 @@ from table_client import Player, call, open_players
 
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.hls import MediaTiming
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import NODES, PLACEMENTS
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.ledger_export import export_ledger
 from reference_impl.stack.stack import Stack

@@ -9,10 +9,10 @@ import pytest
 from wallets import HaltingBus, Wallets, two_wallets, until
 
 from reference_impl.bets.dealer import Dealer, DealerConfig
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import ROULETTE
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.embedded import EmbeddedPostgres
 
 TIMING = Timing(

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from wallets import Wallets, two_wallets, until
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import Status
 from reference_impl.domain.ids import shard_of
 from reference_impl.stack.embedded import EmbeddedPostgres

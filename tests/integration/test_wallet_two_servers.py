@@ -13,8 +13,9 @@ from table_client import Player, open_players
 from reference_impl.accounts.passwords import PasswordCost
 from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import OperationalError
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ids import shard_of
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.stack.processes import end

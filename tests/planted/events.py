@@ -3,7 +3,7 @@
 import pandas as pd
 
 from planted.changing import pushes_of, put
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import PushKind
 from reports.run import frame_of
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from planted.changing import entry, nth, of, put
 from reference_impl.domain.bets import EntryKind, Slot
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import Outcome
 from reports.run import frame_of
 

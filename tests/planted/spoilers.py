@@ -5,7 +5,7 @@ from histories import MS, PART_NS
 
 from planted.changing import pushes_of, put
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import Outcome, PushKind
 
 

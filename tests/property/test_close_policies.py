@@ -7,20 +7,10 @@ from hypothesis import strategies as st
 
 from reference_impl.domain import cutoff
 from reference_impl.domain.cutoff import ClosePolicy
-from reference_impl.domain.game_round import (
-    Announce,
-    CloseShards,
-    Decide,
-    Draw,
-    Message,
-    On,
-    OpenShards,
-    Phase,
-    RoundState,
-    Timing,
-    WakeAt,
-    step,
-)
+from reference_impl.domain.game_round import Message, RoundState, step
+from reference_impl.domain.phases import On, Phase
+from reference_impl.domain.round_effects import Announce, CloseShards, Decide, Draw, OpenShards, WakeAt
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.round_trip import SAMPLES_MAX, RoundTrip
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 

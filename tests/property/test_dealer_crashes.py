@@ -23,14 +23,16 @@ from shards import connect_as_writer, new_shard
 from reference_impl.bets.dealer_outcomes import SeededSource
 from reference_impl.bets.dealer_table import Table
 from reference_impl.domain import game_round as gr
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.blackjack import Decision
 from reference_impl.domain.games.blackjack_table import BLACKJACK
 from reference_impl.domain.games.game import Game, StandingBet
 from reference_impl.domain.games.money_wheel import MONEY_WHEEL
 from reference_impl.domain.ids import AccountKind, account_id
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.table_messages import CorrectOrder, TableEvent, VoidOrder, Watermark
 from reference_impl.stack.embedded import EmbeddedPostgres
 from reference_impl.wallet.service import READS, step_of
 
@@ -62,7 +64,7 @@ class House:
         self.requests: Counter[str] = Counter()
         self.asked: list[str] = []
         self.on_request: Callable[[str, int], Death | None] = lambda _dealer, _number: None
-        self.events: list[m.TableEvent] = []
+        self.events: list[TableEvent] = []
         self.windows: set[int] = set()
         self._bets = 1  # the deposit has the ref of 0
 
@@ -81,7 +83,7 @@ class House:
             self.dead.add(dealer)
             await asyncio.Event().wait()
         if isinstance(ask, m.AnnounceTable) and isinstance(reply, m.Sequenced):
-            await self._hear(msgspec.json.decode(ask.event, type=m.TableEvent))
+            await self._hear(msgspec.json.decode(ask.event, type=TableEvent))
         return reply
 
     async def _step(self, shard: int, ask: m.ControlRequest) -> m.ControlReply:
@@ -96,7 +98,7 @@ class House:
         except asyncpg.PostgresError as error:
             return m.Refused(str(error), fenced=error.sqlstate == "LT002")
 
-    async def _hear(self, event: m.TableEvent) -> None:
+    async def _hear(self, event: TableEvent) -> None:
         self.events.append(event)
         if event.phase == Phase.BETS_OPEN:
             for shard in event.shards:
@@ -110,7 +112,7 @@ class House:
                 )
                 await self._bet(shard, event, wish)
 
-    async def _bet(self, shard: int, event: m.TableEvent, bets: list[tuple[int, int]]) -> None:
+    async def _bet(self, shard: int, event: TableEvent, bets: list[tuple[int, int]]) -> None:
         n = len(bets)
         refs = [(self._bets + k).to_bytes(16) for k in range(n)]
         self._bets += n
@@ -163,10 +165,10 @@ async def operate(house: House, table: Table) -> None:
         for event in fresh:
             if event.phase == Phase.SETTLED and not corrected:
                 other = next(outcome for outcome, _ in house.game.chances() if outcome != event.outcome)
-                await table.order(m.CorrectOrder(event.round, other, "misread"))
+                await table.order(CorrectOrder(event.round, other, "misread"))
                 corrected = event.round
             elif event.phase == Phase.BETS_OPEN and corrected and not voided and event.round != corrected:
-                await table.order(m.VoidOrder(event.round, "stuck"))
+                await table.order(VoidOrder(event.round, "stuck"))
                 voided = event.round
 
 
@@ -212,7 +214,7 @@ async def play_through(house: House, die_at: int, death: Death) -> None:
     assert one.done()  # dead, or fenced by the other
 
 
-def rounds_over(events: list[m.TableEvent]) -> int:
+def rounds_over(events: list[TableEvent]) -> int:
     return sum(event.phase in (Phase.SETTLED, Phase.VOIDED) for event in events)
 
 
@@ -341,11 +343,11 @@ async def test_a_gateway_that_is_heard_of_first_while_bets_are_open_is_waited_fo
     known = (await reaches(Phase.BETS_OPEN)).round_id
     heard.add("gateway-1")
     await reaches(Phase.NO_MORE_BETS)
-    table.watermark(m.Watermark("gateway-0", known, 0))
+    table.watermark(Watermark("gateway-0", known, 0))
     await asyncio.sleep(0.1)
     assert table.state is not None
     assert table.state.phase is Phase.NO_MORE_BETS
-    table.watermark(m.Watermark("gateway-1", known, 0))
+    table.watermark(Watermark("gateway-1", known, 0))
     async with asyncio.timeout(1):
         while table.state.phase is Phase.NO_MORE_BETS:  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.001)

@@ -17,7 +17,7 @@ from reference_impl.accounts.presence import Presence
 from reference_impl.accounts.sessions import Sessions
 from reference_impl.accounts.store import Store
 from reference_impl.api.account import sums_play
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.domain.ids import account_number
 from reference_impl.domain.journal import DIRECTION

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from sim.experiment import Job, sweep
 from sim.parameters import Model
 from sim.scenario import Betting, Scenario

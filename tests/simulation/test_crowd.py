@@ -7,8 +7,8 @@ from msgspec import structs
 
 from reference_impl.domain.bets import Status
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.round_timing import Timing
 from reports.columns import TABLES
 from sim import twin
 from sim.cores import Cores

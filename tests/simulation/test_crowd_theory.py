@@ -8,9 +8,10 @@ import pytest
 from msgspec import structs
 
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.ledger import Ledger
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.placement import two_choices
+from reference_impl.domain.round_timing import Timing
 from reports.checks import run_checks
 from sim import twin
 from sim.experiment import Job, figures

@@ -4,9 +4,9 @@ import numpy as np
 from msgspec import structs
 
 from reference_impl.domain.bets import BetTiming, Status
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.games.roulette import GROSS
 from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.round_timing import Timing
 from reports.checks import run_checks
 from sim.faults import not_modelled
 from sim.model import simulate

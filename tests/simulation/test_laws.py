@@ -5,7 +5,7 @@ import pytest
 from msgspec import structs
 
 from reference_impl.domain.errors import InvariantViolationError
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from sim import twin
 from sim.hybrid.system import Crowd
 from sim.hybrid.wallet import CrowdShard

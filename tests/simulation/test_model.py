@@ -8,8 +8,8 @@ import pytest
 from msgspec import structs
 
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.records import OpKind, Outcome, PushKind
+from reference_impl.domain.round_timing import Timing
 from reports.checks import allowed_skips, run_checks
 from reports.columns import TABLES
 from reports.run import open_run

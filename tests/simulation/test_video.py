@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from reference_impl.domain.game_round import Timing
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.playout import SLACK_NS
 from reference_impl.domain.records import CacheState, FetchKind, Switch
+from reference_impl.domain.round_timing import Timing
 from reports.checks import allowed_skips, run_checks
 from reports.columns import TABLES
 from sim.fault_kinds import Fault

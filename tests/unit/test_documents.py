@@ -2,11 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import click
 import pytest
+from verbs import commands
 
 from livetable.root import cli
 
@@ -15,16 +16,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("note
 TYPED = re.compile(r"^\W*(?:\w\$ |\$ |- run: )?(?:[A-Z_]+=\S+ )*(livetable [a-z].*)$", re.MULTILINE)
 FENCE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`livetable ([a-z][^`]*)`")
+SHELL = {">", ">>", "|"}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
-
-
-def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Return every command below a group, with what is typed for it."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{above}{name} ")
-        else:
-            yield f"{above}{name}", command
 
 
 def typed(page: Path) -> list[str]:
@@ -36,7 +29,7 @@ def typed(page: Path) -> list[str]:
 def understand(line: str) -> None:
     """Parse a command line as it would be parsed, and stop before anything is done."""
     command: click.Command = cli
-    words = shlex.split(line[line.index("livetable ") :])[1:]
+    words = list(takewhile(lambda word: word not in SHELL, shlex.split(line[line.index("livetable ") :])[1:]))
     context = None
     while isinstance(command, click.Group):
         context = command.make_context(command.name, [], parent=context, resilient_parsing=True)

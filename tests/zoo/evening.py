@@ -14,11 +14,11 @@ from itertools import chain
 import asyncpg
 from zoo.house import CAREFUL, EUR, PLAYERS, POOR, FencedError, House, LosesOneAnswer, Round
 
-from reference_impl.domain import messages as m
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.roulette import SPOT_CODE, SPOTS
 from reference_impl.domain.limits import LOOSEN_AFTER_NS, LimitKind
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.units import NS_PER_S
 
 CASHIER = (0xCA5).to_bytes(8, "big")

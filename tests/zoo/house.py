@@ -22,15 +22,16 @@ from loadtest.adapters.base import Arrived
 from loadtest.pushed import pushes_of
 from reference_impl.bets.fanout import Fanout
 from reference_impl.bets.frames import frame_of
-from reference_impl.domain import messages as m
 from reference_impl.domain import records
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.outcome import SEED_BYTES, commitment, seeded_outcome
 from reference_impl.domain.games.roulette import POCKETS, SPOTS
 from reference_impl.domain.ids import round_id
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import ServerMessage, Welcome
 from reference_impl.domain.records import OpEvent, OpKind, Outcome
+from reference_impl.domain.table_messages import PaidBatch, TableEnvelope, TableEvent
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reference_impl.stack.recording import RecordFile
 
@@ -199,7 +200,7 @@ class House:
         await self._tell(known, Phase.VOIDED if decision.void else Phase.RESULT, decision.outcome, known.seed.hex())
 
     async def _tell(self, known: Round, phase: Phase, outcome: int = -1, seed: str = "") -> None:
-        event = m.TableEvent(
+        event = TableEvent(
             known.table, known.id, 0, int(phase), 1, outcome=outcome, commitment=commitment(known.seed).hex(), seed=seed
         )
         await self.ask(m.AnnounceTable(known.table, known.epoch, msgspec.json.encode(event)))
@@ -339,9 +340,9 @@ class House:
             await connection.close()
         for row in rows:
             if row["topic"].startswith("table."):
-                await fanout.announce(msgspec.json.decode(row["payload"], type=m.TableEnvelope))
+                await fanout.announce(msgspec.json.decode(row["payload"], type=TableEnvelope))
             elif row["topic"] == "paid":
-                await fanout.pay(msgspec.json.decode(row["payload"], type=m.PaidBatch))
+                await fanout.pay(msgspec.json.decode(row["payload"], type=PaidBatch))
         for player in (*PLAYERS, *CAREFUL):
             has = await self.ask(m.GetBalance(player))
             welcome = Welcome(player, 0, has.balance, has.version, has.currency, time.time_ns(), None)

@@ -15,8 +15,14 @@ from reference_impl.domain.bets import EntryKind, Status
 from reference_impl.wallet import service, writer
 from reports.checks import CHECKS
 
+FIRST = {(bug.expected, bug.file): bug for bug in reversed(LEDGER_BUGS)}
+"""A bug for each check that must name one and each file that holds one; the others' evenings are spent in the soak."""
 
-@pytest.mark.parametrize("bug", LEDGER_BUGS, ids=lambda bug: bug.name)
+
+@pytest.mark.parametrize(
+    "bug",
+    [pytest.param(bug, id=bug.name, marks=() if bug in FIRST.values() else pytest.mark.soak) for bug in LEDGER_BUGS],
+)
 async def test_a_seeded_bug_is_caught(bug: Bug, shard_dsn: str, tmp_path: Path, must_catch) -> None:
     must_catch(bug, await meet(bug, shard_dsn, tmp_path))
 

@@ -25,11 +25,11 @@ from loadtest.plan import load_plan
 from loadtest.pushed import pushes_of
 from loadtest.recorder import Recorder, Returned, Seat
 from loadtest.users.punctuality import keep_time
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_no_of
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, ServerMessage, TableNews
 from reference_impl.domain.records import OpKind, Outcome
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_S
 from sim.arrivals import planned_bets
 from sim.scenario import people

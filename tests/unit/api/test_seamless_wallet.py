@@ -7,8 +7,8 @@ import nats.errors
 import pytest
 
 from reference_impl.api.seamless_wallet import SeamlessWallet
-from reference_impl.domain import messages as m
 from reference_impl.domain import seamless as s
+from reference_impl.domain import wallet_messages as m
 from reference_impl.domain.money import Currency
 from reference_impl.domain.seamless import Code, Conventions
 

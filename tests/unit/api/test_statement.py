@@ -7,8 +7,8 @@ from reference_impl.domain.bets import EntryKind
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.ids import TABLE_ID_MAX, round_id
 from reference_impl.domain.journal import DIRECTION
-from reference_impl.domain.messages import EntryRow
 from reference_impl.domain.play import MOVES
+from reference_impl.domain.wallet_messages import EntryRow
 
 RED = ROULETTE.spot("red")
 

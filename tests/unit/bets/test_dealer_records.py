@@ -5,9 +5,10 @@ import time
 import pytest
 
 from reference_impl.bets.dealer_table import Table
-from reference_impl.domain.game_round import Phase, Timing
 from reference_impl.domain.games.roulette import ROULETTE
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.round_timing import Timing
+from reference_impl.domain.table_messages import TableEvent
 
 WITHOUT_A_CORE_NS = 50_000_000
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reference_impl.bets.door import NONCES_MAX, REMEMBERED_MS, Door
-from reference_impl.domain.messages import EndedSessions
+from reference_impl.domain.table_messages import EndedSessions
 from reference_impl.domain.tickets import TICKET_S_MAX, Ticket, seal
 
 SECRET = b"s" * 32

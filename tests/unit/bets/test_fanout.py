@@ -3,8 +3,8 @@
 import asyncio
 
 from reference_impl.bets.fanout import WRITES_AT_ONCE, Fanout
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import PaidBatch, TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import PaidBatch, TableEnvelope, TableEvent
 
 WATCHERS = 3 * WRITES_AT_ONCE
 

@@ -7,9 +7,9 @@ import msgspec
 from loadtest.users.websocket import FrameDecoder
 from reference_impl.bets import lobby_feed
 from reference_impl.bets.lobby_feed import TABLES_MAX, LobbyFeed
-from reference_impl.domain.game_round import Phase
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import LobbyNews
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.units import KIB
 
 FRAME_BYTES_MAX = 32 * KIB

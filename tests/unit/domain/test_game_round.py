@@ -9,25 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_impl.domain.cutoff import ClosePolicy
-from reference_impl.domain.game_round import (
-    TERMINAL,
-    TRANSITIONS,
+from reference_impl.domain.game_round import Message, RoundState, step
+from reference_impl.domain.phases import TERMINAL, TRANSITIONS, On, Phase, diagram
+from reference_impl.domain.round_effects import (
     Announce,
     CloseShards,
     Decide,
     Draw,
-    Message,
-    On,
     OpenShards,
-    Phase,
-    RoundState,
     SettleShards,
-    Timing,
     VoidShards,
     WakeAt,
-    diagram,
-    step,
 )
+from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_MS
 
 START_NS = 1_000_000_000_000

@@ -1,8 +1,8 @@
 """The lobby tells no outcome that the pictures have not shown."""
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.lobby import RECENT_MAX, Lobby
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 
 
 def play(lobby: Lobby, round_no: int, outcome: int) -> None:

@@ -1,6 +1,6 @@
 """When a gateway first hears of a window: its cut-off is acknowledged then, and only then."""
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.windows import Told, opens_a_window
 
 

@@ -7,11 +7,11 @@ from msgspec import structs
 from loadtest.clock import ServerClock
 from loadtest.users.adversary import DEAF_AFTER_NS, DEAF_BEFORE_NS, SEARCH_NS, AdversaryScript
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES, game_at
 from reference_impl.domain.ids import round_id
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, Welcome
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.scenario import Arrival, Kind, Scenario
 

@@ -8,11 +8,11 @@ from loadtest.operations import Operation
 from loadtest.users.bettor import OVERLOADED_TRIES_MAX, PlayerScript
 from loadtest.users.player import BACKOFF_S_MAX, backoff_s
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.ids import round_id
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, Paid, Welcome
 from reference_impl.domain.records import Outcome
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim.arrivals import CLICK_NS_MAX, planned_bets
 from sim.people import late_s

@@ -7,12 +7,12 @@ from loadtest.operations import Operation
 from loadtest.users.bettor import PlayerScript
 from loadtest.users.decider import ABSENT_SHARE, Decider
 from reference_impl.domain.bets import Status
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.blackjack import Decision
 from reference_impl.domain.ids import round_id
-from reference_impl.domain.messages import TableEvent
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.protocol import BetAnswer, Welcome
 from reference_impl.domain.records import OpKind
+from reference_impl.domain.table_messages import TableEvent
 from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Arrival, Betting, Scenario
 

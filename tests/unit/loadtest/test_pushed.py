@@ -2,9 +2,9 @@ import hashlib
 
 from loadtest.adapters.base import Arrived, ShownResult
 from loadtest.pushed import NEWS_MAX, NewsRows, pushes_of, shown_in
-from reference_impl.domain.messages import TableEnvelope, TableEvent
 from reference_impl.domain.protocol import BetAnswer, Paid, TableNews, Welcome
 from reference_impl.domain.records import PUSHES, PushKind, print_of
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 
 SEED = b"s" * 32
 PROMISE = hashlib.sha256(SEED)

@@ -4,7 +4,7 @@ import pytest
 from histories import MS, S, Shape, make_tables
 
 from reference_impl.domain import records
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpEvent, OpKind, Outcome
 from reference_impl.domain.video_records import DROPS
 from reports.columns import TABLES

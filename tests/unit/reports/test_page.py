@@ -70,10 +70,18 @@ def test_the_colours_follow_the_readers_theme(page):
     assert "#123a7a" not in svg
 
 
-def test_a_run_without_twin_has_a_page_too(tmp_path):
-    page = rendered(write_history(tmp_path))
-    assert "What was seen" in page
-    assert "━ simulated" not in page
+@pytest.fixture(scope="module")
+def spoilt_page(tmp_path_factory):
+    """Return the page of a run without twin, whose books are wrong and whose name is a script."""
+    tables = make_tables(Shape())
+    tables["accounts"].loc[3, "balance"] += 1
+    manifest = {**make_manifest(Shape()), "name": "<script>x</script>"}
+    return rendered(write_run(tmp_path_factory.mktemp("spoilt"), manifest, tables))
+
+
+def test_a_run_without_twin_has_a_page_too(spoilt_page):
+    assert "What was seen" in spoilt_page
+    assert "━ simulated" not in spoilt_page
 
 
 def test_a_run_without_any_table_has_a_page_that_says_invalid(tmp_path):
@@ -82,19 +90,14 @@ def test_a_run_without_any_table_has_a_page_that_says_invalid(tmp_path):
     assert "<svg" not in page
 
 
-def test_an_illegal_check_shows_its_witness(tmp_path):
-    tables = make_tables(Shape())
-    tables["accounts"].loc[3, "balance"] += 1
-    page = rendered(write_run(tmp_path, make_manifest(Shape()), tables))
-    assert "Inconsistent" in page
-    assert "first witness" in page
-    assert "&#34;exported&#34;" in page or '"exported"' in page
+def test_an_illegal_check_shows_its_witness(spoilt_page):
+    assert "Inconsistent" in spoilt_page
+    assert "first witness" in spoilt_page
+    assert "&#34;exported&#34;" in spoilt_page or '"exported"' in spoilt_page
 
 
-def test_a_name_in_the_campaign_cannot_inject_markup(tmp_path):
-    manifest = {**make_manifest(Shape()), "name": "<script>x</script>"}
-    page = rendered(write_run(tmp_path, manifest, make_tables(Shape())))
-    assert "<script>x" not in page
+def test_a_name_in_the_campaign_cannot_inject_markup(spoilt_page):
+    assert "<script>x" not in spoilt_page
 
 
 def test_the_terminal_says_the_same_verdict_and_figures(demo_pair):

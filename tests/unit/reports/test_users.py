@@ -3,7 +3,7 @@
 import pytest
 from histories import Shape, make_manifest, make_tables
 
-from reference_impl.domain.game_round import Phase
+from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reports.judgement import judge
 from reports.page import terminal_table

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from reference_impl.domain.cutoff import ClosePolicy
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.hybrid.system import Crowd
 from sim.parameters import Model

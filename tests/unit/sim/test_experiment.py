@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Timing
+from reference_impl.domain.round_timing import Timing
 from sim import experiment
 from sim.experiment import Job, compare, figures, replicate, run, summarise, sweep, warm_up_s
 from sim.parameters import Model, Validity

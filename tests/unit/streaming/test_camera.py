@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.games.money_wheel import outcome_of
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.domain.timecode import Strip
 from reference_impl.streaming.camera import Camera
 from reference_impl.streaming.scene import LANDING_NS, Scene, follow

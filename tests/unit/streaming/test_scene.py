@@ -2,12 +2,12 @@ import itertools
 
 import pytest
 
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.baccarat import BACCARAT, Coup, outcome_of
 from reference_impl.domain.games.money_wheel import LABELS, SEGMENTS
 from reference_impl.domain.games.money_wheel import outcome_of as stopped
 from reference_impl.domain.games.roulette import POCKETS, WHEEL
-from reference_impl.domain.messages import TableEnvelope, TableEvent
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.table_messages import TableEnvelope, TableEvent
 from reference_impl.streaming.card_tables import baccarat_cards, blackjack_cards, movements
 from reference_impl.streaming.scene import (
     DEALT_NS,

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.game_round import Phase
 from reference_impl.domain.games.baccarat import Coup, outcome_of
 from reference_impl.domain.games.blackjack_table import Outcome
 from reference_impl.domain.games.catalogue import GAMES
@@ -16,6 +15,7 @@ from reference_impl.domain.games.money_wheel import LABELS
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.hls_media import read_chunks, read_init
 from reference_impl.domain.hls_playlist import parse_master_playlist, parse_media_playlist
+from reference_impl.domain.phases import Phase
 from reference_impl.streaming.config import SOUND_RATE_HZ, VideoConfig
 from reference_impl.streaming.messages import RenditionInfo
 from reference_impl.streaming.playlist import Timeline, render_master, render_media

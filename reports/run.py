@@ -226,8 +226,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         Any of: cpu_affinity, clock_offsets, capabilities, limits, not_modelled, started_unix_ns, load_start_ns,
         load_end_ns (in the Run's ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label,
         people (each kind of user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed),
-        impossible_faults (kinds of faults that the machine could not do, and why), host_load (each second CLOCK_MONOTONIC,
-        busy time of all cores and time in which some task waited for one, all ns).
+        impossible_faults (kinds of faults that the machine could not do, and why), host_load (each second
+        CLOCK_MONOTONIC, busy time of all cores and time in which some task waited for one, all ns).
         `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
         "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
         the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.

@@ -71,24 +71,7 @@ def test_a_model_can_be_simulated_with(folder):
         "sim", "run", str(folder / "told.toml"), "--model", str(folder / "model.json"), "--trace", "1",
         "--out", str(folder / "simulated"),
     ])  # fmt: skip
-    assert "verdict" in result.output.lower()
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-
-
-def test_a_report_is_published_and_found_again(folder):
-    every = paths(folder, 6, 10, 14)
-    said = typed("accuracy", *every, "--out", folder / "report", "--members", 1, "--replications", 2)
-    assert "**The top load**, an extrapolation:" in said
-    page = (folder / "report" / "README.md").read_text()
-    assert "| 28 | 1 |" in page
-    again = typed("accuracy", *every, "--out", folder / "report", "--members", 1, "--replications", 2, "--check")
-    assert "the published errors are found again" in again
-    published = folder / "report" / "accuracy.json"
-    held = json.loads(published.read_text())
-    held["between"]["bet_p50_ms"]["error"] += 1.0
-    published.write_text(json.dumps(held))
-    with pytest.raises(ConfigError, match="between bet_p50_ms is"):
-        typed("accuracy", *every, "--out", folder / "report", "--members", 1, "--replications", 2, "--check")
+    assert "told: PASS" in result.output
 
 
 @pytest.mark.parametrize(

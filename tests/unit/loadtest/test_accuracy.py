@@ -1,10 +1,12 @@
 """Calibration, prediction and validation, on runs whose truth is known because they were simulated."""
 
+import msgspec
 import numpy as np
 import pytest
 from known_truth import COSTS, played
 from msgspec import structs
 
+from loadtest.accuracy import compare_published, publish
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from reports.run import open_run
@@ -113,8 +115,13 @@ def test_a_run_of_another_scenario_is_no_run_of_the_prediction(runs, fitted):
         validation.validate(foretold, [runs[-1]])
 
 
-def test_every_load_is_held_out_once_and_the_largest_is_an_extrapolation(runs):
-    found = hold_out.accuracy(runs, members=1, replications=2)
+@pytest.fixture(scope="module")
+def held(runs):
+    return hold_out.accuracy(runs, members=1, replications=2)
+
+
+def test_every_load_is_held_out_once_and_the_largest_is_an_extrapolation(held):
+    found = held
     assert [(held.players, held.top, len(held.runs)) for held in found.loads] == [
         (12, False, 2),
         (28, False, 2),
@@ -147,3 +154,19 @@ def test_coverage_and_errors_are_those_of_runs():
     assert error.coverage == 0.75
     assert error.floor == pytest.approx(np.expm1(0.2), abs=1e-3)
     assert (error.met, error.n) == (True, 4)
+
+
+def test_a_report_is_published_and_found_again_and_another_result_is_told_apart(held, tmp_path):
+    told = publish(held, tmp_path)
+    assert "**The top load**, an extrapolation:" in told
+    assert "| 48 | 2 |" in (tmp_path / "README.md").read_text()
+    page = (tmp_path / "README.md").read_text().replace("# Accuracy", "# Ours")
+    (tmp_path / "README.md").write_text(page)
+    publish(held, tmp_path)
+    assert (tmp_path / "README.md").read_text() == page
+    assert compare_published(held, tmp_path).endswith("the published errors are found again")
+    published = msgspec.json.decode((tmp_path / "accuracy.json").read_bytes())
+    published["between"]["bet_p50_ms"]["error"] += 1.0
+    (tmp_path / "accuracy.json").write_bytes(msgspec.json.encode(published))
+    with pytest.raises(ConfigError, match="between bet_p50_ms is"):
+        compare_published(held, tmp_path)

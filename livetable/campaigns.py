@@ -163,7 +163,7 @@ def campaign_series(
     members = series_of(load_campaign(file), *varied_field(vary), repeats, seed)
     for _member, folder in run_series(members, out, within_s):
         click.echo(folder)
-    done = [str(folder) for member in members if (folder := finished(out, member.name))]
+    done = [str(found) for member in members if (found := finished(out, member.name))]
     click.echo(f"{len(done)} of {len(members)} runs are there")
     if as_json:
         show_json(done)

@@ -61,9 +61,7 @@ class Run:
         Tables that are known already; others are read when they are asked for.
     """
 
-    def __init__(
-        self, path: Path, manifest: dict[str, Any], tables: Mapping[str, pd.DataFrame] | None = None
-    ) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], tables: Mapping[str, pd.DataFrame] | None = None) -> None:
         self.path = path
         self.manifest = manifest
         self._tables: dict[str, pd.DataFrame] = dict(tables or {})

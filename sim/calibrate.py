@@ -44,6 +44,9 @@ STATE_BETS_MIN = 60
 
 PRIOR_SLICES = 2.0
 
+ROUNDS_MIN = 30
+"""Rounds from which the cost of settling a bet is fitted."""
+
 SLICES_MAX = 1_000_000
 """Slices between two openings, more than there can be."""
 
@@ -282,12 +285,14 @@ def _close(rounds: pd.DataFrame, default: Model, shards: int) -> Table:
 
 
 def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Cycle, shards: int) -> Cycle:
-    """Return the settling cycle; a Run has too few rounds to tell the cost of a row, which stays as assumed."""
+    """Return the settling cycle; one Run has too few rounds to tell the cost of a row, which then stays as assumed."""
     done = rounds[(rounds["result_ns"] > 0) & (rounds["settled_ns"] > 0)]
     if len(done) < 2:
         return default
     per_shard = bets.groupby(["round", "shard"]).size().groupby("round").max()
     rows = done["round"].map(per_shard).fillna(0).to_numpy()
+    if len(done) >= ROUNDS_MIN:
+        return cycle_of(rows.astype(np.int64), (done["settled_ns"] - done["result_ns"]).to_numpy(), default)
     left = np.maximum((done["settled_ns"] - done["result_ns"]).to_numpy() - default.beta_ns * rows, 0.0)
     residual_ns = table_of(left, default.residual_ns, few=True, largest_of=shards)
     return Cycle(alpha_ns=0, beta_ns=default.beta_ns, residual_ns=residual_ns)

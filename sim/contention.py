@@ -3,16 +3,15 @@
 1. *Costs*: the CPU time of all of the system's processes, second by second, on what they did (non-negative least
    squares). What the host was busy with beyond that are *others*: whoever shared the cores.
 2. *Pressure* of each slice of a run, by the same fluid queue that a simulation has (:mod:`sim.cores`).
-3. *Levels*: a slice belongs to a level of pressure, by its own run's load and not by how slow it was. Within a level it
-   is of a kind, from quick to slow, by the median latency of its bets; kinds follow one another as a Markov chain. Each
-   level and kind has stage tables of its own.
+3. *Levels*: a slice belongs to a level of pressure, by its own run's load and not by how slow it was. Each level has
+   stage tables of its own, of the stages that began in its slices.
 4. Beyond the highest level that was measured, stages take longer in proportion to pressure: cores are shared by all who
    want them. That is an extrapolation, and a prediction which needs it says so.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +32,8 @@ Int64s = npt.NDArray[np.int64]
 SLICE_NS = 100 * NS_PER_MS
 LEVEL_SHARES = (0.12, 0.25, 0.4, 0.55, 0.7, 0.8, 0.88, 0.95)
 """Shares of the bets, each run weighing the same, up to which the levels of pressure reach, but for the last."""
-KIND_SHARES = (0.5, 0.85, 0.98)
-"""Shares of a level's bets up to which its kinds of slices reach, but for the last."""
 BEYOND = (1.25, 1.6, 2.0, 3.0, 5.0)
 """Pressures beyond the highest measured level, as multiples of it, for which there are states."""
-
-PRIOR_SLICES = 2.0
 
 
 class Seen(NamedTuple):
@@ -52,11 +47,15 @@ class Seen(NamedTuple):
 
 
 class Slices(NamedTuple):
-    """A run's slices of time: when each begins, its pressure, and the number of the slice of each bet."""
+    """A run's slices of time: when each begins, and its pressure in cores."""
 
     begin_ns: Int64s
     pressure: Floats
-    of_bets: Int64s
+
+    def at(self, t_ns: "pd.Series[int]") -> Floats:
+        """Return the pressures of the slices in which instants lie."""
+        found: Floats = self.pressure[np.maximum(np.searchsorted(self.begin_ns, t_ns.to_numpy(), "right") - 1, 0)]
+        return found
 
 
 def seen(ops: pd.DataFrame, pushes: pd.DataFrame) -> Seen:
@@ -144,18 +143,8 @@ def others_of(run: Run) -> tuple[float, ...]:
     return tuple(np.interp(seconds + NS_PER_S / 2, middle_ns, cores).round(4).tolist())
 
 
-def slices_of(run: Run, bets: pd.DataFrame, cores: Cores) -> Slices:
-    """Return a run's slices and their pressures, as a simulation would find them.
-
-    Parameters
-    ----------
-    run : Run
-        A measured run.
-    bets : DataFrame
-        The bets whose slices are asked for.
-    cores : Cores
-        Costs; `others` are taken from the run.
-    """
+def slices_of(run: Run, cores: Cores) -> Slices:
+    """Return a run's slices and their pressures, as a simulation would find them; `others` are taken from the run."""
     did, start_ns, end_ns = (
         seen(run.ops, run.pushes),
         int(run.manifest["load_start_ns"]),
@@ -167,8 +156,7 @@ def slices_of(run: Run, bets: pd.DataFrame, cores: Cores) -> Slices:
     pressure = [
         pressed.after(int(t_ns) - start_ns, Work(*work)) for t_ns, work in zip(begin_ns, done.tolist(), strict=True)
     ]
-    at = np.searchsorted(begin_ns, bets["due_ns"].to_numpy(), "right") - 1
-    return Slices(begin_ns, np.array(pressure), np.maximum(at, 0))
+    return Slices(begin_ns, np.array(pressure))
 
 
 def _begins(start_ns: int, end_ns: int, openings: Int64s) -> Iterator[int]:
@@ -177,41 +165,18 @@ def _begins(start_ns: int, end_ns: int, openings: Int64s) -> Iterator[int]:
         yield from range(first_ns, next_ns, SLICE_NS)
 
 
-class Placed(NamedTuple):
-    """Bets of many runs with the level and the kind of their slices, and the chain of kinds."""
-
-    bets: pd.DataFrame
-    level: Int64s
-    kind: Int64s
-    bounds: tuple[float, ...]
-    chain: tuple[tuple[float, ...], ...]
-    top_pressure: float
+BEGINS = {
+    "due_ns": ("lag_ns", "uplink_ns", "check_ns"),
+    "sent_ns": ("request_ns",),
+    "batch_started_ns": ("batch",),
+    "committed_ns": ("reply_ns", "write_ns", "downlink_ns"),
+}
+"""Stages by the instant whose slice decides how hard they are pressed: where a simulation draws them."""
 
 
-def placed(bets: pd.DataFrame, pressure: Floats, slices: Int64s, weights: Floats) -> Placed:
-    """Sort bets into levels of pressure, and a level's slices into kinds.
-
-    Parameters
-    ----------
-    bets : DataFrame, n rows
-        Answered bets of all runs with their stamps.
-    pressure : array of float, shape (n,)
-        Of each bet's slice.
-    slices : array of int, shape (n,)
-        Numbers of the bets' slices, unlike in different runs, and counting up within one.
-    weights : array of float, shape (n,)
-        How much each bet counts where levels are bounded.
-    """
-    bounds = np.unique(weighted_quantiles(pressure, weights, LEVEL_SHARES))
-    level = np.searchsorted(bounds, pressure, "right")
-    latency_ns = (bets["return_ns"] - bets["due_ns"]).groupby(slices).transform("median").to_numpy()
-    kind = np.zeros(len(bets), dtype=np.int64)
-    for each in range(len(bounds) + 1):
-        own = level == each
-        if own.any():
-            kind[own] = np.searchsorted(np.quantile(latency_ns[own], KIND_SHARES), latency_ns[own])
-    top = level == len(bounds)
-    return Placed(bets, level, kind, tuple(bounds.tolist()), _chain(slices, kind), float(pressure[top].mean()))
+def with_pressures(bets: pd.DataFrame, slices: Slices) -> pd.DataFrame:
+    """Return bets with the pressures at each of :data:`BEGINS`, in columns named ``pressed_`` and the instant."""
+    return bets.assign(**{f"pressed_{instant}": slices.at(bets[instant]) for instant in BEGINS})
 
 
 def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float]) -> Floats:
@@ -222,46 +187,43 @@ def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float])
     return found
 
 
-def _chain(slices: Int64s, kinds: Int64s) -> tuple[tuple[float, ...], ...]:
-    """Return the probabilities of the next slice's kind, slices weighing as many bets as they hold."""
-    n_kinds = len(KIND_SHARES) + 1
-    number, first, sizes = np.unique(slices, return_index=True, return_counts=True)
-    weights, kind = sizes / sizes.mean(), kinds[first]
-    seen_shares = np.bincount(kind, weights, minlength=n_kinds)
-    counts = np.tile(PRIOR_SLICES * seen_shares / seen_shares.sum(), (n_kinds, 1))
-    later = 1 + np.flatnonzero(np.diff(number) == 1)
-    np.add.at(counts, (kind[later - 1], kind[later]), weights[later])
-    return tuple(tuple(row) for row in (counts / counts.sum(axis=1, keepdims=True)).tolist())
+def host_of(
+    bets: pd.DataFrame, weights: Floats, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]
+) -> Host:
+    """Return the host whose states are levels of pressure, and those beyond.
 
-
-def host_of(found: Placed, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]) -> Host:
-    """Return the host whose states are the levels and kinds of placed bets, and those beyond.
+    A stage belongs to the level at which it began, so one call that takes a second is one slow call, whatever waits for
+    it meanwhile.
 
     Parameters
     ----------
-    found : Placed
-        Bets with their levels and kinds.
+    bets : DataFrame, n rows
+        Answered bets of all runs with their stamps and :func:`with_pressures`.
+    weights : array of float, shape (n,)
+        How much each bet counts where levels are bounded.
     cores : Cores
         Costs and others.
     stages_of : callable
         Fits stage tables to bets, with a default for stages that too few of them had.
     """
-    pooled = stages_of(found.bets, None)
+    pressure = bets["pressed_due_ns"].to_numpy()
+    bounds = np.unique(weighted_quantiles(pressure, weights, LEVEL_SHARES)).tolist()
+    whole = stages_of(bets, None)
+    levels = {instant: np.searchsorted(bounds, bets[f"pressed_{instant}"].to_numpy(), "right") for instant in BEGINS}
     states = []
-    for level in range(len(found.bounds) + 1):
-        here = found.level == level
-        whole = stages_of(found.bets[here], pooled)
-        states += [stages_of(found.bets[here & (found.kind == kind)], whole) for kind in range(len(KIND_SHARES) + 1)]
-    kinds = len(KIND_SHARES) + 1
-    top = states[-kinds:]
-    bounds = list(found.bounds)
-    for earlier, factor in zip((1.0, *BEYOND), BEYOND, strict=False):
-        bounds.append(found.top_pressure * (earlier + factor) / 2)
-        states += [stretched(stages, factor) for stages in top]
+    for level in range(len(bounds) + 1):
+        parts: dict[str, Any] = {}
+        for instant, names in BEGINS.items():
+            fitted = stages_of(bets[levels[instant] == level], whole)
+            parts |= {name: getattr(fitted, name) for name in names}
+        states.append(Stages(**parts))
+    top = float(pressure[levels["due_ns"] == len(bounds)].mean())
+    for earlier, factor in pairwise((1.0, *BEYOND)):
+        bounds.append(top * (earlier + factor) / 2)
+    states += [stretched(states[-1], factor) for factor in BEYOND]
     return Host(
-        states=tuple(states), quiet=found.chain, disturbed=found.chain, slice_ns=SLICE_NS, disturbance_ns=0,
-        cores=structs.replace(cores, bounds=tuple(bounds)),
-    )  # fmt: skip
+        states=tuple(states), slice_ns=SLICE_NS, disturbance_ns=0, cores=structs.replace(cores, bounds=tuple(bounds))
+    )
 
 
 def stretched(stages: Stages, factor: float) -> Stages:

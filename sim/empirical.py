@@ -34,7 +34,7 @@ class Tail(NamedTuple):
         beyond = (1.0 - level) / (1.0 - TAIL_FROM)
         if abs(self.shape) < 1e-9:
             return self.threshold - self.scale * math.log(beyond)
-        return self.threshold + self.scale * (beyond**-self.shape - 1.0) / self.shape
+        return self.threshold + self.scale * (float(beyond**-self.shape) - 1.0) / self.shape
 
 
 def tail_of(values: npt.NDArray[np.float64]) -> Tail | None:

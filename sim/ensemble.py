@@ -17,7 +17,6 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,16 +28,14 @@ from reference_impl.domain.units import NS_PER_S
 from reports.run import Run
 from sim.calibrate import fit, staged_bets, stages_of
 from sim.contention import (
-    Floats,
-    Int64s,
     costs_of,
     host_of,
     measured_up_to,
     others_of,
     own_cpu,
-    placed,
     seen,
     slices_of,
+    with_pressures,
 )  # fmt: skip
 from sim.cores import Cores, Work
 from sim.hybrid.system import Crowd
@@ -52,9 +49,6 @@ from sim.wiring import FirstRound, load_start_ns
 MEMBERS = 8
 RUNS_MIN = 3
 """Campaigns below which nothing can be said of how they differ."""
-
-_APART = 1_000_000
-"""Slices of one run, more than there can be."""
 
 
 class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,14 +94,6 @@ class Ensemble(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     conditions: tuple[Conditions, ...]
 
 
-class _Campaign(NamedTuple):
-    """What is taken from a run once."""
-
-    bets: pd.DataFrame
-    pressure: Floats
-    slices: Int64s
-
-
 def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ensemble:
     """Fit models on measured runs.
 
@@ -130,7 +116,7 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     cores = costs_of(runs, os.cpu_count() or 1)
     met = [conditions_of(run) for run in runs]
     known = [_known(run, cores) for run in runs]
-    if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.bets.empty]:
+    if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.empty]:
         raise ConfigError(f"{empty[0]}: has no answered bets with stage stamps")
     rng = np.random.default_rng(seed)
     drawn = [np.arange(len(runs)), *(rng.integers(0, len(runs), len(runs)) for _ in range(members - 1))]
@@ -231,22 +217,18 @@ def model_in(path: Path) -> Model:
         return load_model(path)
 
 
-def _known(run: Run, cores: Cores) -> _Campaign:
-    bets = staged_bets(run, "all")
-    slices = slices_of(run, bets, cores)
-    return _Campaign(bets, slices.pressure[slices.of_bets], slices.of_bets)
+def _known(run: Run, cores: Cores) -> pd.DataFrame:
+    return with_pressures(staged_bets(run, "all"), slices_of(run, cores))
 
 
-def _host(known: Sequence[_Campaign], cores: Cores) -> Host:
-    bets = pd.concat([campaign.bets for campaign in known], ignore_index=True)
+def _host(known: Sequence[pd.DataFrame], cores: Cores) -> Host:
+    bets = pd.concat(known, ignore_index=True)
     # Batches are told apart by instants, which a campaign that was drawn twice must not share with itself.
-    number = np.repeat(np.arange(len(known)), [len(campaign.bets) for campaign in known])
+    number = np.repeat(np.arange(len(known)), [len(own) for own in known])
     bets["gateway"] = bets["gateway"].to_numpy() + (number << 8)
     bets["shard"] = bets["shard"].to_numpy() + (number << 8)
-    slices = np.concatenate([campaign.slices for campaign in known]) + number * _APART
-    weights = np.concatenate([np.full(len(campaign.bets), 1.0 / len(campaign.bets)) for campaign in known])
-    found = placed(bets, np.concatenate([campaign.pressure for campaign in known]), slices, weights)
-    return host_of(found, cores, lambda chosen, default: stages_of(chosen, default or Stages(), tail=True))
+    weights = np.concatenate([np.full(len(own), 1.0 / len(own)) for own in known])
+    return host_of(bets, weights, cores, lambda chosen, default: stages_of(chosen, default or Stages(), tail=True))
 
 
 def _first_s(run: Run) -> tuple[float, ...]:
@@ -258,13 +240,15 @@ def _residuals(run: Run, model: Model, conditions: Conditions) -> dict[str, floa
     return logarithms(measured(run), simulated(campaign_of(run).scenario, model, conditions)[0])
 
 
-def _card(runs: Sequence[Run], known: Sequence[_Campaign], residuals: dict[str, tuple[float, ...]], host: Host) -> Card:
+def _card(
+    runs: Sequence[Run], known: Sequence[pd.DataFrame], residuals: dict[str, tuple[float, ...]], host: Host
+) -> Card:
     scenarios = [campaign_of(run).scenario for run in runs]
-    rates = [len(campaign.bets) / scenario.load_s for campaign, scenario in zip(known, scenarios, strict=True)]
+    rates = [len(campaign) / scenario.load_s for campaign, scenario in zip(known, scenarios, strict=True)]
     return Card(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         fitted_on=tuple(run.path.name for run in runs),
-        bets=sum(len(campaign.bets) for campaign in known),
+        bets=sum(len(campaign) for campaign in known),
         bets_per_s_max=round(max(rates), 1),
         players_max=max(size_of(bettors(scenario)) for scenario in scenarios),
         pressure_max=round(measured_up_to(host), 3),

@@ -1,7 +1,7 @@
 """Several measured Runs as one, so that stages are fitted on all of them together.
 
 Runs keep apart what belongs to one of them: instants are shifted so that no two runs overlap, and rounds, tables and
-sessions get numbers of their own. A run's number in the pool is what :func:`run_number` finds in any instant.
+sessions get numbers of their own.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.errors import ConfigError
@@ -45,16 +44,12 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
 
 def pooled(runs: Sequence[Run]) -> Run:
     """Return runs as one; its manifest is the first one's. A single run is returned as it is, but for its instants."""
-    tables = {name: pd.concat([_shifted(run, number, name) for number, run in enumerate(runs, 1)]) for name in POOLED}
+    tables = {
+        name: pd.concat([_shifted(run, number, name) for number, run in enumerate(runs, 1)], ignore_index=True)
+        for name in POOLED
+    }
     tables["ledger"] = max((run.ledger for run in runs), key=len)
     return Run(runs[0].path, {**runs[0].manifest, "load_start_ns": APART_NS}, tables)
-
-
-def run_number(t_ns: "pd.Series[int]") -> npt.NDArray[np.int64]:
-    """Return the number in the pool, from 0, of the runs that instants belong to."""
-    middle = APART_NS // 2
-    number: npt.NDArray[np.int64] = (t_ns.to_numpy().astype(np.int64) + middle) // APART_NS - 1
-    return number
 
 
 def _shifted(run: Run, number: int, name: str) -> pd.DataFrame:

@@ -292,10 +292,20 @@ def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Cycle, shards: in
     per_shard = bets.groupby(["round", "shard"]).size().groupby("round").max()
     rows = done["round"].map(per_shard).fillna(0).to_numpy()
     if len(done) >= ROUNDS_MIN:
-        return cycle_of(rows.astype(np.int64), (done["settled_ns"] - done["result_ns"]).to_numpy(), default)
+        return cycle_of(
+            _beside(done, rows.astype(np.float64)), (done["settled_ns"] - done["result_ns"]).to_numpy(), default
+        )
     left = np.maximum((done["settled_ns"] - done["result_ns"]).to_numpy() - default.beta_ns * rows, 0.0)
     residual_ns = table_of(left, default.residual_ns, few=True, largest_of=shards)
     return Cycle(alpha_ns=0, beta_ns=default.beta_ns, residual_ns=residual_ns)
+
+
+def _beside(done: pd.DataFrame, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the rows of each round and of those that a shard's writer settles at the same time, turn by turn."""
+    begins, ends = done["result_ns"].to_numpy(), done["settled_ns"].to_numpy()
+    together = (begins[None, :] < ends[:, None]) & (ends[None, :] > begins[:, None])
+    found: npt.NDArray[np.int64] = (together @ rows).astype(np.int64)
+    return found
 
 
 def _announcements(run: Run, rounds: pd.DataFrame, default: Model) -> tuple[Table, int]:

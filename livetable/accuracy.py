@@ -21,7 +21,6 @@ def calibrate(runs: tuple[Path, ...], out: Path, members: int, as_json: bool) ->
 
     \b
     Example:
-      livetable campaign series accuracy --vary players_per_table=20,60,120 --out runs/small
       livetable calibrate runs/small/2* -o model.json
     """
     from loadtest.accuracy import card_text, write_card  # noqa: PLC0415
@@ -107,7 +106,6 @@ def accuracy(
 
     \b
     Example:
-      livetable campaign series accuracy --vary players_per_table=10,30,60,100,150,200 --out runs/accuracy
       livetable accuracy runs/accuracy/2* --out reports/published/accuracy
     """
     from loadtest.accuracy import compare_published, publish  # noqa: PLC0415

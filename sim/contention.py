@@ -5,7 +5,9 @@
 2. *Pressure* of each slice of a run, by the same fluid queue that a simulation has (:mod:`sim.cores`).
 3. *Levels*: a slice belongs to a level of pressure, by its own run's load and not by how slow it was. Each level has
    stage tables of its own, of the stages that began in its slices.
-4. Beyond the highest level that was measured, stages take longer in proportion to pressure: cores are shared by all who
+4. *Flushes*: how slowly a run's database wrote beyond what pressure and size explain. It is taken out of the calls, and
+   a condition of the campaign, as the cores that others take are.
+5. Beyond the highest level that was measured, stages take longer in proportion to pressure: cores are shared by all who
    want them. That is an extrapolation, and a prediction which needs it says so.
 """
 
@@ -165,6 +167,9 @@ def _begins(start_ns: int, end_ns: int, openings: Int64s) -> Iterator[int]:
         yield from range(first_ns, next_ns, SLICE_NS)
 
 
+CELLS = (0.2, 0.4, 0.6, 0.8)
+"""Quantiles of pressure and of size between which calls count as alike."""
+
 BEGINS = {
     "due_ns": ("lag_ns", "uplink_ns", "check_ns"),
     "sent_ns": ("request_ns",),
@@ -187,6 +192,34 @@ def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float])
     return found
 
 
+def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
+    """Return how slowly each run's database flushed, against all of them: 2.0 is twice as slow.
+
+    Calls are compared with those of all runs that met a like pressure and wrote about as many bets, so this is what
+    load and contention do not explain: the storage, which others share, too. The runs' median is 1.
+
+    Parameters
+    ----------
+    known : sequence of DataFrame
+        Each run's bets, with pressures.
+    """
+    calls = pd.concat(
+        [bets.drop_duplicates(["shard", "batch_started_ns"]).assign(run=at) for at, bets in enumerate(known)]
+    )
+    took = np.log(np.maximum((calls["committed_ns"] - calls["batch_started_ns"]).to_numpy().astype(np.float64), 1.0))
+    cells = [
+        np.searchsorted(np.quantile(values, CELLS), values)
+        for values in (calls["pressed_batch_started_ns"].to_numpy(), calls["batch_size"].to_numpy())
+    ]
+    table = pd.DataFrame({"took": took, "pressed": cells[0], "size": cells[1], "run": calls["run"].to_numpy()})
+    of_run = table.groupby(["pressed", "size", "run"])["took"].median()
+    beyond = table["took"] - of_run.groupby(["pressed", "size"]).median().reindex(
+        pd.MultiIndex.from_frame(table[["pressed", "size"]])
+    ).to_numpy()  # fmt: skip
+    slow = beyond.groupby(table["run"]).median()
+    return np.exp(slow - slow.median()).round(4).tolist()
+
+
 def host_of(
     bets: pd.DataFrame, weights: Floats, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]
 ) -> Host:
@@ -198,7 +231,8 @@ def host_of(
     Parameters
     ----------
     bets : DataFrame, n rows
-        Answered bets of all runs with their stamps and :func:`with_pressures`.
+        Answered bets of all runs with their stamps and :func:`with_pressures`; `flush` is how slowly their run's
+        database flushed, and taken out of its calls.
     weights : array of float, shape (n,)
         How much each bet counts where levels are bounded.
     cores : Cores
@@ -214,7 +248,11 @@ def host_of(
     for level in range(len(bounds) + 1):
         parts: dict[str, Any] = {}
         for instant, names in BEGINS.items():
-            fitted = stages_of(bets[levels[instant] == level], whole)
+            chosen = bets[levels[instant] == level]
+            if instant == "batch_started_ns":
+                took_ns = (chosen["committed_ns"] - chosen["batch_started_ns"]) / chosen["flush"]
+                chosen = chosen.assign(committed_ns=chosen["batch_started_ns"] + took_ns.round().astype(np.int64))
+            fitted = stages_of(chosen, whole)
             parts |= {name: getattr(fitted, name) for name in names}
         states.append(Stages(**parts))
     top = float(pressure[levels["due_ns"] == len(bounds)].mean())
@@ -228,19 +266,25 @@ def host_of(
 
 def stretched(stages: Stages, factor: float) -> Stages:
     """Return stages that take so many times as long: each process gets that much less of the cores."""
-
-    def longer(table_ns: Table) -> Table:
-        return tuple(round(value * factor) for value in table_ns)
-
     tables = {
-        name: longer(getattr(stages, name)) for name in stages.__struct_fields__ if name.endswith("_ns")
+        name: _longer(getattr(stages, name), factor) for name in stages.__struct_fields__ if name.endswith("_ns")
     }  # fmt: skip
-    cycle = stages.batch
-    batch = Cycle(
-        alpha_ns=round(cycle.alpha_ns * factor), beta_ns=round(cycle.beta_ns * factor),
-        residual_ns=longer(cycle.residual_ns),
-    )  # fmt: skip
-    return Stages(**tables, batch=batch)
+    return Stages(**tables, batch=_longer_call(stages.batch, factor))
+
+
+def flushing(host: Host, factor: float) -> Host:
+    """Return the host with a database whose calls take so many times as long."""
+    states = tuple(structs.replace(stages, batch=_longer_call(stages.batch, factor)) for stages in host.states)
+    return structs.replace(host, states=states)
+
+
+def _longer_call(cycle: Cycle, factor: float) -> Cycle:
+    alpha_ns, beta_ns = round(cycle.alpha_ns * factor), round(cycle.beta_ns * factor)
+    return Cycle(alpha_ns=alpha_ns, beta_ns=beta_ns, residual_ns=_longer(cycle.residual_ns, factor))
+
+
+def _longer(table_ns: Table, factor: float) -> Table:
+    return tuple(round(value * factor) for value in table_ns)
 
 
 def measured_up_to(host: Host) -> float:

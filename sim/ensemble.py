@@ -1,7 +1,8 @@
 """A model that was fitted on many campaigns, with what is uncertain about it.
 
 * *Parameters*: each member is fitted on campaigns drawn anew from all of them, with replacement (a cluster bootstrap).
-* *Conditions* that a campaign meets and nobody plans: who else took the cores, when the tables' rounds begin.
+* *Conditions* that a campaign meets and nobody plans: who else took the cores, how slowly the database flushed, when
+  the tables' rounds begin.
 * *Campaigns differ* beyond that. How far each one's figures lay from a simulation under its own conditions, less the
   median of these distances, is its *effect*: a spread without a shift, so nothing is corrected by it.
 
@@ -29,6 +30,8 @@ from reports.run import Run
 from sim.calibrate import fit, staged_bets, stages_of
 from sim.contention import (
     costs_of,
+    flushes_of,
+    flushing,
     host_of,
     measured_up_to,
     others_of,
@@ -52,11 +55,12 @@ RUNS_MIN = 3
 
 
 class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign met: cores that others took, second by second, and when each table's first round opened."""
+    """What a campaign met: cores that others took in each second, how each table began, how slowly flushes went."""
 
     source: str
     others: tuple[float, ...]
     first_s: tuple[float, ...]
+    flush: float = 1.0
     effect: dict[str, float] = {}
 
 
@@ -114,10 +118,12 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     if len(runs) < RUNS_MIN:
         raise ConfigError(f"{len(runs)} runs: a model of how campaigns differ needs at least {RUNS_MIN}")
     cores = costs_of(runs, os.cpu_count() or 1)
-    met = [conditions_of(run) for run in runs]
     known = [_known(run, cores) for run in runs]
     if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.empty]:
         raise ConfigError(f"{empty[0]}: has no answered bets with stage stamps")
+    flushes = flushes_of(known)
+    met = [structs.replace(conditions_of(run), flush=flush) for run, flush in zip(runs, flushes, strict=True)]
+    known = [bets.assign(flush=flush) for bets, flush in zip(known, flushes, strict=True)]
     rng = np.random.default_rng(seed)
     drawn = [np.arange(len(runs)), *(rng.integers(0, len(runs), len(runs)) for _ in range(members - 1))]
     hosts = [_host([known[at] for at in chosen], cores) for chosen in drawn]
@@ -138,8 +144,17 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
 
 
 def conditions_of(run: Run) -> Conditions:
-    """Return what a measured run met."""
+    """Return what a measured run met, but for its flushes, which only other runs can tell."""
     return Conditions(source=run.path.name, others=others_of(run), first_s=_first_s(run))
+
+
+def conditions_beside(others: Sequence[Run], runs: Sequence[Run]) -> list[Conditions]:
+    """Return what measured runs met, their flushes against those of others."""
+    cores = costs_of(others, os.cpu_count() or 1)
+    known = [_known(run, cores) for run in others]
+    found = [flushes_of([*known, _known(run, cores)]) for run in runs]
+    flushes = [each[-1] / float(np.median(each[:-1])) for each in found]
+    return [structs.replace(conditions_of(run), flush=flush) for run, flush in zip(runs, flushes, strict=True)]
 
 
 def simulated(
@@ -153,9 +168,8 @@ def simulated(
         starts = {table: FirstRound(1, first_s[(table - 1) % len(first_s)]) for table in range(1, scenario.tables + 1)}
         idle_s = load_start_ns(starts) // NS_PER_S
         others = (*conditions.others[:1] * idle_s, *conditions.others)
-        model = structs.replace(
-            model, host=structs.replace(model.host, cores=structs.replace(cores, others=others))
-        )  # fmt: skip
+        host = structs.replace(flushing(model.host, conditions.flush), cores=structs.replace(cores, others=others))
+        model = structs.replace(model, host=host)
     crowd = Crowd(scenario, model, starts)
     crowd.run()
     tables = crowd.tables()

@@ -4,7 +4,7 @@ For each load a model is calibrated on the runs of the other loads, the load is 
 that. The top load is thereby an extrapolation, and reported on its own. Beside it stand two simulations that tell which
 part of an error is whose:
 
-* *given*: with the cores that others took in that very run, which nobody knows beforehand;
+* *given*: with the cores that others took in that very run and its flushes, which nobody knows beforehand;
 * *ignored*: with the same runs' stage tables, but without cores: the host's states as they came, whatever the load.
 """
 
@@ -20,7 +20,7 @@ from msgspec import Struct
 from reference_impl.domain.errors import ConfigError
 from reports.run import Run, open_run
 from sim.calibrate import fit
-from sim.ensemble import MEMBERS, calibrate, conditions_of, logarithms, measured, simulated
+from sim.ensemble import MEMBERS, calibrate, conditions_beside, logarithms, measured, simulated
 from sim.pool import pooled
 from sim.prediction import REPLICATIONS, Interval, predict
 from sim.scenario import Campaign
@@ -150,7 +150,7 @@ def _held_out(task: _Task) -> HeldOut:
     prediction = predict(ensemble, load.campaign, replications=task.replications)
     found = validate(prediction, load.runs)
     careless = fit(pooled(rest), "all")
-    conditions = [conditions_of(run) for run in load.runs]
+    conditions = conditions_beside(rest, load.runs)
     given, ignored = [], []
     for run, met in zip(load.runs, conditions, strict=True):
         own, scenario = measured(run), campaign_of(run).scenario

@@ -1,10 +1,12 @@
 """``livetable faults``: what this machine can break, schedules of chance, and what a run's faults did."""
 
+import asyncio
+import sys
 from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION, RUNS, campaign_argument, show_json
+from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, RUNS, campaign_argument, show_json
 
 
 @click.group()
@@ -64,10 +66,65 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
     Example:
       livetable faults show runs/latest
     """
+    from reports.leaks import growths  # noqa: PLC0415
     from reports.recovery import recoveries, recovery_table  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
-    found = recoveries(open_run(run))
+    opened = open_run(run)
+    found = recoveries(opened)
     click.echo("\n".join(recovery_table(found)))
+    if grown := growths(opened):
+        click.echo("\nwhat each process grows by, with the interval that covers it:")
+        click.echo("\n".join(f"  {one}" for one in grown))
     if as_json:
         show_json(found)
+
+
+@faults.command("report")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the page and its figure.")
+@JSON_OPTION
+def faults_report(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Write a page on what the faults of runs did, kind by kind, measured beside simulated.
+
+    \b
+    Example:
+      livetable faults report runs/*-faults-money runs/*-rolling-deploy --out reports/published/faults
+    """
+    from reports.fault_report import publish, rows, seen  # noqa: PLC0415
+    from reports.run import open_run  # noqa: PLC0415
+
+    opened = [open_run(run) for run in runs]
+    click.echo(publish(opened, out, f"livetable faults report RUN… --out {out}"))
+    if as_json:
+        show_json(rows([seen(run) for run in opened]))
+
+
+@faults.command("drill")
+@click.option("--stretch-s", default=5.0, show_default=True, type=click.FloatRange(1.0, 600.0),
+              help="How long people bet before the backup, until the point, and after it.")  # fmt: skip
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep backup, archive and clusters in this new folder.")
+@JSON_OPTION
+def faults_drill(stretch_s: float, keep: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+    """Back up the database while people bet, lose it, restore it to a point, and prove that nothing told is lost.
+
+    \b
+    Exit code 3 if anything is. Example:
+      livetable faults drill --stretch-s 10
+    """
+    import tempfile  # noqa: PLC0415
+
+    from loadtest.drill import drill  # noqa: PLC0415
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from reference_impl.domain.errors import ConfigError  # noqa: PLC0415
+
+    if keep is not None and keep.exists():
+        raise ConfigError(f"--keep {keep}: is there already; name a new folder")
+    with tempfile.TemporaryDirectory(prefix="livetable-drill-") as folder:
+        if keep is not None:
+            keep.mkdir(parents=True)
+        found = asyncio.run(drill((keep or Path(folder)).resolve(), stretch_s, Progress().say))
+    click.echo("\n".join(found.lines))
+    if as_json:
+        show_json(found)
+    sys.exit(0 if found.sound else EXIT_INCONSISTENT)

@@ -179,6 +179,15 @@ NODES = {
     "egress_bytes": Column("int64", "bytes", "bytes sent since the start"),
 }
 
+RESOURCES = {
+    "t_ns": Column("int64", "ns", "when"),
+    "node": Column("str", "", "process name"),
+    "pid": Column("int32", "", "process id"),
+    "memory_bytes": Column("int64", "bytes", "memory of its own and its children's, without what others share"),
+    "descriptors": Column("int32", "", "open files, sockets and pipes"),
+    "disk_bytes": Column("int64", "bytes", "size of the files that it keeps"),
+}
+
 SESSIONS = {
     "session": Column("int32", "", "player session"),
     "connection": Column("int32", "", "connection number within the session"),
@@ -275,6 +284,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "orders": ORDERS,
     "audit": AUDIT,
     "nodes": NODES,
+    "resources": RESOURCES,
     "sessions": SESSIONS,
     "generator": GENERATOR,
     "faults": FAULTS,

@@ -42,7 +42,9 @@ _ROUND_COLUMNS = {
     "result_ns": (Phase.RESULT,),
     "settled_ns": (Phase.SETTLED, Phase.VOIDED),
 }
-_PLAIN = (records.NODES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS, DROPS)
+_PLAIN = (
+    records.NODES, records.RESOURCES, records.SESSIONS, records.GENERATOR, records.VIDEO, records.PLACEMENTS, DROPS,
+)  # fmt: skip
 _WINDOWS = {
     "shard": "int16", "round": "int64", "window": "int16", "opened_seq": "int64", "closed_seq": "int64",
     "accept_until_unix_ns": "int64", "closed_head": "str",

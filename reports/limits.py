@@ -5,12 +5,13 @@ An expression is ``GROUP[FILTERS].FIGURE OP NUMBER``::
     bet.p99_ms <= 250
     bet[table=1,from=20,to=40].rejected_share < 0.05
     fault[target=gateway,kind=kill].served_p95_ms <= 3000
+    leak[target=gateway].memory_mib_per_h <= 30
     video.latency_p95_ms <= 3000
 
 * GROUP says what happened: an operation (``bet``, ``login``, ``connect``, ``lobby``), what viewers saw (``video``),
-  ``round`` or ``fault``.
-* FILTERS keep a part of it: by table, gateway, shard or edge, by time, in seconds of the load, end excluded, and
-  faults by kind and by how the target's name begins.
+  ``round``, ``fault``, or what a process holds (``leak``).
+* FILTERS keep a part of it: by table, gateway, shard or edge, by time, in seconds of the load, end excluded, faults by
+  kind, and faults and leaks by how the target's name begins.
 * FIGURE is one of :data:`GROUPS`; ``pN`` is any percentile, such as p50, p95 or p99.9.
 * OP is ``<=``, ``<``, ``>=``, ``>`` or ``==``.
 
@@ -69,10 +70,12 @@ GROUPS: Final[dict[str, Group]] = {
             *(span.format(f"{name}_") for name in ("recovery", "served", "noticed") for span in _SPANS),
         ),
     ),
+    "leak": Group(("target",), ("memory_mib_per_h", "descriptors_per_h", "disk_mib_per_h")),
 }  # fmt: skip
 """All groups. ``round.close`` is from the cut-off to the last shard's close, ``round.settle`` from the result to the
 last payout, ``fault.recovery`` from the fault, or from its undoing, to the process being ready again, ``fault.served``
-to those whom it struck being served (:mod:`reports.recovery`)."""
+to those whom it struck being served (:mod:`reports.recovery`); ``leak`` is by how much at least the worst process grows
+(:mod:`reports.leaks`)."""
 
 EFFECT_MIN: Final = 0.1
 """A difference below this share of the value does not matter to anybody, however sure it is."""
@@ -112,7 +115,7 @@ class Figure(NamedTuple):
     @property
     def unit(self) -> str:
         """``ms``, ``s``, ``/s`` or nothing for counts and shares."""
-        for suffix, unit in (("_per_s", "/s"), ("_ms", "ms"), ("_s", "s")):
+        for suffix, unit in (("_per_s", "/s"), ("_mib_per_h", "MiB/h"), ("_per_h", "/h"), ("_ms", "ms"), ("_s", "s")):
             if self.name.endswith(suffix):
                 return unit
         return ""

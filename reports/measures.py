@@ -14,6 +14,7 @@ import pandas as pd
 from reference_impl.domain.records import FetchKind, OpKind, Outcome
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports import latency, video
+from reports.leaks import growths
 from reports.limits import Figure
 from reports.recovery import recoveries
 from reports.run import Run
@@ -96,12 +97,19 @@ def _faults(run: Run, figure: Figure) -> Measured:
     return _span(np.array([value for value in values if value is not None], dtype=np.float64), figure)
 
 
+def _leaks(run: Run, figure: Figure) -> Measured:
+    """Return by how much at least the worst process grows."""
+    what, target = figure.name.partition("_")[0], str(dict(figure.filters).get("target", ""))
+    found = [one for one in growths(run) if one.what == what and one.node.startswith(target)]
+    return Measured(max((one.low for one in found), default=None), sum(one.n for one in found))
+
+
 _VIDEO_SPANS: Final[dict[str, Callable[[Run], Values]]] = {
     "latency": video.latency_ms, "delivery": video.delivery_ms, "glass": lambda run: video.glass_ms(run, "shown_ns"),
 }  # fmt: skip
 _GROUPS: Final[dict[str, Callable[[Run, Figure], Measured]]] = {
     **dict.fromkeys(("bet", "login", "connect", "lobby"), _operations), "video": _video, "round": _rounds,
-    "fault": _faults,
+    "fault": _faults, "leak": _leaks,
 }  # fmt: skip
 
 

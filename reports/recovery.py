@@ -9,7 +9,7 @@ target         served again
 gateway-N      a player who was connected to it had a bet accepted, wherever
 wallet-N       a bet of that shard was accepted
 postgres       a bet was accepted in every shard
-nats           a bet was accepted through every gateway
+nats           a bet was accepted through every gateway that had players
 dealer         every table came to its next phase
 studio-N       a viewer had film of that table which was taken afterwards
 origin         a viewer had film of every table which was taken afterwards
@@ -88,7 +88,8 @@ class _Seen:
     def __init__(self, run: Run) -> None:
         self._run = run
         bets = run.ops[run.ops["kind"].to_numpy() == int(OpKind.BET)]
-        bets = bets[bets["invoke_ns"] > 0].sort_values("invoke_ns")
+        sent = (bets["invoke_ns"] > 0) & (bets["outcome"] != int(Outcome.REFUSED))  # never sent, never under way
+        bets = bets[sent].sort_values("invoke_ns")
         shard_of = bets[bets["shard"] >= 0].groupby("account")["shard"].first()
         self._bets: pd.DataFrame = bets.assign(shard=bets["account"].map(shard_of).fillna(-1).astype(np.int64))
         self._parts: pd.DataFrame = run.video[
@@ -98,8 +99,10 @@ class _Seen:
     def of(self, fault: Any) -> Recovery:
         """Return what a fault did."""
         t_ns, since_ns = int(fault.t_ns), int(fault.ended_ns or fault.t_ns)
-        served_ns = self._served_ns(fault.target, t_ns, since_ns) or int(fault.recovered_ns)
         bets = self._struck(fault.target, t_ns)
+        served_ns = self._served_ns(fault.target, t_ns, since_ns) or int(fault.recovered_ns)
+        if fault.target.startswith("gateway") and bets.empty:  # nobody sat there: nobody can tell
+            served_ns = 0
         ended_ns = np.where(bets["return_ns"] > 0, bets["return_ns"], np.iinfo(np.int64).max)
         hit = bets[(bets["invoke_ns"] < max(served_ns, since_ns)) & (ended_ns > t_ns)]
         outcome = hit["outcome"].to_numpy()
@@ -108,7 +111,7 @@ class _Seen:
             at_s=(t_ns - self._run.manifest["load_start_ns"]) / NS_PER_S,
             kind=str(fault.kind), target=str(fault.target), how=str(fault.how),
             lasted_s=(since_ns - t_ns) / NS_PER_S,
-            noticed_ms=_ms(t_ns, int(fault.detected_ns) or self._noticed_ns(bets, t_ns)),
+            noticed_ms=_ms(t_ns, int(fault.detected_ns) or self._noticed_ns(bets, t_ns, max(served_ns, since_ns))),
             ready_ms=_ms(since_ns, int(fault.recovered_ns)),
             served_ms=_ms(since_ns, served_ns),
             hit=len(hit), resent=int((hit["attempts"] > 1).sum()) if "attempts" in hit else 0,
@@ -128,10 +131,17 @@ class _Seen:
         return self._bets.head(0) if role in {"studio", "origin", "edge"} else self._bets
 
     def _connected(self, gateway: int, t_ns: int) -> pd.Series:
-        rows = self._run.sessions
-        there = (rows["gateway"] == gateway) & (rows["opened_ns"] <= t_ns)
-        found: pd.Series = rows.loc[there & ((rows["closed_ns"] == 0) | (rows["closed_ns"] >= t_ns)), "session"]
+        rows = self._open_sessions(t_ns)
+        found: pd.Series = rows.loc[rows["gateway"] == gateway, "session"]
         return found
+
+    def _gateways_used(self, t_ns: int) -> pd.Series:
+        found: pd.Series = self._open_sessions(t_ns)["gateway"]
+        return found
+
+    def _open_sessions(self, t_ns: int) -> pd.DataFrame:
+        rows = self._run.sessions
+        return rows_where(rows, (rows["opened_ns"] <= t_ns) & ((rows["closed_ns"] == 0) | (rows["closed_ns"] >= t_ns)))
 
     def _served_ns(self, target: str, t_ns: int, since_ns: int) -> int:
         role, _, number = target.partition("-")
@@ -139,6 +149,9 @@ class _Seen:
             bets = self._struck(target, t_ns)
             good = bets[(bets["invoke_ns"] >= t_ns) & (bets["return_ns"] > since_ns)]
             good = good[good["outcome"] == int(Outcome.OK)]
+            if role == "nats":  # through a gateway without players nobody is ever served
+                used = self._gateways_used(t_ns)
+                good, bets = rows_where(good, good["gateway"].isin(used)), rows_where(bets, bets["gateway"].isin(used))
             return _last_first(good, {"postgres": "shard", "nats": "gateway"}.get(role), "return_ns", bets)
         if role == "dealer":
             rounds = self._run.rounds
@@ -157,14 +170,15 @@ class _Seen:
         return 0
 
     @staticmethod
-    def _noticed_ns(bets: pd.DataFrame, t_ns: int) -> int:
-        """Return when the first bet took longer than every one in the calm before."""
+    def _noticed_ns(bets: pd.DataFrame, t_ns: int, over_ns: int) -> int:
+        """Return when the first bet under way took longer than every one in the calm before, 0 if none did."""
         answered = bets[bets["return_ns"] > 0]
         took_ns = answered["return_ns"] - answered["invoke_ns"]
         calm = took_ns[answered["return_ns"].between(t_ns - CALM_NS, t_ns)]
         if calm.empty:
             return 0
-        slow = answered[(answered["return_ns"] > t_ns) & (took_ns > calm.max())]
+        there = (answered["return_ns"] > t_ns) & (answered["invoke_ns"] < over_ns)
+        slow = answered[there & (took_ns > calm.max())]
         return max(int(slow["invoke_ns"].min() + calm.max()), t_ns) if len(slow) else 0
 
 

@@ -121,6 +121,11 @@ class Run:
         return self.table("nodes")
 
     @property
+    def resources(self) -> pd.DataFrame:
+        """What every process held, every few seconds."""
+        return self.table("resources")
+
+    @property
     def sessions(self) -> pd.DataFrame:
         """Client connections."""
         return self.table("sessions")

@@ -26,7 +26,7 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
 from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
-from sim.empirical import SAMPLES_MIN, since_fault, table_of
+from sim.empirical import SAMPLES_MIN, since_fault, table_of, undisturbed, undisturbed_rounds
 from sim.kernels import Int64s
 from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
 
@@ -72,7 +72,7 @@ def fit(run: Run, parity: Parity = "odd", host: Host | None = None) -> Model:
         If the parity is unknown.
     """
     bets = staged_bets(run, parity)
-    rounds = run.rounds[_of_parity(run.rounds["round"], parity)]
+    rounds = undisturbed_rounds(run.rounds[_of_parity(run.rounds["round"], parity)], run.faults)
     default = Model()
     gaps = _gaps(run.rounds, rounds)
     shards = max(int(run.ledger["shard"].max()) + 1, 1) if len(run.ledger) else 1
@@ -154,12 +154,12 @@ def _of_parity(rounds: "pd.Series[int]", parity: str) -> npt.NDArray[np.bool_]:
 
 
 def staged_bets(run: Run, parity: Parity) -> pd.DataFrame:
-    """Return answered bets of one attempt with all their stamps."""
+    """Return answered bets of one attempt with all their stamps, those apart that a fault held up."""
     ops = run.ops
     answered = ops["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)])
     staged = (ops[["received_ns", "sent_ns", "batch_started_ns", "written_ns", "return_ns"]] > 0).all(axis=1)
     once = (ops["kind"] == int(OpKind.BET)) & (ops["attempts"] == 1)
-    return ops[answered & staged & once & _of_parity(ops["round"], parity)]
+    return undisturbed(ops[answered & staged & once & _of_parity(ops["round"], parity)], run.faults)
 
 
 def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:
@@ -268,8 +268,9 @@ def _between(rounds: pd.DataFrame, earlier: str, later: str, default: Table) -> 
 def _gaps(all_rounds: pd.DataFrame, rounds: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Return the times from a round's end to the next one's opening, for the next ones in `rounds`."""
     ordered = all_rounds.sort_values(["table", "round_no"])
-    gap = ordered["opens_ns"] - ordered.groupby("table")["settled_ns"].shift()
-    known = gap[gap.index.isin(rounds.index) & (ordered["opens_ns"] > 0) & (gap > 0)]
+    ended_ns = ordered.groupby("table")["settled_ns"].shift()
+    gap = ordered["opens_ns"] - ended_ns
+    known = gap[gap.index.isin(rounds.index) & (ordered["opens_ns"] > 0) & (ended_ns > 0) & (gap > 0)]
     return known.to_numpy().astype(np.int64)
 
 

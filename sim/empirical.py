@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reference_impl.domain.units import NS_PER_S
+from sim.faults import strikes
 from sim.parameters import LEVELS, Table
 
 TAIL_FROM = 0.95
@@ -17,6 +19,8 @@ TABLE_BODY = 0.99
 """Entries of a table up to this level are empirical whatever the tail."""
 SHAPES = (-0.5, 0.5)
 """Bounds of a tail's shape: moments tell nothing reliable beyond the upper one, where variance has no bound."""
+BEFORE_NS = NS_PER_S
+"""A round's opening is asked for so long before it, at most."""
 
 SAMPLES_MIN = 20
 """Observations below which a stage keeps its assumed table."""
@@ -85,6 +89,30 @@ def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: i
         beyond = [fitted.quantile(min(level, 1.0 - rare)) for level in LEVELS if level > TABLE_BODY]
         table[-len(beyond) :] = np.maximum(beyond, table[-len(beyond) - 1])
     return tuple(np.maximum.accumulate(table).round().astype(np.int64).tolist())
+
+
+def undisturbed(bets: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+    """Return the bets that were not under way while something was broken that the model breaks itself.
+
+    Their waiting is the fault's: a stage that was fitted on it would make everybody wait, and the fault once more.
+    """
+    modelled = [strikes(kind, target) for kind, target in zip(faults["kind"], faults["target"], strict=True)]
+    return _apart(bets, bets["received_ns"], bets["written_ns"], faults[np.array(modelled, dtype=bool)])
+
+
+def undisturbed_rounds(rounds: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+    """Return the rounds that no fault of any kind met, from a little before their opening on."""
+    instants = [name for name in rounds if str(name).endswith("_ns") and rounds[name].dtype.kind == "i"]
+    return _apart(rounds, rounds["opens_ns"] - BEFORE_NS, rounds[instants].max(axis=1), faults)
+
+
+def _apart(rows: pd.DataFrame, since_ns: pd.Series, until_ns: pd.Series, faults: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose time none of these faults meets."""
+    calm = np.ones(len(rows), dtype=bool)
+    over_ns = faults[["t_ns", "ended_ns", "recovered_ns"]].max(axis=1)
+    for struck_ns, healed_ns in zip(faults["t_ns"], over_ns, strict=True):
+        calm &= ((since_ns > healed_ns) | (until_ns < struck_ns)).to_numpy()
+    return rows[calm]
 
 
 def since_fault(faults: pd.DataFrame, column: str, default: Table) -> Table:

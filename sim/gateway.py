@@ -182,6 +182,11 @@ class Gateway:
         for player in lost:
             self._listeners.dropped(player)
 
+    def hold(self, for_ns: int) -> None:
+        """Do nothing for so long; what comes meanwhile waits, and what was begun counts as done."""
+        if self.up:
+            self.server.submit(for_ns)
+
     def restart(self, tables: list[TableNews]) -> None:
         """Serve again, told by the dealer where each table stands."""
         self.up = True

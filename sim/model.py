@@ -97,8 +97,9 @@ class Simulation:
             for number in range(scenario.gateways)
         ]
         self._video = VideoSystem(env, scenario, draws, seen, self._load_start_ns)
-        mortal = {g.name: Victim(g.kill, partial(self._restart, g)) for g in self._gateways}
-        targets = victims(shards, mortal) | self._video.victims()
+        mortal = {g.name: Victim(g.kill, partial(self._restart, g), g.hold) for g in self._gateways}
+        writers = {shard.name: Victim(shard.kill, shard.restart, slow=shard.slow) for shard in shards}
+        targets = victims(writers, mortal) | self._video.victims()
         faults = Faults(env, draws, targets, streaming(scenario), self._cut_offs, seen)
         faults.plan(scenario.faults, self._load_start_ns)
 

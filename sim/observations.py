@@ -190,6 +190,7 @@ class Observations:
             "audit": empty_table("audit"),
             "limits": empty_table("limits"),
             "nodes": _rows("nodes", self.nodes),
+            "resources": empty_table("resources"),
             "sessions": _rows("sessions", [seen._asdict() for seen in self.sessions]),
             "generator": _rows("generator", self.generator),
             "faults": _rows("faults", self.faults),

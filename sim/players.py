@@ -123,8 +123,9 @@ class Players:
                     after(self._env, at_ns - int(self._env.now), self._break_off, self._players[arrival.player])
 
     def leave(self) -> None:
-        """Close every connection."""
+        """Close every connection, and ask no longer for what has no answer."""
         for player in self._players.values():
+            player.unanswered.clear()
             if player.gateway is not None:
                 player.gateway.leave(player.number, player.table)
                 self._close(player, NORMAL_CLOSURE)

@@ -18,7 +18,7 @@ from reference_impl.domain.units import NS_PER_S
 from reports.run import Run, manifest_base, update_manifest, write_run
 from sim.calibrate import fit
 from sim.experiment import spread_starts
-from sim.faults import not_modelled
+from sim.faults import carried_out_in_a_crowd, not_modelled
 from sim.hybrid.system import Crowd
 from sim.model import Simulation
 from sim.parameters import Model, save_model
@@ -133,9 +133,9 @@ def unseen(scenario: Scenario) -> list[str]:
     video = [
         f"{fault.kind} of {fault.target} at {fault.at_s:g} s"
         for fault in scenario.faults
-        if fault.target == "origin" or fault.target.startswith("studio-")
+        if carried_out_in_a_crowd(fault) and (fault.target == "origin" or fault.target.startswith("studio-"))
     ]
-    return not_modelled(scenario) + video
+    return not_modelled(scenario, carried_out_in_a_crowd) + video
 
 
 def campaign_of(run: Run) -> Campaign:

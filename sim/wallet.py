@@ -91,6 +91,7 @@ class WalletShard(Writer):
         super().__init__(env, number)
         self.bets_placed = 0
         self._draws = draws
+        self._longer_ns = 0
         self._bets: deque[BetBatch] = deque()
         self._controls_next = False
         self._working = False
@@ -186,6 +187,10 @@ class WalletShard(Writer):
         self._down -= 1
         self._work()
 
+    def slow(self, longer_ns: int) -> None:
+        """Have every call that begins from now on take so much longer."""
+        self._longer_ns = longer_ns
+
     def _work(self) -> None:
         if self._working or self._down or not (self._bets or self._controls):
             return
@@ -203,6 +208,7 @@ class WalletShard(Writer):
             after(self._env, self._served_in(cost_ns), self._bets_done, self._life, taken, size, depth)
 
     def _served_in(self, cost_ns: int) -> int:
+        cost_ns += self._longer_ns
         self._work_ns += cost_ns
         self._ends_ns = int(self._env.now) + cost_ns
         return cost_ns

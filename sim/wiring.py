@@ -5,7 +5,7 @@ the same for both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -35,18 +35,6 @@ class FirstRound(NamedTuple):
 
 Starts = Mapping[int, FirstRound]
 """First rounds by table; a table that is not named begins with :class:`FirstRound`'s defaults."""
-
-
-class Mortal(Protocol):
-    """A process that can be killed and comes back."""
-
-    name: str
-
-    def kill(self) -> None:
-        """Die."""
-
-    def restart(self) -> None:
-        """Serve again."""
 
 
 def load_start_ns(starts: Starts) -> int:
@@ -97,8 +85,6 @@ def over(now_ns: int, load_end_ns: int, tables: Iterable[Table], *, unanswered: 
     return not busy or now_ns > load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
 
 
-def victims(shards: Sequence[Mortal], gateways: Mapping[str, Victim]) -> dict[str, list[Victim]]:
-    """Return what can be broken: every shard, all of them with the database, and gateways by name."""
-    mortal = {shard.name: [Victim(shard.kill, shard.restart)] for shard in shards}
-    database = [victim for each in mortal.values() for victim in each]
-    return {"postgres": database, **mortal, **{name: [victim] for name, victim in gateways.items()}}
+def victims(shards: Mapping[str, Victim], gateways: Mapping[str, Victim]) -> dict[str, list[Victim]]:
+    """Return what can be broken: every shard, all of them with the database, and gateways, by name."""
+    return {"postgres": list(shards.values()), **{name: [one] for name, one in {**shards, **gateways}.items()}}

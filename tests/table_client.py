@@ -1,6 +1,7 @@
 """A player for tests: HTTP by urllib, WebSocket by picows, everything that arrives kept in order."""
 
 import asyncio
+import http.client
 import json
 import secrets
 import urllib.error
@@ -42,11 +43,14 @@ async def call_raw(
 
     def send() -> bytes:
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                raise HttpError(error.code, error.read().decode()) from None
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise HttpError(error.code, error.read().decode()) from None
+        except http.client.HTTPException as error:  # it died in the middle of its answer
+            raise ConnectionResetError(f"{request.full_url}: {error}") from None
 
     return await asyncio.to_thread(send)
 
@@ -107,6 +111,8 @@ class Socket(WSListener):
 async def connect(url: str) -> Socket:
     """Open a socket without saying hello."""
     _, listener = await ws_connect(Socket, url)
+    if listener is None:  # what picows says of a server that ends before it has answered
+        raise ConnectionResetError(f"{url} ended before it had answered")
     return listener
 
 

@@ -152,6 +152,12 @@ NODES = Layout(
 )  # fmt: skip
 """A process's load, once a second. Counters are totals since its start."""
 
+RESOURCES = Layout(
+    "resources",
+    (("t_ns", "q"), ("node", "24s"), ("pid", "i"), ("memory_bytes", "q"), ("descriptors", "i"), ("disk_bytes", "q")),
+)
+"""What a process and its children held, every few seconds, written by whoever started it."""
+
 SESSIONS = Layout(
     "sessions",
     (
@@ -208,4 +214,4 @@ VIDEO = Layout(
 GIVEN_UP = 499
 """The ``status`` of an answer that its viewer left in the middle (as nginx calls a request that its client closed)."""
 
-LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)
+LAYOUTS = (OPS, STAGES, PUSHES, PHASES, NODES, RESOURCES, SESSIONS, GENERATOR, PLACEMENTS, CLOCKS)

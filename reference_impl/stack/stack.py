@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from reference_impl import bus
 from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, Taken
 from reference_impl.domain.errors import ConfigError, OperationalError
 from reference_impl.domain.games.catalogue import decision_windows_max
-from reference_impl.domain.records import NODES
+from reference_impl.domain.records import NODES, RESOURCES
 from reference_impl.domain.units import KIB
 from reference_impl.pulse import cost_of
 from reference_impl.stack.config import StackConfig, Wiring, plan, resolve
@@ -27,6 +28,7 @@ from reference_impl.stack.exposition import save_targets
 from reference_impl.stack.levers import STURDY, WAL_BYTES_MAX, Levers, Weakness
 from reference_impl.stack.processes import end, free_port, require_free
 from reference_impl.stack.recording import RecordFile
+from reference_impl.stack.resources import RESOURCES_S, held_by
 from reference_impl.stack.small_disk import unmount
 from reference_impl.stack.supervisor import STOP_S_MAX, Child, Event, Supervisor
 from reference_impl.stack.telemetry import family_of, node_record
@@ -66,7 +68,8 @@ class Stack:
         self._supervisor = Supervisor(say)
         self._wiring: Wiring | None = None
         self._folder = Path(config.data_dir) if config.data_dir else Path()
-        self._sampler: asyncio.Task[None] | None = None
+        self._kept: dict[str, Path] = {}
+        self._samplers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -207,8 +210,8 @@ class Stack:
 
     async def stop(self) -> None:
         """End everything; remove what was temporary."""
-        if self._sampler is not None:
-            self._sampler.cancel()
+        for sampler in self._samplers:
+            sampler.cancel()
         for name in list(self._doubles):
             self.end_double(name)
         await self._supervisor.stop()
@@ -279,6 +282,7 @@ class Stack:
         if not nats_url:
             self._say("starting NATS")
             server = EmbeddedNats(self._folder)
+            self._kept["nats"] = self._folder / "jetstream"
             await self._supervisor.start(server)
             nats_url = server.url
         self._wiring = resolve(config, dsns, nats_url, self._folder, free_port)
@@ -286,14 +290,13 @@ class Stack:
         await self._prepare_shards()
         self._say("starting the services")
         await self._start_children()
-        self._sampler = asyncio.create_task(self._sample_servers())
+        self._samplers = [asyncio.create_task(watch()) for watch in (self._sample_servers, self._sample_resources)]
 
     def _postgres(self, levers: Levers) -> EmbeddedPostgres:
         environment = levers.environment("postgres")
-        if levers.disk is None:
-            return EmbeddedPostgres(self._folder, environment=environment)
-        settings = {"max_wal_size": f"{WAL_BYTES_MAX // KIB}kB"}
-        return EmbeddedPostgres(self._folder, levers.disk.path / "postgres", environment, settings)
+        self._kept["postgres"] = data = (levers.disk.path if levers.disk else self._folder) / "postgres"
+        settings = {"max_wal_size": f"{WAL_BYTES_MAX // KIB}kB"} if levers.disk else {}
+        return EmbeddedPostgres(self._folder, data, environment, settings)
 
     async def _create_databases(self, server: EmbeddedPostgres) -> list[str]:
         connection = await asyncpg.connect(server.dsn("postgres"))
@@ -341,6 +344,23 @@ class Stack:
                     records.append(*node_record(name, pid, (0, 0, 0, 0), cost_of(*family_of(pid))))
                 records.flush()
                 await asyncio.sleep(SAMPLE_S)
+        finally:
+            records.close()
+
+    async def _sample_resources(self) -> None:
+        """Append RESOURCES records for every process."""
+        records = RecordFile(self.record_dir / "resources-supervisor.bin", RESOURCES)
+        try:
+            while True:
+                for name in self.node_names:
+                    if not self.runs(name):
+                        continue
+                    pid, kept = self.pid(name), self._kept.get(name, self._folder / f"{name}.log")
+                    held = await asyncio.to_thread(held_by, pid, kept)
+                    if held.memory_bytes:  # it may have ended meanwhile
+                        records.append(time.monotonic_ns(), name.encode(), pid, *held)
+                records.flush()
+                await asyncio.sleep(RESOURCES_S)
         finally:
             records.close()
 

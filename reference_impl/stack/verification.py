@@ -48,6 +48,24 @@ async def verify(dsns: Sequence[str], trail: Path | None) -> list[Verified]:
     return found
 
 
+async def verify_restored(dsn: str, shard: int, trail: Path) -> tuple[Verified, int]:
+    """Verify a shard that was restored to an earlier moment, against the part of the trail that it still has.
+
+    Returns
+    -------
+    Verified, int
+        What was found, and how many batches the trail has beyond it.
+    """
+    kept = {link.batch: link.hash for link in _trails(trail).get(shard, ())}
+    connection = await asyncpg.connect(dsn)
+    try:
+        head = await connection.fetchval("SELECT batch FROM head")
+        verified = await verify_shard(connection, {batch: known for batch, known in kept.items() if batch <= head})
+    finally:
+        await connection.close()
+    return verified, sum(batch > head for batch in kept)
+
+
 def _trails(folder: Path) -> dict[int, list[Link]]:
     return {
         shard: [Link(line.batch, line.subject, line.payload, bytes.fromhex(line.hash)) for line in read_trail(file)]

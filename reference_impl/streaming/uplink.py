@@ -125,6 +125,8 @@ class Uplink:
             auto_ping_idle_timeout=PING_S,
             auto_ping_reply_timeout=PING_S,
         )
+        if transport.is_disconnected:  # so picows says that the origin ended before it had answered
+            raise ConnectionResetError("it ended before it had answered")
         self.connections += 1
         self._transport, self._wire = transport, wire
         transport.send(WSMsgType.BINARY, messages.encode(self._info))

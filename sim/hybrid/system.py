@@ -23,7 +23,7 @@ from sim import kernels, random_streams
 from sim.arrivals import rule_arguments
 from sim.cores import Work
 from sim.draws import Draws
-from sim.faults import Faults, Victim, streaming
+from sim.faults import Faults, Victim, carried_out_in_a_crowd, streaming
 from sim.gateway import ANSWER_BYTES, EVENT_BYTES
 from sim.hybrid import layout, loop
 from sim.hybrid.audience import Audience
@@ -99,7 +99,10 @@ class Crowd:
             env, scenario, self._draws, self.shards, self, self._seen, self._load_end_ns
         )  # fmt: skip
         self.audience = Audience(env, scenario, self._draws, self.load_start_ns, share, trace)
-        faults = Faults(env, self._draws, self._victims(), streaming(scenario), self._gateways.cut_offs, self._seen)
+        faults = Faults(
+            env, self._draws, self._victims(), streaming(scenario), self._gateways.cut_offs, self._seen,
+            carried_out_in_a_crowd,
+        )  # fmt: skip
         faults.plan(scenario.faults, self.load_start_ns)
 
     def run(self) -> None:
@@ -218,7 +221,8 @@ class Crowd:
             )
             for number in range(self._scenario.gateways)
         }  # fmt: skip
-        return victims(self.shards, gateways) | self.audience.victims()
+        shards = {shard.name: Victim(shard.kill, shard.restart) for shard in self.shards}
+        return victims(shards, gateways) | self.audience.victims()
 
     def _kill_gateway(self, number: int) -> None:
         lost = int(self.state.world.gateways["connections"][number])

@@ -68,7 +68,7 @@ class _Story(Beside):
         return {
             "ops": self._ops(), "pushes": self._pushes(), "rounds": self._rounds_table(), "ledger": self._ledger(),
             "accounts": self._accounts(), "limits": self._limits(), "orders": self._orders(), "audit": self._audit(),
-            "nodes": self._nodes(), "sessions": self._sessions(),
+            "nodes": self._nodes(), "resources": self._resources(), "sessions": self._sessions(),
             "generator": self._generator(), "faults": self._faults(), "video": self._video(),
             "glass": self._glass(), "drops": self._drops(), "placements": self._placements(),
         }  # fmt: skip

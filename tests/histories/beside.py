@@ -19,6 +19,11 @@ class Beside(Told):
         cpu = np.tile(seconds, len(names)) * 200 * MS
         return frame_of("nodes", {"t_ns": t_ns, "node": node, "pid": np.full(len(node), 100), "cpu_ns": cpu})
 
+    def _resources(self) -> pd.DataFrame:
+        nodes = self._nodes()
+        same = {name: nodes[name] for name in ("t_ns", "node", "pid")}
+        return frame_of("resources", {**same, "memory_bytes": np.full(len(nodes), 50 << 20)})
+
     def _generator(self) -> pd.DataFrame:
         seconds = np.arange(int(self.shape.load_s))
         lag = self._exp(len(seconds), 3.0)

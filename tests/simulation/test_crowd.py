@@ -67,6 +67,10 @@ def with_faults(*faults):
     return structs.replace(SMALL, faults=tuple(Fault(kind="kill", target=t, at_s=at_s) for t, at_s in faults))
 
 
+STANDING = structs.replace(SMALL, faults=(
+    Fault(kind="stop", target="wallet-1", at_s=5.0, for_s=0.7),
+    Fault(kind="disk-full", target="postgres", at_s=8.0, for_s=0.5),
+))  # fmt: skip
 RETURNING = with_faults(("gateway-1", 4.25), ("gateway-0", 5.45))
 """The second gateway is down when the second round begins, and takes the first one's players while bets are open."""
 
@@ -91,6 +95,7 @@ def in_order(frame, *names):
         (with_faults(("gateway-1", 6.5)), SLOW),
         (with_faults(("postgres", 6.0)), SLOW),
         (with_faults(("gateway-0", 6.0), ("wallet-1", 6.1)), MOODY),
+        (STANDING, SLOW),
         (RETURNING, SLOW),
         (with_faults(("gateway-1", 5.5), ("gateway-0", 6.65)), SLOW),
     ],
@@ -108,6 +113,7 @@ def in_order(frame, *names):
         "late bets die",
         "postgres",
         "both",
+        "stands still",
         "comes up in mid-round",
         "comes up when bets close soon",
     ],

@@ -13,6 +13,7 @@ from reference_impl.domain.phases import Phase
 from reference_impl.domain.placement import two_choices
 from reference_impl.domain.round_timing import Timing
 from reports.checks import run_checks
+from reports.student import t_quantile
 from sim import twin
 from sim.experiment import Job, figures
 from sim.hybrid import landing
@@ -26,7 +27,7 @@ from sim.model import simulate
 from sim.parameters import Model
 from sim.random_streams import uniform
 from sim.scenario import Betting, Campaign, Scenario
-from sim.statistics import interval, mser5, prediction_limit, t_quantile
+from sim.statistics import interval, mser5, prediction_limit
 
 REPLICATIONS = 20
 SMALL = Scenario(

@@ -163,6 +163,8 @@ def leave_behind(folder, tables):
         write(folder, records.PLACEMENTS, "services", {**row, **texts})
     for row in tables["nodes"].to_dict("records"):
         write(folder, records.NODES, row["node"], {**row, "node": row["node"].encode()})
+    for row in tables["resources"].to_dict("records"):
+        write(folder, records.RESOURCES, row["node"], {**row, "node": row["node"].encode()})
     for row in tables["rounds"].to_dict("records"):
         end = Phase.VOIDED if row["decision"] == "void" else Phase.SETTLED
         window = {"opens_unix_ns": to_unix(row["opens_ns"]), "closes_unix_ns": to_unix(row["closes_ns"])}

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from picows import WSMsgType
 
@@ -67,3 +69,22 @@ def test_frames_dropped_meanwhile_resume_with_an_independent_one(uplink):
         uplink.send(frame(slot))
     assert [push.slot for push in transport.sent] == [4, 5, 8, 9]
     assert uplink.frames_dropped == 6
+
+
+async def test_parts_wait_on_while_the_origin_ends_before_it_has_answered():
+    hung_up = asyncio.Event()
+
+    async def hang_up(_reader, writer):
+        writer.transport.abort()
+        hung_up.set()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    uplink = Uplink(f"ws://127.0.0.1:{port}/ingest", "key", StreamInfo(1, 1, MediaTiming(), ()))
+    uplink.send(part(0))
+    with pytest.raises(ConnectionResetError):
+        await uplink._connect()
+    assert hung_up.is_set()
+    assert (uplink.queued, uplink.connections, uplink.egress_bytes) == (1, 0, 0)
+    server.close()
+    await server.wait_closed()

@@ -26,7 +26,7 @@ def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noq
     """Measure ours against a peer, alternating.
 
     NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
-    `loadgen`, `sim`, `balance` (simulated) or `balance_real`.
+    `loadgen`, `sim`, `balance` (simulated) or `pressure`.
 
     \b
     Example:

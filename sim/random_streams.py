@@ -78,6 +78,7 @@ class Stream(IntEnum):
     VISIT = 65
     FOLLOW = 66
     REPORT_NOISE = 70
+    BET_GAPS = 71
 
 
 def stream_key(start: int, seed: int, stream: int) -> int:

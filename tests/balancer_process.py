@@ -5,10 +5,12 @@ import sys
 
 from reference_impl import bus
 from reference_impl.balancer.balancer import Balancer
+from reference_impl.balancer.reports import Reports
 
 
 async def main(url: str, name: str) -> None:
-    balancer = Balancer(await bus.connect(url, name), name, lambda _plan: None)
+    client = await bus.connect(url, name)
+    balancer = Balancer(client, Reports(client), name, lambda _plan: None)
     running = asyncio.create_task(balancer.run(lambda: None))
     held = False
     while not running.done():

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from loadtest.bench.result import Result
 from loadtest.progress import Progress
-from reports.balancing import figure, kinds_table, table
+from reports.balancing import figure, page
 from sim.balancing.outcome import Outcome, outcome_of
 from sim.balancing.play import BALANCINGS, carried_out
 from sim.balancing.setting import Setting
@@ -122,11 +122,11 @@ def _rounded(figures: dict[str, float]) -> dict[str, float]:
 
 
 def publish(result: Result, folder: Path) -> None:
-    """Write policies side by side: a figure, tables, and all figures as JSON."""
+    """Write policies side by side: a page with its figure, and all figures as JSON."""
     found = result.detail["simulated"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "policies.svg").write_text(figure(found), encoding="utf-8")
-    (folder / "tables.md").write_text(table(found) + "\n" + kinds_table(found), encoding="utf-8")
+    (folder / "README.md").write_text(page(found), encoding="utf-8")
     (folder / "balance.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
 
 

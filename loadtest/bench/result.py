@@ -12,7 +12,7 @@ from reference_impl.domain.errors import ConfigError
 
 NAMES = (
     "wallet", "settle", "growth", "betpath", "broadcast", "stream", "link", "edge", "quality", "checks", "loadgen",
-    "sim", "balance", "balance_real",
+    "sim", "balance", "pressure",
 )  # fmt: skip
 LEGS_MIN = 5
 """Alternating legs below which a spread says nothing."""

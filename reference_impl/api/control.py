@@ -16,52 +16,49 @@ from reference_impl.api.admin import on_record, operated
 from reference_impl.api.messages import Why
 from reference_impl.api.services import Services
 from reference_impl.balancer.places import Places, R
-from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, PlaceSeen, Stand, Taken
+from reference_impl.balancer.reports import LoadReport
+from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, Moved, PlaceSeen, Stand, Taken
 from reference_impl.domain.phases import Phase
 from reference_impl.domain.units import NS_PER_MS
 
 ORDER_S_MAX = 2.0
+UNSEEN = PlaceSeen(1.0, 0.0, hot=False)
 
 
-class GatewayThere(Struct):
-    """A gateway: its last report, how long ago that was, and what the balancer thinks of it (cost over the mean)."""
+class PlaceThere(Struct, kw_only=True):
+    """A place: its last report, how long ago that was, and what the balancer thinks of it (cost over the mean)."""
 
     name: str
-    stand: str
     silent_s: float
     connections: int
+    egress_bytes_per_s: float
+    lag_ms: float
+    own_p99_ms: float
+    cpu_share: float
+    run_delay_share: float
+    weight: float
+    cost: float
+    hot: bool
+
+
+class GatewayThere(PlaceThere, kw_only=True):
+    """What is told of a gateway besides."""
+
+    stand: str
     bets_per_s: float
     bet_p50_ms: float
     bet_p99_ms: float
-    own_p99_ms: float
-    lag_ms: float
-    cpu_share: float
-    run_delay_share: float
-    egress_bytes_per_s: float
     accepts_per_s: float
     waiting: int
     moved: int
     stalls: int
-    weight: float
-    cost: float
-    hot: bool
 
 
-class EdgeThere(Struct):
-    """An edge, likewise."""
+class EdgeThere(PlaceThere, kw_only=True):
+    """What is told of an edge besides."""
 
-    name: str
-    silent_s: float
-    connections: int
     requests_per_s: float
-    egress_bytes_per_s: float
     hit_share: float
-    lag_ms: float
-    cpu_share: float
-    run_delay_share: float
-    weight: float
-    cost: float
-    hot: bool
 
 
 class TableThere(Struct):
@@ -78,17 +75,6 @@ class TableThere(Struct):
     at: dict[str, int]
 
 
-class MoveThere(Struct):
-    """Something that was ordered lately."""
-
-    at_unix_ns: int
-    what: str
-    source: str
-    target: str
-    count: int
-    reason: str
-
-
 class ControlRoom(Struct):
     """Everything at once. ``map_age_ms`` is the age of the balancer's last word, -1 if it never spoke."""
 
@@ -101,7 +87,7 @@ class ControlRoom(Struct):
     gateways: list[GatewayThere]
     edges: list[EdgeThere]
     tables: list[TableThere]
-    moves: list[MoveThere]
+    moves: list[Moved]
 
 
 class DrainOrder(Struct, forbid_unknown_fields=True):
@@ -138,7 +124,7 @@ class ControlController(Controller):
             _gateways(known, now_s),
             _edges(known, now_s),
             _tables(known),
-            [MoveThere(*msgspec.structs.astuple(move)) for move in newest.moves] if newest else [],
+            newest.moves if newest else [],
         )
 
     @post("/gateways/{gateway:str}/drain", status_code=202)
@@ -165,39 +151,37 @@ class ControlController(Controller):
             return Drained(msgspec.msgpack.decode(msg.data, type=Taken).players)
 
 
-def _silent_s(places: Places[R], number: int, now_s: float) -> float:
-    return next((round(now_s - place.heard_s, 1) for place in places.fleet.places if place.number == number), 0.0)
+def _place(name: str, one: LoadReport, places: Places[R], at: PlaceSeen, now_s: float) -> dict[str, Any]:
+    """Return the fields of a :class:`PlaceThere`."""
+    heard_s = next((place.heard_s for place in places.fleet.places if place.number == one.number), now_s)
+    told = ("connections", "egress_bytes_per_s", "lag_ms", "cpu_share", "run_delay_share")
+    return {
+        "name": name, "silent_s": round(now_s - heard_s, 1), "weight": at.weight, "cost": at.cost, "hot": at.hot,
+        "own_p99_ms": one.p99_ms, **{field: getattr(one, field) for field in told},
+    }  # fmt: skip
 
 
 def _gateways(known: Services, now_s: float) -> list[GatewayThere]:
     places, seen = known.placer.gateways, known.placer.map.gateways if known.placer.map else {}
-    there = []
-    for name, one in sorted(places.reports.items()):
-        at = seen.get(name, PlaceSeen(1.0, 0.0, False))
-        there.append(
-            GatewayThere(
-                name, Stand(one.stand).name.lower(), _silent_s(places, one.number, now_s), one.connections,
-                one.bets_per_s, one.bet_p50_ms, one.bet_p99_ms, one.p99_ms, one.lag_ms, one.cpu_share,
-                one.run_delay_share, one.egress_bytes_per_s, one.accepts_per_s, one.waiting, one.moved, one.stalls,
-                at.weight, at.cost, at.hot,
-            )
-        )  # fmt: skip
-    return there
+    return [
+        GatewayThere(
+            **_place(name, one, places, seen.get(name, UNSEEN), now_s), stand=Stand(one.stand).name.lower(),
+            bets_per_s=one.bets_per_s, bet_p50_ms=one.bet_p50_ms, bet_p99_ms=one.bet_p99_ms,
+            accepts_per_s=one.accepts_per_s, waiting=one.waiting, moved=one.moved, stalls=one.stalls,
+        )
+        for name, one in sorted(places.reports.items())
+    ]  # fmt: skip
 
 
 def _edges(known: Services, now_s: float) -> list[EdgeThere]:
     places, seen = known.placer.edges, known.placer.map.edges if known.placer.map else {}
-    there = []
-    for name, one in sorted(places.reports.items()):
-        at = seen.get(name, PlaceSeen(1.0, 0.0, False))
-        there.append(
-            EdgeThere(
-                name, _silent_s(places, one.number, now_s), one.connections, one.requests_per_s,
-                one.egress_bytes_per_s, one.hit_share, one.lag_ms, one.cpu_share, one.run_delay_share, at.weight,
-                at.cost, at.hot,
-            )
-        )  # fmt: skip
-    return there
+    return [
+        EdgeThere(
+            **_place(name, one, places, seen.get(name, UNSEEN), now_s), requests_per_s=one.requests_per_s,
+            hit_share=one.hit_share,
+        )
+        for name, one in sorted(places.reports.items())
+    ]  # fmt: skip
 
 
 def _tables(known: Services) -> list[TableThere]:

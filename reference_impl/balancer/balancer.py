@@ -25,6 +25,7 @@ from reference_impl.balancer.decisions import Shifted
 from reference_impl.balancer.heat import Heats
 from reference_impl.balancer.lease import Lease
 from reference_impl.balancer.places import Places, R
+from reference_impl.balancer.reports import LoadReport, Reports
 from reference_impl.domain.balance_messages import (
     BalanceMap,
     EdgeReport,
@@ -72,16 +73,19 @@ class Balancer:
     ----------
     bus : nats.aio.client.Client
         A connected NATS client.
+    reports : Reports
+        Where gateways and edges are heard.
     name : str
         Who it is.
     log : callable
         Takes each plan with what it was made from.
     """
 
-    def __init__(self, bus: Client, name: str, log: Callable[[Shifted], None]) -> None:
+    def __init__(self, bus: Client, reports: Reports, name: str, log: Callable[[Shifted], None]) -> None:
         self.lease = Lease(bus, name)
         self.moves: deque[Moved] = deque(maxlen=MOVED_KEPT_MAX)
         self._bus = bus
+        self._reports = reports
         self._name = name
         self._log = log
         self._beside = Background(name)
@@ -93,7 +97,7 @@ class Balancer:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Balance whenever the lease is held, until cancelled."""
-        await self._bus.subscribe("report.*", cb=self._hear)
+        await self._reports.tell(self._hear)
         await self._bus.subscribe("table.*", cb=self._on_table)
         ready()
         async with asyncio.TaskGroup() as group:
@@ -201,15 +205,12 @@ class Balancer:
         if not taken.refused and taken.players:
             self.moves.appendleft(_told(gateway, order, taken.players))
 
-    async def _hear(self, msg: Msg) -> None:
-        now_s = time.monotonic()
-        if msg.subject == "report.edge":
-            edge = msgspec.msgpack.decode(msg.data, type=EdgeReport)
-            self._edges.hear(edge.edge, edge, now_s)
-        elif msg.subject == "report.gateway":
-            gateway = msgspec.msgpack.decode(msg.data, type=GatewayReport)
-            self._heats.heard(gateway.tables, gateway.table_bets, now_s)
-            self._gateways.hear(gateway.gateway, gateway, now_s)
+    def _hear(self, report: LoadReport, now_s: float) -> None:
+        if isinstance(report, EdgeReport):
+            self._edges.hear(report.edge, report, now_s)
+        else:
+            self._heats.heard(report.tables, report.table_bets, now_s)
+            self._gateways.hear(report.gateway, report, now_s)
 
     async def _on_table(self, msg: Msg) -> None:
         self._heats.event(msgspec.json.decode(msg.data, type=TableEnvelope).event, time.monotonic())

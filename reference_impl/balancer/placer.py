@@ -8,6 +8,7 @@ The placer needs no balancer: it hears the reports itself. What the balancer add
 edges a table's viewers are spread); while there is none, the last map serves.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from reference_impl.balancer.places import Choice, Places, R
+from reference_impl.balancer.reports import LoadReport, Reports
 from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, Fence, GatewayReport
 from reference_impl.domain.balancing.policies import Balancing, Decision, Wish, policy_of
 
@@ -29,6 +31,8 @@ class Placer:
     ----------
     bus : nats.aio.client.Client
         A connected NATS client.
+    reports : Reports
+        Where gateways and edges are heard.
     uniform : callable
         A source of uniforms in [0, 1).
     record : callable
@@ -40,7 +44,7 @@ class Placer:
     """
 
     def __init__(
-        self, bus: Client, uniform: Callable[[], float], record: Callable[..., None],
+        self, bus: Client, reports: Reports, uniform: Callable[[], float], record: Callable[..., None],
         log: Callable[[Decision], None] = lambda _decision: None, balancing: Balancing = DEFAULT,
     ) -> None:  # fmt: skip
         self.gateways = Places[GatewayReport]("gateway")
@@ -48,6 +52,8 @@ class Placer:
         self.map: BalanceMap | None = None
         """The newest map; of the highest epoch heard."""
         self._bus = bus
+        self._reports = reports
+        self._serves = asyncio.Event()
         self._uniform = uniform
         self._record = record
         self._log = log
@@ -57,13 +63,10 @@ class Placer:
     async def run(self, ready: Callable[[], None]) -> None:
         """Follow reports until cancelled; `ready` is called once there is a gateway to send players to."""
         await self._bus.subscribe("balance.map", cb=self._on_map)
-        subscription = await self._bus.subscribe("report.*")
-        served = False
-        async for msg in subscription.messages:
-            self._hear(msg)
-            if not served and msg.subject == "report.gateway":
-                served = True
-                ready()
+        await self._reports.tell(self._hear)
+        await self._serves.wait()
+        ready()
+        await asyncio.Event().wait()
 
     def gateway(self, player: int, table: int, avoid: str) -> GatewayReport | None:
         """Return the gateway for a player, or None if none is alive."""
@@ -99,11 +102,9 @@ class Placer:
     async def _on_map(self, msg: Msg) -> None:
         self.take(msgspec.msgpack.decode(msg.data, type=BalanceMap))
 
-    def _hear(self, msg: Msg) -> None:
-        now_s = time.monotonic()
-        if msg.subject == "report.edge":
-            edge = msgspec.msgpack.decode(msg.data, type=EdgeReport)
-            self.edges.hear(edge.edge, edge, now_s)
-        elif msg.subject == "report.gateway":
-            gateway = msgspec.msgpack.decode(msg.data, type=GatewayReport)
-            self.gateways.hear(gateway.gateway, gateway, now_s)
+    def _hear(self, report: LoadReport, now_s: float) -> None:
+        if isinstance(report, EdgeReport):
+            self.edges.hear(report.edge, report, now_s)
+        else:
+            self.gateways.hear(report.gateway, report, now_s)
+            self._serves.set()

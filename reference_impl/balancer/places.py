@@ -37,6 +37,10 @@ class Report(Protocol):
         """How it stands to new players, a :class:`reference_impl.domain.balance_messages.Stand`."""
 
     @property
+    def p99_ms(self) -> float:
+        """How long its own work at a bet or an answer took, p99; 0 if it had none."""
+
+    @property
     def lag_ms(self) -> float:
         """The most that its loop was late."""
 
@@ -86,7 +90,7 @@ class Places(Generic[R]):
         lags_ms.append(report.lag_ms_mean)
         coming = self._load_of(report) / report.connections if report.connections else 1.0
         heard = Heard(
-            report.number, float(report.connections), COST_MS + median(lags_ms), report.lag_ms + 1.0,
+            report.number, float(report.connections), COST_MS + median(lags_ms), report.p99_ms + report.lag_ms,
             closing=report.stand == Stand.DRAINING, coming=coming,
         )  # fmt: skip
         self.fleet = hear(self.fleet, heard, now_s)

@@ -65,7 +65,10 @@ class GatewayReport(Struct, array_like=True, frozen=True):
 
 
 class EdgeReport(Struct, array_like=True, frozen=True):
-    """An edge's load, once a second. ``hit_share`` is the share of answers from memory since the last report."""
+    """An edge's load, once a second. ``hit_share`` is the share of answers from memory since the last report.
+
+    ``p99_ms`` is its own work at such an answer, from request to what is to be written.
+    """
 
     edge: str
     number: int
@@ -80,6 +83,7 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     requests_per_s: float = 0.0
     egress_bytes_per_s: float = 0.0
     lag_ms_mean: float = 0.0
+    p99_ms: float = 0.0
 
 
 class MoveAway(Struct, tag=True, frozen=True):
@@ -123,7 +127,7 @@ class Taken(Struct, array_like=True, frozen=True):
     refused: str = ""
 
 
-class Moved(Struct, array_like=True, frozen=True):
+class Moved(Struct, frozen=True):
     """Something the balancer ordered, for people: when, what from where to where, how many, and why."""
 
     at_unix_ns: int

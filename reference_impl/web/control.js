@@ -121,8 +121,8 @@ const gatewayFacts = (one) => ({
   CPU: percent(one.cpu_share), "waits for CPU": percent(one.run_delay_share), "sent on": one.moved,
 });
 const edgeFacts = (one) => ({
-  "from memory": percent(one.hit_share), "loop late": `${one.lag_ms.toFixed(0)} ms`, "requests/s": Math.round(one.requests_per_s),
-  CPU: percent(one.cpu_share), "waits for CPU": percent(one.run_delay_share), egress: bytes(one.egress_bytes_per_s),
+  "from memory": percent(one.hit_share), "own slowest 1 %": one.own_p99_ms ? `${one.own_p99_ms.toFixed(1)} ms` : "–", "loop late": `${one.lag_ms.toFixed(0)} ms`, "requests/s": Math.round(one.requests_per_s),
+  CPU: percent(one.cpu_share), egress: bytes(one.egress_bytes_per_s),
 });
 
 function stateOf(place) {
@@ -213,6 +213,8 @@ function drawMoves() {
   );
   if (fresh) $("moves").firstChild?.classList.add("fresh");
   $("no-moves").hidden = shown.length > 0;
+  const hot = [...room.gateways, ...room.edges].filter((place) => place.hot).map((place) => place.name);
+  $("no-moves").textContent = `Nothing has moved${hot.length ? ` yet: ${hot.join(", ")} hot` : ": the load is even"}`;
 }
 
 function rowOf(texts) {

@@ -17,8 +17,11 @@ SETTLED_S = 30
 """The last seconds: what the surge left behind."""
 
 DOUBLED = 2.0
-FELT_S = 5
-"""A place is felt to be slow when, over so long, it takes twice what the median place of its kind takes."""
+HOT = 1.15
+FELT_S = 10
+"""A hot place carries so many times the mean, for what it is fit for. It is felt when its p99 over so long is twice
+what it was, both over that of all places of its kind. A p99 doubles elsewhere, too: by whose broadcasts come
+together."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -67,11 +70,11 @@ def outcome_of(trace: Trace) -> Outcome:
     spread = [max_mean(used, counted) for used, counted in zip(trace.used, trace.counted, strict=True)]
     slow = [_slow(trace, kind) for kind in (GATEWAY, EDGE)]
     after = [ratios[BEGINS_S:] for ratios in spread]
+    bets, views = (took[BEGINS_S:].sum(axis=(0, 1)) for took in trace.took)
     counts = trace.counts
     return Outcome(
-        bet_p99_ms=quantile_ms(trace.histograms[GATEWAY], 0.99),
-        bet_p50_ms=quantile_ms(trace.histograms[GATEWAY], 0.50),
-        video_p99_ms=quantile_ms(trace.histograms[EDGE], 0.99, drawn_out=True),
+        bet_p99_ms=float(quantile_ms(bets, 0.99)), bet_p50_ms=float(quantile_ms(bets, 0.50)),
+        video_p99_ms=float(quantile_ms(views, 0.99)),
         gateway_max_mean=float(after[GATEWAY].mean()), edge_max_mean=float(after[EDGE].mean()),
         gateway_max_mean_worst=float(after[GATEWAY].max()), edge_max_mean_worst=float(after[EDGE].max()),
         gateway_max_mean_settled=float(after[GATEWAY][-SETTLED_S:].mean()),
@@ -98,30 +101,48 @@ def max_mean(used: Floats, counted: Floats) -> Floats:
     return ratios
 
 
-def quantile_ms(histogram: Floats, q: float, *, drawn_out: bool = False) -> float:
-    """Return a quantile of exponentials whose means are counted in a histogram, in ms.
+def quantile_ms(histograms: Floats, q: float) -> Floats:
+    """Return a quantile of times that are counted in histograms, in ms, to a bucket's fraction; 0 of none.
 
-    With `drawn_out`, of uniforms from 0 to twice that mean: answers that go out one after the other.
+    Parameters
+    ----------
+    histograms : array, shape (..., BUCKETS)
+        Counts.
+    q : float
+        Which, above 0 and below 1.
     """
-    means = SHORTEST_S * np.exp((np.arange(len(histogram)) + 0.5) / BUCKETS_PER_E)
-    share = histogram / histogram.sum()
-    low, high = SHORTEST_S, 1e4
-    while high / low > 1.001:
-        middle = (low * high) ** 0.5
-        beyond = np.maximum(0.0, 1.0 - middle / (2.0 * means)) if drawn_out else np.exp(-middle / means)
-        low, high = (middle, high) if (share * beyond).sum() > 1 - q else (low, middle)
-    return round(1e3 * low, 3)
+    summed = np.cumsum(histograms, axis=-1, dtype=np.float64)
+    wanted = q * summed[..., -1:]
+    at = np.argmax(summed >= wanted, axis=-1)[..., None]
+    below = np.where(at > 0, np.take_along_axis(summed, np.maximum(at - 1, 0), axis=-1), 0.0)
+    inside = np.take_along_axis(summed, at, axis=-1) - below
+    share = (wanted - below) / np.where(inside > 0.0, inside, 1.0)
+    ms: Floats = 1e3 * SHORTEST_S * np.exp((at + share) / BUCKETS_PER_E)
+    return np.where(summed[..., -1] > 0.0, ms[..., 0], 0.0)
 
 
 def _slow(trace: Trace, kind: int) -> tuple[int, int]:
-    """Return how many places were felt to be slow, and how many of these before anything had been shifted away."""
-    took = rolling(trace.response[kind], FELT_S)
-    usual = np.median(took, axis=1, keepdims=True)
-    before = np.maximum(1.0, (took[:BEGINS_S] / usual[:BEGINS_S]).mean(axis=0))
-    felt = (took / usual > DOUBLED * before) & (trace.counted[kind] > 0)
+    """Return how many places were felt to be slow, and how many of these before anything had been shifted away.
+
+    A place is held against all of its kind at the same time, since rounds make everybody's waits rise and fall.
+    """
+    load, counted = trace.carried[kind], trace.counted[kind] > 0
+    hot = counted & (load > HOT * load.mean(axis=1, keepdims=True, where=counted))
+    places = np.flatnonzero(hot[BEGINS_S:].any(axis=0))
+    everybody = quantile_ms(summed_over(trace.took[kind].sum(axis=1), FELT_S), 0.99)[:, None]
+    ratio = quantile_ms(summed_over(trace.took[kind][:, places], FELT_S), 0.99) / everybody
+    felt = hot[:, places] & (ratio > DOUBLED * np.maximum(1.0, np.median(ratio[:BEGINS_S], axis=0)))
     felt[:BEGINS_S] = False
-    places = np.flatnonzero(felt.any(axis=0))
-    first = felt[:, places].argmax(axis=0)
+    places, felt = places[felt.any(axis=0)], felt[:, felt.any(axis=0)]
+    first = felt.argmax(axis=0)
     begun = trace.given[kind][BEGINS_S - 1, places]
     late = trace.given[kind][first, places] <= begun
     return len(places), int(late.sum())
+
+
+def summed_over(counts: Floats, seconds: int) -> Floats:
+    """Return sums over the last seconds; shape as `counts`, seconds first."""
+    summed = np.cumsum(counts, axis=0, dtype=np.float64)
+    sums: Floats = summed.copy()
+    sums[seconds:] -= summed[:-seconds]
+    return sums

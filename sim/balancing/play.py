@@ -70,16 +70,19 @@ class State(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What was seen, by seconds: shape (seconds, places) where there are places, else (seconds,)."""
+    """What was seen, by seconds: shape (seconds, places) where there are places, else (seconds,).
+
+    ``used`` is the share of a place's time that its work asked for, ``carried`` its sessions over what it is fit for;
+    ``took`` are histograms of how long bets stayed, and parts waited; shape (seconds, places, buckets).
+    """
 
     used: tuple[Floats, Floats]
-    response: tuple[Floats, Floats]
+    carried: tuple[Floats, Floats]
+    took: tuple[Any, Any]
     counted: tuple[Floats, Floats]
     given: tuple[Int64s, Int64s]
-    sessions: Int64s
     copies: Floats
     moved: Int64s
-    histograms: tuple[Floats, Floats]
     counts: Int64s
 
 
@@ -110,7 +113,7 @@ class Play:
         self._likings = np.cumsum(likings(setting))
         self.lies = np.ones(setting.gateways), np.ones(setting.edges)
         self.silent = np.zeros(setting.gateways, np.int64), np.zeros(setting.edges, np.int64)
-        self.histograms = np.zeros(serving.BUCKETS), np.zeros(serving.BUCKETS)
+        self.took = tuple(np.zeros((n, serving.BUCKETS)) for n in (setting.gateways, setting.edges))
         self.used = np.zeros(setting.gateways), np.zeros(setting.edges)
         self.ended: dict[int, int] = {}
 
@@ -175,11 +178,15 @@ class Play:
     def serve(self, now: int, speeds: tuple[Floats, Floats]) -> None:
         """Let everybody work for a second, and learn from it."""
         s, setting = self.state, self.setting
+        for took in self.took:
+            took[:] = 0.0
         serving.serve_bets(
             s.gateways, self._rounds, now, speeds[GATEWAY], setting.gateway_cores, setting.bet_s, setting.fanout_s,
-            setting.accept_s, self.used[GATEWAY], self.histograms[GATEWAY],
+            setting.accept_s, self._seed, self.used[GATEWAY], self.took[GATEWAY],
         )  # fmt: skip
-        serving.serve_views(s.edges, speeds[EDGE], setting.edge_view_s, self.used[EDGE], self.histograms[EDGE])
+        serving.serve_views(
+            s.edges, self._rounds, now, speeds[EDGE], setting.edge_view_s, self.used[EDGE], self.took[EDGE]
+        )  # fmt: skip
         believing.learn(self._rounds, now, s.profiles, setting.bet_s, setting.fanout_s, self._seed)
 
 
@@ -225,18 +232,16 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
     state.people.counts[crowd.DRAWS] = 0
     speeds = speeds_of(surge, setting)
     coming = tuple(lowest_ahead(each, FORESIGHT_S) for each in speeds)
-    used, response, counted = (_by_second(setting, np.float64) for _ in range(3))
+    used, carried, counted = (_by_second(setting, np.float64) for _ in range(3))
+    took: tuple[Any, Any] = (_by_bucket(setting.gateways), _by_bucket(setting.edges))
     given = _by_second(setting, np.int64)
-    sessions, copies = np.zeros((ENDS_S, setting.gateways), np.int64), np.zeros(ENDS_S)
+    copies = np.zeros(ENDS_S)
     moved = np.zeros((ENDS_S, 2), np.int64)
     if surge.liar >= 0:
         play.lies[GATEWAY][surge.liar] = surge.lie
     for now in range(ENDS_S):
         if surge.silent >= 0:
             play.silent[GATEWAY][surge.silent] = BEGINS_S <= now < BEGINS_S + SILENT_S
-        if now == BEGINS_S:
-            for histogram in play.histograms:
-                histogram[:] = 0.0
         rising = BEGINS_S <= now < BEGINS_S + surge.within_s
         _deploy(play, surge, now)
         present = speeds.gateways[now], speeds.edges[now]
@@ -249,18 +254,21 @@ def carried_out(setting: Setting, balancing: Balancing, surge: Surge, base_seed:
         play.shift(now)
         play.serve(now, present)
         for kind, places in ((GATEWAY, state.gateways), (EDGE, state.edges)):
-            used[kind][now], response[kind][now] = play.used[kind], places.response
-            given[kind][now] = places.given
+            used[kind][now], took[kind][now] = play.used[kind], play.took[kind]
+            given[kind][now], carried[kind][now] = places.given, places.sessions / present[kind]
             counted[kind][now] = (places.closing == 0) & (now - places.first_s > RESTING_S)
-        sessions[now] = state.gateways.sessions
         copies[now] = np.count_nonzero(state.edges.seats) / setting.tables
         moved[now] = state.people.counts[crowd.MOVED : crowd.MOVED + 2]
-    return Trace(used, response, counted, given, sessions, copies, moved, play.histograms, state.people.counts)
+    return Trace(used, carried, took, counted, given, copies, moved, state.people.counts)
 
 
 def _by_second(setting: Setting, dtype: Any) -> tuple[Any, Any]:
     """Return room for what is seen of gateways and of edges."""
     return np.zeros((ENDS_S, setting.gateways), dtype), np.zeros((ENDS_S, setting.edges), dtype)
+
+
+def _by_bucket(places: int) -> Any:
+    return np.zeros((ENDS_S, places, serving.BUCKETS), np.float32)
 
 
 def _deploy(play: Play, surge: Surge, now: int) -> None:

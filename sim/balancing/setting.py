@@ -71,6 +71,11 @@ class Rounds(NamedTuple):
     ----------
     cycle, offset : array of int, shape (tables,)
         Length of a round with its pause, and where it stood at second 0.
+    phase : array, shape (tables,)
+        At which instant of every second a table's own seconds begin, 0 to 1.
+    told_s, told_of : array of float and of int, shape (TOLD_MAX * tables,)
+        The instants of every second at which tables may speak, in order: each may at its phase, and again as
+        :data:`TOLD_AFTER_S` says; ``told_of`` is ``TOLD_MAX * table + turn``.
     bets : array, shape (tables, longest cycle)
         Bets of a session in each second.
     events : array
@@ -81,6 +86,9 @@ class Rounds(NamedTuple):
 
     cycle: Int64s
     offset: Int64s
+    phase: Floats
+    told_s: Floats
+    told_of: Int64s
     bets: Floats
     events: Floats
     between: Int64s
@@ -92,28 +100,73 @@ SHAPES = ((27, 11), (45, 25), (49, 15), (60, 20))
 PAUSE_S = 6
 """Seconds between settlement and the next round. [assumed]"""
 
+TOLD_AFTER_S = (0.0, 0.030, 0.036)
+TOLD_MAX = len(TOLD_AFTER_S)
+"""When a table tells what it has to tell within a second: the cut-off is over so long after no more bets are taken, and
+the decision follows at once; so do result, settlement and what was paid. As the simulation of single players has it."""
+
+SOON_S = 5
+"""So long before a window's end that is announced. [assumed]"""
+
+
+class Shape(NamedTuple):
+    """One kind of round by its seconds; as :class:`Rounds`, without tables."""
+
+    bets: Floats
+    events: Floats
+    between: Int64s
+
+
+def round_of(window_s: int, cycle_s: int, share: float, bets_mean: float) -> Shape:
+    """Return a round.
+
+    Parameters
+    ----------
+    window_s, cycle_s : int
+        Seconds in which bets are taken, and of the whole round with its pause.
+    share, bets_mean : float
+        Share of the sessions that take part, and their bets.
+
+    Notes
+    -----
+    At the window's end no more bets, the cut-off and the decision are told, one soon after the other; at the round's
+    end the result, the settlement, and to those who took part what they were paid.
+    """
+    bets, events, between = np.zeros(cycle_s), np.zeros(cycle_s), np.zeros(cycle_s, np.int64)
+    bets[:window_s] = share * bets_mean * window_shares(window_s)
+    events[[0, window_s - SOON_S]] = 1.0
+    events[window_s] = 3.0
+    events[cycle_s - PAUSE_S] = 2.0 + share
+    between[cycle_s - PAUSE_S :] = 1
+    return Shape(bets, events, between)
+
 
 def rounds_of(setting: Setting, seed: int) -> Rounds:
     """Return the tables' rounds; who is where in its round is drawn."""
-    longest = max(cycle for cycle, _ in SHAPES)
-    tables = setting.tables
-    shape = np.arange(tables) % len(SHAPES)
-    cycle = np.array([SHAPES[kind][0] for kind in shape], dtype=np.int64)
+    tables, longest = setting.tables, max(cycle for cycle, _ in SHAPES)
+    kinds = np.arange(tables) % len(SHAPES)
+    share = setting.player_share * setting.participation
+    rows = [round_of(window, cycle, share, setting.bets_per_round_mean) for cycle, window in SHAPES]
+    bets, events, between = (
+        np.array([np.pad(column, (0, longest - len(column))) for column in columns])[kinds]
+        for columns in zip(*rows, strict=True)
+    )
+    cycle = np.array([cycle for cycle, _ in SHAPES], dtype=np.int64)[kinds]
     rng = np.random.default_rng(seed)
-    bets, events = np.zeros((len(SHAPES), longest)), np.zeros((len(SHAPES), longest))
-    between = np.zeros((len(SHAPES), longest), dtype=np.int64)
-    mean = setting.player_share * setting.participation * setting.bets_per_round_mean
-    for kind, (length, window) in enumerate(SHAPES):
-        bets[kind, :window] = mean * _window_shares(window)
-        for second in (0, window - 5, window, window + 1, length - PAUSE_S - 1, length - PAUSE_S):
-            events[kind, second] += 1
-        between[kind, length - PAUSE_S : length] = 1
     offset = rng.integers(0, 1 << 30, tables) % cycle
-    return Rounds(cycle, offset, bets[shape], events[shape], between[shape])
+    phase = rng.random(tables)
+    return Rounds(cycle, offset, phase, *told_at(phase), bets, events, between)
+
+
+def told_at(phase: Floats) -> tuple[Floats, Int64s]:
+    """Return when tables may speak within a second, and which one it is; as :class:`Rounds` has it."""
+    at_s = np.minimum(phase[:, None] + np.array(TOLD_AFTER_S), 1.0 - 1e-9).ravel()
+    order = np.argsort(at_s, kind="stable")
+    return at_s[order], order
 
 
 @cache
-def _window_shares(window: int) -> Floats:
+def window_shares(window: int) -> Floats:
     """Return which share of a round's bets falls into each second of its window."""
     timing = BetTiming()
     shares = np.zeros(window)

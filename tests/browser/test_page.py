@@ -4,9 +4,12 @@ import asyncio
 import re
 import time
 
+import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
+from reference_impl import bus
+from reference_impl.domain.balance_messages import OPERATOR_EPOCH, SteerVideo
 from reference_impl.stack.stack import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -104,6 +107,30 @@ async def test_killed_edge_is_survived_without_a_reload(screens, stack: Stack, t
     await latency_ms(page)
     tell(f"picture back {time.monotonic() - struck_s:.2f} s after {edge} was killed")
     await assert_not_reloaded(page)
+
+
+@pytest.mark.soak
+async def test_a_steered_page_plays_on_through_the_other_edge(screens, stack: Stack) -> None:
+    page = await screens.seat()
+    await latency_ms(page)
+    await mark(page)
+    leave = await page.locator("#fact-edge").inner_text()
+    other = "edge-1" if leave == "edge-0" else "edge-0"
+    client = await bus.connect(stack.nats_url, "test")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    to = [(other, int(other[-1]), "")]
+    for gateway in ("gateway-0", "gateway-1"):
+        steer = msgspec.msgpack.encode(SteerVideo(OPERATOR_EPOCH, 1, leave, 1.0, to))
+        await client.request(f"balance.order.{gateway}", steer, timeout=2)
+    await expect(page.locator("#fact-edge")).to_have_text(other, timeout=3_000)
+    played_s = await page.locator("video").evaluate("video => video.currentTime")
+    await asyncio.sleep(3.0)
+    del asked[:-10]
+    assert len({url.split("/")[2] for url in asked if "/live/1/" in url}) == 1, "only the other edge is asked"
+    assert await page.locator("video").evaluate("video => video.currentTime") - played_s >= 2.0
+    await assert_not_reloaded(page)
+    await client.close()
 
 
 async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, stack: Stack) -> None:

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from reference_impl import bus
 from reference_impl.balancer.lease import LEASE_S, RENEW_S, Lease, open_bucket
 from reference_impl.balancer.placer import Placer
+from reference_impl.balancer.reports import Reports
 from reference_impl.domain.balance_messages import BalanceMap
 from reference_impl.stack.embedded import EmbeddedNats
 from reference_impl.stack.processes import end
@@ -105,7 +106,7 @@ async def test_a_leader_that_is_stopped_is_succeeded_and_when_it_wakes_nobody_he
 ) -> None:
     maps: list[BalanceMap] = []
     succeeded = asyncio.Event()
-    placer = Placer(client, lambda: 0.0, lambda *_: None)
+    placer = Placer(client, Reports(client), lambda: 0.0, lambda *_: None)
 
     async def hear(msg) -> None:
         known = msgspec.msgpack.decode(msg.data, type=BalanceMap)

@@ -187,6 +187,7 @@ async def test_viewer_of_a_killed_edge_goes_on_at_the_other_one_where_it_was(tmp
     viewer, recorder = a_viewer(tmp_path, target, 5.0)
     watching = asyncio.create_task(watch(viewer, recorder))
     await asyncio.sleep(2.5)
+    killed_ns = time.monotonic_ns()
     await ended(first)
     await watching
     for task in reversed(tasks):
@@ -198,6 +199,7 @@ async def test_viewer_of_a_killed_edge_goes_on_at_the_other_one_where_it_was(tmp
     assert parts["edge"].drop_duplicates().tolist() == [0, 1]
     assert is_whole(parts, studio), "nothing is missing or fetched twice"
     assert parts.loc[parts["edge"] == 1, "switched"].iloc[0] == Switch.EDGE
+    assert (parts.loc[parts["edge"] == 1, "end_ns"].min() - killed_ns) / NS_PER_S <= 3.0
     assert (parts["edge"] == 1).sum() >= 8
 
 

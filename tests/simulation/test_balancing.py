@@ -6,7 +6,7 @@ import pytest
 from sim.balancing import play
 from sim.balancing.outcome import max_mean, outcome_of, quantile_ms
 from sim.balancing.play import BALANCINGS, carried_out
-from sim.balancing.serving import BUCKETS, BUCKETS_PER_E, SHORTEST_S
+from sim.balancing.serving import BUCKETS, bucket
 from sim.balancing.setting import Setting, likings, rounds_of
 from sim.balancing.surges import BEGINS_S, ENDS_S, Kind, deployments, hit, lowest_ahead, speeds_of, surge_of
 
@@ -49,12 +49,14 @@ def test_a_round_has_all_of_its_bets_in_its_window_and_a_pause_in_which_players_
     assert likings(SMALL).sum() == pytest.approx(1.0)
 
 
-def test_quantiles_of_one_mean_are_those_of_the_exponential_and_of_the_uniform():
-    histogram = np.zeros(BUCKETS)
-    histogram[5 * BUCKETS_PER_E] = 7.0
-    mean_ms = 1e3 * SHORTEST_S * np.exp(5 + 0.5 / BUCKETS_PER_E)
-    assert quantile_ms(histogram, 0.99) == pytest.approx(mean_ms * np.log(100), rel=0.01)
-    assert quantile_ms(histogram, 0.99, drawn_out=True) == pytest.approx(mean_ms * 1.98, rel=0.01)
+def test_quantiles_are_read_from_histograms_to_a_fraction_of_a_bucket():
+    times_s = np.random.default_rng(1).exponential(2e-3, 20_000)
+    counts = np.zeros((2, BUCKETS))
+    for time_s in times_s:
+        counts[0, bucket(time_s)] += 1
+    for q in (0.5, 0.99):
+        assert quantile_ms(counts, q)[0] == pytest.approx(1e3 * np.quantile(times_s, q), rel=0.01)
+    assert quantile_ms(counts, 0.99)[1] == 0.0
 
 
 def test_places_that_do_not_count_are_no_part_of_the_spread():

@@ -22,8 +22,9 @@ TAKE_TO: Final = 1.02
 TAKE_SHARE_MAX: Final = 0.5
 """A place takes at most so many times its even share of the budget: opening a session is work."""
 
-CHUNK: Final = 16
-"""So many sessions are dealt to one receiver before the next is looked for."""
+CHUNK: Final = 4
+"""So many sessions are dealt to one receiver before the next is looked for. Opening them is work: with 16, receivers
+were the hottest places of a deployment."""
 
 VIEWER: Final = 0
 IDLE: Final = 1

@@ -14,9 +14,11 @@ FALL_SHARE: Final = 0.6
 RISE_SHARE: Final = 0.1
 """How much of a report's speed counts at once: bad news quickly, good news slowly."""
 
-SLOPE_SHARE: Final = 0.4
-HORIZON_S: Final = 3.0
-"""How far a falling speed is extrapolated: about a report, a decision and a move."""
+SLOPE_SHARE: Final = 0.2
+HORIZON_S: Final = 8.0
+AHEAD_MIN: Final = 0.5
+"""How far a falling speed is extrapolated: a report, a decision, and some of the seconds in which players wait for a
+moment between rounds. A sudden step is no trend, so at most half of the speed is taken off for what may come."""
 
 SLOW_START_S: Final = 15.0
 SLOW_START_MIN: Final = 0.1
@@ -60,7 +62,7 @@ def slope_next(slope: float, known: float, after: float, passed_s: float) -> flo
 
 def speed_ahead(speed: float, slope: float) -> float:
     """Return the speed that is expected :data:`HORIZON_S` from now; rising speeds are not believed in advance."""
-    return min(1.0, max(SPEED_MIN, speed + HORIZON_S * min(0.0, slope)))
+    return min(1.0, max(SPEED_MIN, AHEAD_MIN * speed, speed + HORIZON_S * min(0.0, slope)))
 
 
 def slow_start(age_s: float) -> float:

@@ -16,8 +16,10 @@ from reference_impl.api.app import Api
 from reference_impl.api.services import ApiConfig, Services
 from reference_impl.audit.trail import Audit
 from reference_impl.balancer.balancer import Balancer
-from reference_impl.balancer.decisions import line_of
+from reference_impl.balancer.decisions import Shifted, line_of
 from reference_impl.balancer.placer import Placer
+from reference_impl.balancer.reports import Reports
+from reference_impl.domain.balancing.policies import Decision
 from reference_impl.domain.lobby import Lobby
 from reference_impl.domain.records import PLACEMENTS
 from reference_impl.stack.node import Node, Role
@@ -27,12 +29,14 @@ from reference_impl.wallet.relay import Relay
 def build(node: Node) -> list[Role]:
     """Return the process's roles."""
     wiring, config, bus = node.wiring, node.wiring.config, node.bus
-    lines = node.lines("decisions")
-    placer = Placer(
-        bus, secrets.SystemRandom().random, node.records(PLACEMENTS).append, lambda made: lines.append(line_of(made)),
-        config.balancing,
-    )  # fmt: skip
-    balancing = [] if config.balancers else [Balancer(bus, node.name, lambda made: lines.append(line_of(made)))]
+    lines, reports = node.lines("decisions"), Reports(bus)
+
+    def log(made: Decision | Shifted) -> None:
+        lines.append(line_of(made))
+
+    uniform = secrets.SystemRandom().random
+    placer = Placer(bus, reports, uniform, node.records(PLACEMENTS).append, log, config.balancing)
+    balancing = [] if config.balancers else [Balancer(bus, reports, node.name, log)]
     told = ApiConfig(
         port=wiring.api_port,
         shards=config.shards,

@@ -6,6 +6,7 @@ import pytest
 
 from reference_impl.balancer.balancer import MOVES_MIN, Balancer
 from reference_impl.balancer.decisions import Line, Shifted, agrees, line_of, parse
+from reference_impl.balancer.reports import Reports
 from reference_impl.domain.balance_messages import EdgeReport, Fence, GatewayReport, MoveAway, Stand, SteerVideo
 from reference_impl.domain.units import NS_PER_S
 
@@ -17,7 +18,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self.balancer = Balancer(None, "balancer", lambda made: self.lines.append(parse(line_of(made))))
+        self.balancer = Balancer(None, Reports(None), "balancer", lambda made: self.lines.append(parse(line_of(made))))
 
     def gateway(self, number: int, tables: dict[int, int], now_s: float, lag_ms: float = 0.0,
                 stand: Stand = Stand.SERVING) -> None:  # fmt: skip
@@ -25,11 +26,11 @@ class Heard:
             f"gateway-{number}", number, f"ws://{number}", sum(tables.values()), lag_ms, stand, tables=tables,
             lag_ms_mean=lag_ms,
         )  # fmt: skip
-        self.balancer._gateways.hear(told.gateway, told, now_s)
+        self.balancer._hear(told, now_s)
 
     def edge(self, number: int, viewers: int, now_s: float) -> None:
         told = EdgeReport(f"edge-{number}", number, f"http://{number}", viewers, 0, 1.0, 0.0)
-        self.balancer._edges.hear(told.edge, told, now_s)
+        self.balancer._hear(told, now_s)
 
     def orders(self, now_s: float) -> dict[str, MoveAway | SteerVideo]:
         return dict(self.balancer.turn(round(now_s * NS_PER_S)).orders)

@@ -1,5 +1,7 @@
 """Placement: who is alive, who is chosen, who is avoided."""
 
+import msgspec
+
 from reference_impl.balancer.places import Choice, Places
 from reference_impl.domain.balance_messages import EdgeReport, Stand
 from reference_impl.domain.balancing.policies import Wish, policy_of
@@ -66,3 +68,14 @@ def test_who_drains_is_not_chosen_and_who_is_gone_is_forgotten() -> None:
     assert names(choose(known, now_s=0.5)) == ["edge-1"]
     known.hear("edge-0", report("edge-0", 0, Stand.GONE), 0.6)
     assert "edge-0" not in known.alive(0.6)
+
+
+def test_a_reports_p99_of_own_work_counts_for_a_policy_that_looks_at_latency() -> None:
+    known = places(10, 10)
+    slow = msgspec.structs.replace(report("edge-0", 10), p99_ms=40.0)
+    quick = msgspec.structs.replace(report("edge-1", 10), p99_ms=2.0)
+    for second in range(1, 4):
+        known.hear("edge-0", slow, float(second))
+        known.hear("edge-1", quick, float(second))
+    choice = known.choose(policy_of("peak-ewma"), WISH, 7, "", 3 * NS_PER_S)
+    assert names(choice)[0] == "edge-1"

@@ -244,3 +244,14 @@ async def test_object_that_came_anew_within_a_second_is_not_answered_with_the_ol
     edge.cache._drop("/live/1/hi/media.m3u8")
     await get(edge)
     assert (await get(edge)).body == upstream.body
+
+
+async def test_answers_from_memory_are_timed_until_the_next_report():
+    edge = new_edge(Upstream())
+    assert edge.take_p99_ms() == 0.0
+    for _ in range(2 * edge_module.TIMED_EVERY + 1):
+        await get(edge)
+    assert len(edge._took_ms) == 2
+    edge._took_ms.extend([0.5] * 97 + [7.0] * 3)
+    assert edge.take_p99_ms() == 7.0
+    assert edge.take_p99_ms() == 0.0, "nobody has asked since"

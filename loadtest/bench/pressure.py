@@ -3,13 +3,15 @@
 In each leg people bet at a table on three gateways, placed by the API. Then something happens:
 
 ``hot``       one gateway is held up ever longer (SIGSTOP and SIGCONT, ten times a second)
+``pile-up``   half of the people, until then at another table, come to this one within a few seconds
 ``flash``     as many people again come within two seconds, all of them through one gateway's door
 ``rolling``   every gateway is drained in turn and starts anew
 ``slow-edge`` one edge is held up like the hot gateway
 
-A ``hot`` leg is played with a balancer and without one (the peer: placement by two choices, nobody is ever moved). In
-time means that the first player was told to move before the hot gateway's p99, over the last two seconds of its bets,
-had doubled against the time before.
+A ``hot`` leg is played with ours and with the peer in turn (placement by two choices, nobody is ever moved), and once
+with each other policy and with an oracle: it knows which gateway will be slow, and sends everybody away as that begins.
+In time means that the first player was told to move before the hot gateway's p99, over the last two seconds of its
+bets, had doubled against the time before.
 """
 
 import asyncio
@@ -33,7 +35,8 @@ from loadtest.bench.result import Result, percentile, summarise
 from loadtest.clock import HostClock
 from loadtest.progress import Progress
 from reference_impl import bus
-from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain
+from reference_impl.domain.balance_messages import OPERATOR_EPOCH, Drain, GatewayReport, MoveAway
+from reference_impl.domain.balancing.policies import Balancing, PolicyName
 from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
@@ -46,6 +49,10 @@ RAMP_S = 24.0
 PERIOD_S = 0.1
 HELD_S_MAX = 0.085
 SPAN_S = 2.0
+OURS, PEER, ORACLE = "forecast", "two-choices", "oracle"
+KNOWN = {ORACLE: PEER}
+"""How an oracle places: its knowledge is in what it moves."""
+OTHERS = (ORACLE, "random", "least-loaded", "peak-ewma", "bounded-ring")
 BETS_MIN = 10
 DRAIN_S_MAX = 10.0
 BACK_S_MAX = 20.0
@@ -79,23 +86,36 @@ class Evening:
         """Open everybody's account."""
         await asyncio.to_thread(self._adapter.provision, people, 10**9)
 
-    async def come(self, count: int, avoid: str = "") -> None:
-        """Let people come, placed by the API."""
+    async def come(self, count: int, avoid: str = "", table: int = 1) -> None:
+        """Let people come to a table, placed by the API."""
         numbers = range(len(self.people) + 1, len(self.people) + count + 1)
-        places = await asyncio.gather(*(asyncio.to_thread(self._place, number, avoid) for number in numbers))
+        places = await asyncio.gather(*(asyncio.to_thread(self._place, number, table, avoid) for number in numbers))
         for place in places:
-            person = Bettor(1, GAP_S, self.answered)
+            person = Bettor(table, GAP_S, self.answered)
             await person.join(place)
             self.people.append(person)
             self._playing.append(asyncio.create_task(person.play()))
 
-    def _place(self, number: int, avoid: str) -> Placement:
-        return self._adapter.place(self._adapter.log_in(number), 1, avoid)
+    def _place(self, number: int, table: int, avoid: str) -> Placement:
+        return self._adapter.place(self._adapter.log_in(number), table, avoid)
+
+    def leave(self, people: Sequence[Bettor]) -> None:
+        """Let people leave; they count no more."""
+        for person in people:
+            self._playing[self.people.index(person)].cancel()
+            person.leave()
+            person.gateway = ""
 
     @property
     def connections(self) -> Counter[str]:
         """Where everybody is."""
-        return Counter(person.gateway for person in self.people)
+        return Counter(person.gateway for person in self.people if person.gateway)
+
+    @property
+    def max_mean(self) -> float:
+        """The fullest gateway's people over the mean."""
+        here = self.connections
+        return round(max(here.values()) * GATEWAYS / here.total(), 3)
 
     async def go(self) -> int:
         """Let everybody stop betting, and leave; return how many bets were never answered."""
@@ -131,13 +151,18 @@ async def hold_up(pid: int, seconds: float) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-async def _hot(balanced: bool) -> Leg:  # noqa: FBT001 - the leg's one choice
-    async with _evening(SYSTEM, PEOPLE) as evening:
+async def _hot(policy: str) -> Leg:
+    """Hold a gateway up; only ours is balanced, and only an oracle is told."""
+    config = msgspec.structs.replace(SYSTEM, balancing=Balancing(policy=PolicyName(KNOWN.get(policy, policy))))
+    balanced = policy == OURS
+    async with _evening(config, PEOPLE) as evening:
         if not balanced:
             os.kill(evening.stack.pid("balancer-0"), signal.SIGSTOP)
         hot = f"gateway-{random.randrange(GATEWAYS)}"
         before = evening.connections[hot]
         struck_s = time.monotonic()
+        if policy == ORACLE:
+            await _empty(evening, hot, before)
         await hold_up(evening.stack.pid(hot), RAMP_S)
         told_s = [at_s for person in evening.people for at_s, by in person.told if at_s >= struck_s and by == hot]
         after = evening.connections[hot]
@@ -155,6 +180,20 @@ async def _hot(balanced: bool) -> Leg:  # noqa: FBT001 - the leg's one choice
             "twice": sum(len(person.told) > 1 for person in evening.people),
         }  # fmt: skip
         return Leg(evening.answered, struck_s, evening.people, found)
+
+
+async def _empty(evening: Evening, gateway: str, people: int) -> None:
+    """Send everybody of a gateway to the others, as an operator may."""
+    client = await bus.connect(evening.stack.nats_url, "bench")
+    reports: dict[str, GatewayReport] = {}
+    heard = await client.subscribe("report.gateway")
+    while len(reports) < GATEWAYS:
+        report = msgspec.msgpack.decode((await heard.next_msg(BACK_S_MAX)).data, type=GatewayReport)
+        reports[report.gateway] = report
+    to = [(name, one.number, one.url, people // 2 + 1) for name, one in reports.items() if name != gateway]
+    order = msgspec.msgpack.encode(MoveAway(OPERATOR_EPOCH, 0, people, to, "bench"))
+    await client.request(f"balance.order.{gateway}", order, timeout=5)
+    await client.close()
 
 
 def doubled_at(answered: Sequence[Answered], gateway: str, struck_s: float) -> float | None:
@@ -183,18 +222,32 @@ def p99_of(answered: Sequence[Answered], from_s: float, to_s: float) -> float:
 
 async def _flash() -> Leg:
     async with _evening(SYSTEM, PEOPLE // 2) as evening:
-        usual_ms = p99_of(evening.answered, 0.0, time.monotonic())
         struck_s = time.monotonic()
         await evening.come(PEOPLE, avoid="gateway-0")
-        crowd = max(evening.connections.values()) / (len(evening.people) / GATEWAYS)
-        await asyncio.sleep(RAMP_S)
-        settled = max(evening.connections.values()) / (len(evening.people) / GATEWAYS)
-        lost = await evening.go()
-        found = {
-            "max_mean_at_once": round(crowd, 3), "max_mean_after": round(settled, 3), "unanswered": lost,
-            "p99_ms_before": usual_ms, "p99_ms": p99_of(evening.answered, struck_s, time.monotonic()),
-        }  # fmt: skip
-        return Leg(evening.answered, struck_s, evening.people, found)
+        return await _crowded(evening, struck_s)
+
+
+async def _pile_up() -> Leg:
+    async with _evening(msgspec.structs.replace(SYSTEM, tables=2), PEOPLE // 2) as evening:
+        await evening.come(PEOPLE // 2, table=2)
+        struck_s = time.monotonic()
+        evening.leave(evening.people[PEOPLE // 2 :])
+        await evening.come(PEOPLE // 2)
+        return await _crowded(evening, struck_s)
+
+
+async def _crowded(evening: Evening, struck_s: float) -> Leg:
+    """Return what becomes of a crowd that has just come."""
+    at_once = evening.max_mean
+    await asyncio.sleep(RAMP_S)
+    after = evening.max_mean
+    lost = await evening.go()
+    found = {
+        "max_mean_at_once": at_once, "max_mean_after": after, "unanswered": lost,
+        "p99_ms_before": p99_of(evening.answered, 0.0, struck_s),
+        "p99_ms": p99_of(evening.answered, struck_s, time.monotonic()),
+    }  # fmt: skip
+    return Leg(evening.answered, struck_s, evening.people, found)
 
 
 async def _rolling() -> Leg:
@@ -251,23 +304,28 @@ async def _slow_edge() -> Leg:
         return Leg(evening.answered, struck_s, evening.people, found)
 
 
-SINGLE: dict[str, Callable[[], Awaitable[Leg]]] = {"flash": _flash, "rolling": _rolling, "slow-edge": _slow_edge}
+SINGLE: dict[str, Callable[[], Awaitable[Leg]]] = {
+    "pile-up": _pile_up, "flash": _flash, "rolling": _rolling, "slow-edge": _slow_edge,
+}  # fmt: skip
 
 
 async def measure(n: int, progress: Progress) -> Result:
-    """Run the bench: `n` pairs of hot legs, and one of each other kind."""
+    """Run the bench: `n` pairs of hot legs, one with each other policy, and one of each other kind."""
     ours: list[dict[str, Any]] = []
     peer: list[dict[str, Any]] = []
     for turn in range(n):
-        for name, legs, balanced in (("balanced", ours, True), ("left alone", peer, False)):
-            legs.append((await _hot(balanced)).found)
+        for name, legs in ((OURS, ours), (PEER, peer)):
+            legs.append((await _hot(name)).found)
             progress.say(f"hot {turn + 1}/{n}, {name}: {legs[-1]}")
     detail: dict[str, Any] = {"hot": ours, "hot_left_alone": peer, "in_time": sum(leg["in_time"] for leg in ours)}
+    for name in OTHERS:
+        detail[f"hot, {name}"] = (await _hot(name)).found
+        progress.say(f"hot, {name}: {detail[f'hot, {name}']}")
     for name, leg in SINGLE.items():
         detail[name] = (await leg()).found
         progress.say(f"{name}: {detail[name]}")
     detail["told_before_doubled_s"] = statistics.median(leg["first_told_s"] or RAMP_S for leg in ours)
     return summarise(
-        "balance_real", "p99 ms of bets while a gateway slows down", [leg["p99_ms"] for leg in ours],
+        "pressure", "p99 ms of bets while a gateway slows down", [leg["p99_ms"] for leg in ours],
         [leg["p99_ms"] for leg in peer], "power of two choices, nobody moved", detail, lower_is_better=True,
     )  # fmt: skip

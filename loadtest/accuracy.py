@@ -151,7 +151,7 @@ def compare_published(found: Accuracy, out: Path) -> str:
         published = msgspec.json.decode((out / JSON).read_bytes(), type=Accuracy)
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{out / JSON}: cannot be compared: {error}") from None
-    for part in ("between", "top"):
+    for part in ("below", "top"):
         known, now = getattr(published, part), getattr(found, part)
         for name in TARGETS:
             was, found_now = known[name].error, now[name].error
@@ -162,7 +162,7 @@ def compare_published(found: Accuracy, out: Path) -> str:
 
 def accuracy_tables(found: Accuracy) -> str:
     """Return the tables of a published report, as Markdown."""
-    parts = ["**Loads between others**, predicted from all other loads:", _errors_table(found, "between"), ""]
+    parts = ["**Below the top load**, each predicted from all other loads:", _errors_table(found, "below"), ""]
     parts += ["**The top load**, an extrapolation:", _errors_table(found, "top"), ""]
     parts += ["**Load by load**: predicted (90 % interval) · measured (median)", _loads_table(found)]
     return "\n".join(parts)

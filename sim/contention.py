@@ -217,7 +217,8 @@ def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
         pd.MultiIndex.from_frame(table[["pressed", "size"]])
     ).to_numpy()  # fmt: skip
     slow = beyond.groupby(table["run"]).median()
-    return np.exp(slow - slow.median()).round(4).tolist()
+    found: list[float] = np.exp(slow - slow.median()).round(4).tolist()
+    return found
 
 
 def host_of(

@@ -63,10 +63,10 @@ class HeldOut(Struct, frozen=True, kw_only=True):
 
 
 class Accuracy(Struct, frozen=True, kw_only=True):
-    """All loads, and errors over them: of those between others, and of the top one."""
+    """All loads, and errors over them: of those below the top one, and of that."""
 
     loads: list[HeldOut]
-    between: dict[str, Error]
+    below: dict[str, Error]
     top: dict[str, Error]
     given: dict[str, float]
     ignored: dict[str, float]
@@ -113,7 +113,7 @@ def accuracy(
     outer = [each for held in found if held.top for each in held.runs]
     return Accuracy(
         loads=found,
-        between=errors(inner),
+        below=errors(inner),
         top=errors(outer),
         given=_typical([row for held in found for row in held.given]),
         ignored=_typical([row for held in found for row in held.ignored]),

@@ -127,7 +127,7 @@ def test_every_load_is_held_out_once_and_the_largest_is_an_extrapolation(held):
         (28, False, 2),
         (48, True, 2),
     ]
-    assert found.between["bet_p50_ms"].n == 4
+    assert found.below["bet_p50_ms"].n == 4
     assert found.top["bet_p50_ms"].n == 2
     assert found.given["bet_p50_ms"] < 0.3
 
@@ -166,7 +166,7 @@ def test_a_report_is_published_and_found_again_and_another_result_is_told_apart(
     assert (tmp_path / "README.md").read_text() == page
     assert compare_published(held, tmp_path).endswith("the published errors are found again")
     published = msgspec.json.decode((tmp_path / "accuracy.json").read_bytes())
-    published["between"]["bet_p50_ms"]["error"] += 1.0
+    published["below"]["bet_p50_ms"]["error"] += 1.0
     (tmp_path / "accuracy.json").write_bytes(msgspec.json.encode(published))
-    with pytest.raises(ConfigError, match="between bet_p50_ms is"):
+    with pytest.raises(ConfigError, match="below bet_p50_ms is"):
         compare_published(held, tmp_path)

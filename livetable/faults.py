@@ -83,8 +83,9 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
 @faults.command("report")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the page and its figure.")
+@click.option("--note", default="", help="What readers must know of the machine.")
 @JSON_OPTION
-def faults_report(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
+def faults_report(runs: tuple[Path, ...], out: Path, note: str, as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Write a page on what the faults of runs did, kind by kind, measured beside simulated.
 
     \b
@@ -95,7 +96,7 @@ def faults_report(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:  # 
     from reports.run import open_run  # noqa: PLC0415
 
     opened = [open_run(run) for run in runs]
-    click.echo(publish(opened, out, f"livetable faults report RUN… --out {out}"))
+    click.echo(publish(opened, out, f"livetable faults report RUN… --out {out}", note))
     if as_json:
         show_json(rows([seen(run) for run in opened]))
 

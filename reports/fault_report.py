@@ -57,8 +57,8 @@ def rows(runs: Sequence[Seen]) -> list[Row]:
     return [_row(name, _of(mine, name), _of(theirs, name)) for name in sorted({fault_name(one) for one in mine})]
 
 
-def publish(runs: Sequence[Run], folder: Path, command: str) -> Path:
-    """Write the page and its figure; return the page's path."""
+def publish(runs: Sequence[Run], folder: Path, command: str, note: str = "") -> Path:
+    """Write the page and its figure; return the page's path. `note` is what readers must know of the machine."""
     looked = [seen(run) for run in runs]
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [(MEASURED, [one for each in looked for one in each.measured])]
@@ -67,15 +67,16 @@ def publish(runs: Sequence[Run], folder: Path, command: str) -> Path:
     with style("faults"):
         (folder / FIGURE).write_text(stand_alone(drawn(pairs)), encoding="utf-8")
     page = folder / PAGE
-    page.write_text(_page(looked, command), encoding="utf-8")
+    page.write_text(_page(looked, command, note), encoding="utf-8")
     return page
 
 
-def _page(runs: Sequence[Seen], command: str) -> str:
+def _page(runs: Sequence[Seen], command: str, note: str) -> str:
     n = sum(len(each.measured) for each in runs)
     lines = [
         "# What each fault does to those who bet and watch", "",
         f"{n} faults in {len(runs)} runs, measured beside simulated; `{command}` writes this page again.", "",
+        *([note, ""] if note else []),
         _head("run", "commit", "verdict", "checks ok", "bets", "without an answer", "p50 / p95 / p99, ms", "simulated",
               "faults"), *(_run_line(each) for each in runs), "",
         f"![times until service, by fault: blue measured, orange simulated]({FIGURE})", "",

@@ -37,7 +37,7 @@ _SOURCES = (
     abr, bet_verdict, bets, choosing, cutoff, heat, mixing, moves, pacing, placement, signals, arrivals, random_streams,
 )  # fmt: skip
 _HYBRID = (
-    "handles", "layout", "events", "shards", "path", "answers", "planning", "seats", "loop",
+    "handles", "layout", "ahead", "events", "shards", "path", "answers", "planning", "seats", "loop",
     "screens", "playback", "sharing", "serving", "landing",
 )  # fmt: skip
 _BALANCING = ("crowd", "believing", "moving", "serving")

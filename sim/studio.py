@@ -1,7 +1,8 @@
 """A studio in simulated time: a part whenever its last frame is filmed, and the uplink that brings it to the origin.
 
-A studio that dies loses the part that it is filming and those on their way; a new one begins with the next segment,
-and so does one that the host has starved. The same draw starves all studios: they share the host.
+A studio that dies loses the part that it is filming and those on their way; a new one begins with the next part, unless
+the one before it has begun that segment. One that the host has starved goes on with the next segment. The same draw
+starves all studios: they share the host.
 While the origin is away parts wait, the oldest are dropped beyond a bound, and the rest follows when it is back.
 """
 
@@ -55,6 +56,7 @@ class Studio:
         self._published_ns = 0
         self._kept: deque[tuple[int, tuple[int, ...]]] = deque(maxlen=PARTS_QUEUED_MAX)
         self._on_air = False
+        self._last = -timing.parts_per_segment
         self._film(0)
 
     @property
@@ -73,9 +75,12 @@ class Studio:
         self._kept.clear()
 
     def restart(self) -> None:
-        """Film again, from the next segment on."""
+        """Film again: from the next part on, but no segment is of two encoders."""
         self.connected = self._origin.up
-        self._film(self._next_segment(int(self._env.now)))
+        now_ns, per_segment = int(self._env.now), self._timing.parts_per_segment
+        number = self._timing.next_part(now_ns)
+        begun = number // per_segment == self._last // per_segment
+        self._film(self._next_segment(now_ns) if begun else number)
 
     def lose_origin(self) -> None:
         """Take note that the uplink is broken."""
@@ -100,6 +105,7 @@ class Studio:
         if life != self._life or not self._on_air:
             return
         self.parts += 1
+        self._last = number
         now_ns = int(self._env.now)
         way_ns = self._draws.ns(self._draws.model.video.publish_ns, Stream.PUBLISH, self.table, number)
         self._published_ns = max(self._published_ns, now_ns + way_ns)  # the uplink keeps order

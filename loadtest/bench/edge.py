@@ -68,7 +68,7 @@ async def measure(n: int, progress: Progress) -> Result:
     """
     peers = installed()
     if not peers:
-        raise ConfigError("bench edge needs a peer: envoy or nginx on the PATH, or LIVETABLE_ENVOY, LIVETABLE_NGINX")
+        raise ConfigError("bench edge needs a peer: run `make setup`, or name one by LIVETABLE_ENVOY, LIVETABLE_NGINX")
     legs: dict[str, list[Leg]] = {}
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(_origin())

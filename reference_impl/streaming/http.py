@@ -21,6 +21,8 @@ HEAD_BYTES_MAX = 8192
 LINES_KEPT_BYTES_MAX = 1024
 """Longer header lines are read anew with each request."""
 SERVED = frozenset({"GET", "HEAD"})
+QUICK_NOT = frozenset({"connection", "range", "if-none-match"})
+"""A request with one of these is read whole."""
 IDLE_S_MAX = 75.0
 SWEEP_S = 15.0
 
@@ -66,6 +68,8 @@ class Pending(NamedTuple):
 
 
 Handler: TypeAlias = Callable[[Request], Response | Pending]
+Quick: TypeAlias = Callable[[bytes, bool], bytes | None]
+"""Takes a request line and whether its sender reads gzip; returns the whole answer if it is at hand."""
 
 
 def respond(status: int, body: bytes = b"", content_type: str = "", headers: bytes = b"") -> Response:
@@ -141,11 +145,16 @@ class HttpServer:
         Connections beyond are closed at once.
     precedence : Precedence, optional
         How networks are to treat its answers.
+    quick : Quick, optional
+        Asked before the handler for what needs no more than the request line: no range, no condition, no closing.
     """
 
-    def __init__(self, handler: Handler, connections_max: int, precedence: Precedence | None = None) -> None:
+    def __init__(
+        self, handler: Handler, connections_max: int, precedence: Precedence | None = None, quick: Quick | None = None
+    ) -> None:
         self._precedence = precedence
         self.handler = handler
+        self.quick = quick
         self.connections_max = connections_max
         self.connections: set[_Connection] = set()
         self.requests = 0
@@ -186,6 +195,7 @@ class _Connection(asyncio.Protocol):
         self._paused = False
         self._lines = b""
         self._headers: dict[str, str] = {}
+        self._plain = self._zips = False
         self.active_at = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -226,8 +236,11 @@ class _Connection(asyncio.Protocol):
                 self._want_more()
                 return
             head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+            line, _, lines = head.partition(b"\r\n")
+            if self._plain and lines == self._lines and self._serve_quickly(line):
+                continue
             try:
-                request = self._parse(head)
+                request = self._parse(line, lines)
             except RemoteProtocolError as error:
                 self._reject(refuse(400, str(error)))
                 return
@@ -240,14 +253,25 @@ class _Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _parse(self, head: bytes) -> Request:
-        first, _, lines = head.partition(b"\r\n")
+    def _serve_quickly(self, line: bytes) -> bool:
+        """Send an answer that is at hand; return whether there was one."""
+        wire = self._server.quick(line, self._zips) if self._server.quick else None
+        if wire is None or self._transport is None:
+            return False
+        self._server.requests += 1
+        self._server.egress_bytes += len(wire)
+        self._transport.write(wire)
+        return True
+
+    def _parse(self, line: bytes, lines: bytes) -> Request:
         if lines == self._lines:
-            return _request(first, self._headers)
+            self._plain = QUICK_NOT.isdisjoint(self._headers)
+            return _request(line, self._headers)
         headers = _headers(lines)
         if len(lines) <= LINES_KEPT_BYTES_MAX:
-            self._lines, self._headers = lines, headers
-        return _request(first, headers)
+            self._lines, self._headers, self._plain = lines, headers, False
+            self._zips = "gzip" in headers.get("accept-encoding", "")
+        return _request(line, headers)
 
     def _answer(self, request: Request) -> None:
         self._server.requests += 1

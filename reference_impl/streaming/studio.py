@@ -2,7 +2,8 @@
 
 The loop is paced by the wall clock's frame slots. Encoding runs inside the loop: there is nothing else here whose
 lateness anyone would see. A studio that falls behind drops frames, never a part's first; one that falls behind by more
-than a part cuts, and goes on with the next segment, as it does after a restart.
+than a part cuts, and goes on with the next segment. One that starts does so with the next part: what its segment lacks
+before it is a gap, and interactive viewers see it at once.
 """
 
 import asyncio
@@ -152,7 +153,7 @@ class Studio:
 
     async def _film(self) -> None:
         timing = self._video.timing
-        slot = timing.first_slot(timing.part_of(self._now_unix_ns() // timing.frame_ns)[0] + 1)
+        slot = timing.next_part(self._now_unix_ns()) * timing.part_frames
         while True:
             await asyncio.sleep(max(0.0, (slot * timing.frame_ns - self._now_unix_ns()) / NS_PER_S))
             due = next_slot(slot, self._now_unix_ns(), timing)
@@ -183,7 +184,7 @@ class Studio:
 
     def _shoot(self, slot: int) -> None:
         now_unix_ns = self._now_unix_ns()
-        key = slot % self._video.timing.gop_frames == 0
+        key = not self.frames or slot % self._video.timing.gop_frames == 0
         picture = self._camera.draw(self._scene, now_unix_ns)
         data = self._ladder.encode(picture, slot, key=key)
         for push in self._packager.add(Encoded(slot, key, now_unix_ns, data)):

@@ -6,6 +6,8 @@ const MARGIN_S = 0.12;
 const PART_S = 0.32;
 const ERRORS_MAX = 2;
 const SILENT_MS_MAX = 4000;
+const DRY_MS_MAX = 12_000;
+const STUCK_MS = 600;
 
 // Catching up is the keeper's work, hence no playback rate of hls.js's own.
 const SETTINGS = {
@@ -42,8 +44,10 @@ export class HlsTier {
   #hls;
   #keeper;
   #errors = 0;
+  #over = false;
   #watch;
-  #progressMs = performance.now();
+  #heardMs = performance.now();
+  #bufferedMs = performance.now();
 
   // `onDown` is called once, when nothing comes any more. `holdBackS`: how far behind the newest part it stays; without
   // it, as close as the buffer allows.
@@ -57,10 +61,15 @@ export class HlsTier {
     });
     this.#hls.on(Hls.Events.FRAG_BUFFERED, () => {
       this.#errors = 0;
-      this.#progressMs = performance.now();
+      this.#heardMs = this.#bufferedMs = performance.now();
+    });
+    this.#hls.on(Hls.Events.LEVEL_LOADED, () => (this.#heardMs = performance.now()));
+    this.#hls.on(Hls.Events.LEVEL_UPDATED, (_name, { details }) => {
+      if (performance.now() - this.#bufferedMs > STUCK_MS) this.#leap(video, details);
     });
     this.#watch = setInterval(() => {
-      if (performance.now() - this.#progressMs > SILENT_MS_MAX) this.#down(onDown);
+      const nowMs = performance.now();
+      if (nowMs - this.#heardMs > SILENT_MS_MAX || nowMs - this.#bufferedMs > DRY_MS_MAX) this.#down(onDown);
     }, 500);
     this.#hls.loadSource(url);
     this.#hls.attachMedia(video);
@@ -88,9 +97,25 @@ export class HlsTier {
     this.#hls.destroy();
   }
 
+  // Nothing has come for a while, and what comes next is newer than what never came: go on there, but in a segment that
+  // lacks nothing, since hls.js passes over any other.
+  #leap(video, { partList, fragments }) {
+    const { buffered, currentTime } = video;
+    const endS = buffered.length ? Math.max(currentTime, buffered.end(buffered.length - 1)) : currentTime;
+    const torn = new Set((partList ?? []).filter((part) => part.gap).map((part) => part.fragment.sn));
+    const newer = (partList ?? fragments).filter(
+      (one) => !one.gap && !torn.has((one.fragment ?? one).sn) && one.start > endS - PART_S / 2,
+    );
+    const next = newer.find((one) => one.independent !== false);
+    if (!next || newer[0].start < endS + PART_S / 2) return;
+    this.#bufferedMs = performance.now();
+    video.currentTime = next.start + 0.01;
+  }
+
   #down(onDown) {
     clearInterval(this.#watch);
-    this.#errors = -Infinity;
+    if (this.#over) return;
+    this.#over = true;
     onDown();
   }
 }

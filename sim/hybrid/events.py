@@ -6,6 +6,7 @@ they were scheduled, as in SimPy.
 
 import numpy as np
 
+from sim.hybrid.ahead import ask_for
 from sim.hybrid.layout import (
     BUCKETS_PER_OCTAVE,
     EVENTS,
@@ -94,6 +95,8 @@ def _take_bet(w: World) -> int:
     """Return a bet's row, cleared."""
     w.counts[FREE_BETS] -= 1
     row = int(w.free_bets[w.counts[FREE_BETS]])
+    if w.counts[FREE_BETS]:
+        ask_for(w.bets, w.free_bets[w.counts[FREE_BETS] - 1])
     bet = w.bets[row]
     bet.invoke_ns = bet.return_ns = bet.written_ns = 0
     bet.attempts = bet.state = bet.outcome = bet.placed = bet.connection = 0

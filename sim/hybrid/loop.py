@@ -3,6 +3,7 @@
 import numpy as np
 
 from reference_impl.domain.ids import ROUND_NO_MAX, table_of
+from sim.hybrid.ahead import ask_for
 from sim.hybrid.answers import cut_off, replied
 from sim.hybrid.events import pop, tell
 from sim.hybrid.layout import (
@@ -41,7 +42,7 @@ from sim.hybrid.layout import (
     World,
 )
 from sim.hybrid.path import PLAYER_SHIFT, checked, free_lane, invoke, reach
-from sim.hybrid.planning import due, table_due
+from sim.hybrid.planning import AHEAD, due, table_due
 from sim.hybrid.seats import arrive, dropped, knock, leave_seat, logged_in, welcome
 from sim.hybrid.shards import placed, queue_parcel
 from sim.kernels import compiled
@@ -75,6 +76,8 @@ def _next_timer(w: World) -> int:
         same = bet.player << PLAYER_SHIFT | bet.number == timer[2]
         if same and bet.state == UNANSWERED and bet.attempts == timer[3]:
             return int(timer[0])
+        if counts[TIMERS_N] > AHEAD:
+            ask_for(w.bets, w.timers[(counts[TIMERS_FIRST] + AHEAD) % size, 1])
         counts[TIMERS_FIRST] = (counts[TIMERS_FIRST] + 1) % size
         counts[TIMERS_N] -= 1
     return FOREVER

@@ -9,6 +9,7 @@ from reference_impl.domain.ids import ROUND_NO_MAX
 from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind
 from sim.arrivals import DRAWS_PER_ROUND
+from sim.hybrid.ahead import ask_for
 from sim.hybrid.answers import PUSH
 from sim.hybrid.events import draw, free_bet, push, see, submit, take_bet
 from sim.hybrid.layout import (
@@ -37,6 +38,8 @@ DUE_NS, WHOSE, DRAW = 0, 1, 2
 """Columns of a table's schedule; whose it is holds the player and the operation's number."""
 NEXT, PLANS, ROUND_ROW = 0, 1, 2
 """Columns of `schedule_at`: the next plan, how many there are, and of which round."""
+AHEAD = 8
+"""How many bets' players are asked for before their turn."""
 NUMBER_MASK = (1 << PLAYER_SHIFT) - 1
 
 
@@ -106,6 +109,7 @@ def _table_due(w: World, s: Setup, t: int, now_ns: int) -> None:
     w.schedule_at[t, NEXT] = at + 1
     if at + 1 < w.schedule_at[t, PLANS]:
         push(w, w.schedule[t, at + 1, DUE_NS], ON_TABLE_DUE, t, ZERO)
+        ask_for(w.players, w.schedule[t, at + 1, WHOSE] >> PLAYER_SHIFT)
     plan = w.schedule[t, at]
     p, number = plan[WHOSE] >> PLAYER_SHIFT, plan[WHOSE] & NUMBER_MASK
     due(w, s, plan_bet(w, s, p, number, w.schedule_at[t, ROUND_ROW], plan[DRAW], plan[DUE_NS]), now_ns)
@@ -117,10 +121,15 @@ def _open_table(w: World, t: int) -> None:
     if n == 0:
         return
     plans = w.schedule[t, :n].copy()
-    order = np.argsort(plans[:, DUE_NS], kind="mergesort")
+    first_ns, places = plans[:, DUE_NS].min(), 1
+    while places <= n:
+        places *= 2
+    order = (plans[:, DUE_NS] - first_ns) * places + np.arange(n)  # numbers are sorted faster than rows
+    order.sort()
     for i in range(n):
+        plan = plans[order[i] & (places - 1)]
         for column in range(3):
-            w.schedule[t, i, column] = plans[order[i], column]
+            w.schedule[t, i, column] = plan[column]
     push(w, w.schedule[t, 0, DUE_NS], ON_TABLE_DUE, t, ZERO)
 
 
@@ -194,8 +203,14 @@ def _tell_paid(w: World, s: Setup, t: int, owners: Int64s, key: int, event: int,
 
 def _retire(w: World, r: int) -> None:
     """Give the rows of a finished round's bets back, but for those who are followed or still unanswered."""
-    b = w.rounds[r].bets
+    b = ahead = w.rounds[r].bets
+    seen = 0
     while b >= 0:
+        while ahead >= 0 and seen < AHEAD:
+            ask_for(w.players, w.bets[ahead].player)
+            ahead = w.bets[ahead].next_of_round
+            seen += 1
+        seen -= 1
         following = w.bets[b].next_of_round
         if w.bets[b].state == ENDED and not w.players[w.bets[b].player].followed:
             unlink(w, b)

@@ -1,105 +1,32 @@
 """Studio, origin and edge on real sockets, with real H.264."""
 
 import asyncio
-import contextlib
-import io
-import os
-import signal
-import socket
-import sys
 import time
-from pathlib import Path
 
 import av
 import msgspec
-import nats
 import pytest
+from filmed_stream import (
+    SECRET,
+    TABLE,
+    VIDEO,
+    Client,
+    decode,
+    free_port,
+    new_edge,
+    new_origin,
+    new_studio,
+    new_studio_later,
+    token,
+)
 from picows import WSInvalidStatusError, WSListener, WSMsgType, ws_connect
 from synthetic_stream import running
 
-from reference_impl.domain.hls import MediaTiming
-from reference_impl.domain.hls_playlist import apply_delta, parse_master_playlist, parse_media_playlist
-from reference_impl.domain.phases import Phase
-from reference_impl.domain.playback import Playback, seal_playback
-from reference_impl.domain.table_messages import TableEnvelope, TableEvent
+from reference_impl.domain.hls_playlist import parse_master_playlist
 from reference_impl.domain.timecode import Strip
-from reference_impl.streaming.config import EdgeConfig, OriginConfig, Rung, VideoConfig
+from reference_impl.streaming.config import EdgeConfig
 from reference_impl.streaming.edge import Edge
 from reference_impl.streaming.fetch import Upstream
-from reference_impl.streaming.origin import Origin
-from reference_impl.streaming.report import EdgeReporter
-from reference_impl.streaming.studio import Studio
-
-SECRET = b"s" * 32
-KEY = "ingest"
-VIDEO = VideoConfig(
-    ladder=(Rung("hi", 320, 180, 300), Rung("lo", 160, 120, 100)),
-    timing=MediaTiming(fps=25, part_frames=4, parts_per_segment=3, gop_frames=12),
-)
-TABLE = 1
-
-
-def new_origin(**changes):
-    return Origin(OriginConfig(ingest_key=KEY, playback_secret=SECRET, **changes))
-
-
-def new_edge(origin, name="edge-0", secret=SECRET):
-    return Edge(EdgeConfig(name, "127.0.0.1", origin.port, playback_secret=secret))
-
-
-def new_studio(origin, **changes):
-    return Studio(TABLE, VIDEO, f"ws://127.0.0.1:{origin.live_port}/ingest", KEY, **changes)
-
-
-def token(table=TABLE, life_s=3600, secret=SECRET):
-    return seal_playback(Playback(7, table, int(time.time()) + life_s), secret)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Client:
-    """A headless viewer of one rendition."""
-
-    def __init__(self, edge, rendition="hi"):
-        self.upstream = Upstream("127.0.0.1", edge.port)
-        self.base = f"/{token()}/live/{TABLE}"
-        self.folder = f"{self.base}/{rendition}"
-        self.playlist = None
-
-    async def get(self, path, status=200):
-        reply = await self.upstream.get(path, 10)
-        assert reply.status == status, reply
-        return reply.body
-
-    async def start(self):
-        """Wait for the stream to be on air, then load its playlist."""
-        for _ in range(100):
-            reply = await self.upstream.get(f"{self.folder}/media.m3u8", 10)
-            if reply.status == 200:
-                self.playlist = parse_media_playlist(reply.body.decode())
-                return
-            await asyncio.sleep(0.05)
-        raise TimeoutError(self.folder)
-
-    async def advance(self):
-        """Load the hinted part and the playlist that lists it, both at once, as a player does."""
-        name = self.playlist.preload_hint_uri
-        msn, part = name.split(".")[:2]
-        query = f"_HLS_msn={msn}&_HLS_part={part}&_HLS_skip=YES"
-        text, data = await asyncio.gather(
-            self.get(f"{self.folder}/media.m3u8?{query}"), self.get(f"{self.folder}/{name}")
-        )
-        self.playlist = apply_delta(self.playlist, parse_media_playlist(text.decode()))
-        return (int(msn), int(part)), data
-
-
-def decode(data):
-    with av.open(io.BytesIO(data)) as container:
-        return list(container.decode(video=0))
 
 
 @pytest.mark.parametrize(("rendition", "width", "height"), [("hi", 320, 180), ("lo", 160, 120)])
@@ -256,16 +183,6 @@ async def test_edge_without_its_origin_answers_502_and_recovers():
         viewer.upstream.close()
 
 
-def new_studio_later(origin):
-    """A studio for an origin whose ports are known by the time that it runs."""
-
-    class Later:
-        async def run(self, ready):
-            await new_studio(origin).run(ready)
-
-    return Later()
-
-
 class Collector(WSListener):
     """Keeps the frames of an interactive stream."""
 
@@ -315,181 +232,3 @@ async def test_sockets_are_refused_without_the_right_key(path, status):
         with pytest.raises(WSInvalidStatusError) as refusal:
             await ws_connect(WSListener, f"ws://127.0.0.1:{origin.live_port}{path}")
     assert refusal.value.response.status == status
-
-
-STUDIO_SCRIPT = """
-import asyncio, sys
-import msgspec
-from reference_impl.streaming.config import VideoConfig
-from reference_impl.streaming.studio import Studio
-video = msgspec.json.decode(sys.argv[1], type=VideoConfig)
-asyncio.run(Studio(1, video, sys.argv[2], sys.argv[3]).run(lambda: None))
-"""
-
-
-async def spawn_studio(origin):
-    url = f"ws://127.0.0.1:{origin.live_port}/ingest"
-    root = str(Path(__file__).parents[2])
-    arguments = (sys.executable, "-c", STUDIO_SCRIPT, msgspec.json.encode(VIDEO).decode(), url, KEY)
-    return await asyncio.create_subprocess_exec(*arguments, cwd=root, env={**os.environ, "PYTHONPATH": root})
-
-
-async def kill_and_start_again(studio, origin):
-    studio.send_signal(signal.SIGKILL)
-    await studio.wait()
-    return await spawn_studio(origin)
-
-
-async def freeze_for_a_while(studio, origin):
-    studio.send_signal(signal.SIGSTOP)
-    await asyncio.sleep(0.8)
-    studio.send_signal(signal.SIGCONT)
-    return studio
-
-
-@pytest.mark.parametrize("interrupt", [kill_and_start_again, freeze_for_a_while])
-async def test_interrupted_studio_leaves_a_gap_and_the_stream_goes_on(interrupt):
-    origin = new_origin()
-    async with running(origin):
-        edge = new_edge(origin)
-        async with running(edge):
-            viewer = Client(edge)
-            studio = await spawn_studio(origin)
-            await viewer.start()
-            for _ in range(4):
-                await viewer.advance()
-            before = viewer.playlist.newest
-            studio = await interrupt(studio, origin)
-            try:
-                while viewer.playlist.newest[0] < before[0] + 2 or viewer.playlist.segments[-1].parts[0].gap:
-                    query = f"_HLS_msn={viewer.playlist.newest[0]}&_HLS_part={viewer.playlist.newest[1] + 1}"
-                    reply = await viewer.upstream.get(f"{viewer.folder}/media.m3u8?{query}", 10)
-                    if reply.status == 200:
-                        viewer.playlist = parse_media_playlist(reply.body.decode())
-                for _ in range(3):
-                    where, data = await viewer.advance()
-                init = await viewer.get(f"{viewer.folder}/{viewer.playlist.segments[-1].init_uri}")
-                first = await viewer.get(f"{viewer.folder}/{where[0]}.0.m4s")
-            finally:
-                studio.send_signal(signal.SIGKILL)
-                await studio.wait()
-            viewer.upstream.close()
-    gaps = [s.msn for s in viewer.playlist.segments if s.gap]
-    assert gaps
-    assert before[0] <= gaps[0] <= before[0] + 1
-    assert gaps == list(range(gaps[0], gaps[-1] + 1))
-    assert [s.msn for s in viewer.playlist.segments] == list(
-        range(viewer.playlist.segments[0].msn, viewer.playlist.segments[-1].msn + 1)
-    )
-    assert len(decode(init + first)) == VIDEO.timing.part_frames
-    assert data
-
-
-async def test_origin_that_restarts_gets_the_stream_back_by_itself():
-    port, live_port = free_port(), free_port()
-    studio = Studio(TABLE, VIDEO, f"ws://127.0.0.1:{live_port}/ingest", KEY)
-    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", port, playback_secret=SECRET))
-    newest = []
-    async with running(edge, studio):
-        for _ in range(2):
-            async with running(new_origin(port=port, live_port=live_port)):
-                viewer = Client(edge)
-                await viewer.start()
-                await viewer.advance()
-                newest.append(viewer.playlist.newest)
-                viewer.upstream.close()
-    assert newest[0] < newest[1]
-    assert studio.uplink.connections == 2
-
-
-class Records:
-    """A sink that a test can wait for."""
-
-    def __init__(self):
-        self.rows, self.came = [], asyncio.Event()
-
-    def append(self, *fields):
-        self.rows.append(fields)
-        self.came.set()
-
-
-@contextlib.asynccontextmanager
-async def nats_server():
-    port = free_port()
-    binary = Path(sys.executable).parent / "nats-server"
-    process = await asyncio.create_subprocess_exec(
-        binary, "-a", "127.0.0.1", "-p", str(port), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield await connect(f"nats://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def connect(url):
-    async def hush(_):
-        pass
-
-    for _ in range(50):
-        with contextlib.suppress(OSError, nats.errors.NoServersError):
-            return await nats.connect(url, error_cb=hush, allow_reconnect=False)
-        await asyncio.sleep(0.1)
-    raise TimeoutError(url)
-
-
-async def test_edges_hear_each_other_and_a_clone_of_the_pathway_serves_the_same_stream():
-    origin = new_origin()
-    async with nats_server() as client, running(origin, new_studio_later(origin)):
-        edges = [new_edge(origin, f"edge-{number}") for number in range(2)]
-        reporters = [EdgeReporter(edge, number, client) for number, edge in enumerate(edges)]
-        async with running(*edges, *reporters):
-            viewer = Client(edges[0])
-            await viewer.start()
-            master = parse_master_playlist((await viewer.get(f"{viewer.base}/master.m3u8")).decode())
-            assert (master.steering.server_uri, master.steering.pathway) == ("steering.json", ".")
-            async with asyncio.timeout(5):
-                while len((said := await steering(viewer))["PATHWAY-PRIORITY"]) < 2:  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            assert said["PATHWAY-PRIORITY"] == [".", "edge-1"]
-            (clone,) = said["PATHWAY-CLONES"]
-            assert clone["URI-REPLACEMENT"]["HOST"] == f"127.0.0.1:{edges[1].port}"
-            elsewhere = Upstream("127.0.0.1", edges[1].port)
-            reply = await elsewhere.get(f"{viewer.folder}/media.m3u8", 5)
-            assert parse_media_playlist(reply.body.decode()).newest >= viewer.playlist.newest
-            elsewhere.close()
-            viewer.upstream.close()
-        await client.close()
-
-
-async def steering(viewer):
-    return msgspec.json.decode(await viewer.get(f"{viewer.base}/steering.json?_HLS_pathway=.&_HLS_throughput=1"))
-
-
-async def test_studio_films_the_round_that_the_dealer_announces():
-    origin, records = new_origin(), Records()
-
-    def envelope(seq, phase, outcome=-1):
-        return msgspec.json.encode(
-            TableEnvelope(TABLE, 1, seq, TableEvent(TABLE, 77, 0, int(phase), time.time_ns(), outcome=outcome))
-        )
-
-    async with nats_server() as client:
-
-        async def state(message):
-            await message.respond(envelope(1, Phase.BETS_OPEN))
-
-        await client.subscribe(f"dealer.{TABLE}.state", cb=state)
-        async with running(origin):
-            studio = Studio(TABLE, VIDEO, f"ws://127.0.0.1:{origin.live_port}/ingest", KEY, nats=client, sink=records)
-            async with running(studio):
-                for seq, phase, outcome in ((2, Phase.DEALING, -1), (3, Phase.RESULT, 17), (4, Phase.SETTLED, 17)):
-                    await asyncio.wait_for(records.came.wait(), 10)
-                    records.came.clear()
-                    await client.publish(f"table.{TABLE}", envelope(seq, phase, outcome))
-                await asyncio.wait_for(records.came.wait(), 10)
-        await client.close()
-    filmed = [(Phase(row[3]), row[4], row[6]) for row in records.rows]
-    assert filmed == [
-        (Phase.BETS_OPEN, 77, -1), (Phase.DEALING, 77, -1), (Phase.RESULT, 77, 17), (Phase.SETTLED, 77, 17)
-    ]  # fmt: skip

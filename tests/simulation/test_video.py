@@ -189,7 +189,7 @@ def test_a_slow_change_of_edge_stalls_the_picture_and_the_viewer_catches_up():
 
 def test_a_killed_studio_stops_its_own_table_only():
     model = with_video(edge_link_bps=10**15)  # an edge's link is all that the tables share here
-    tables, whole = (simulate(scenario, model) for scenario in (with_faults(("studio-1", 6.0)), WATCHED))
+    tables, whole = (simulate(scenario, model) for scenario in (with_faults(("studio-1", 7.0)), WATCHED))
     other, undisturbed = (
         t["video"][t["video"]["table"] == 2].sort_values(["viewer", "end_ns", "kind"], ignore_index=True)
         for t in (tables, whole)
@@ -201,7 +201,9 @@ def test_a_killed_studio_stops_its_own_table_only():
     assert (stalls.groupby("viewer").size() == 1).all()
     assert stalls["viewer"].nunique() == WATCHED.viewers_per_table
     first_after = mine[mine["media_ns"] > fault["recovered_ns"]].groupby("viewer").first()
-    assert set(first_after["part"]) == {0}  # a film begins with a segment
+    assert fault["t_ns"] // MEDIA.segment_ns < fault["recovered_ns"] // MEDIA.segment_ns
+    number = first_after["msn"] * MEDIA.parts_per_segment + first_after["part"]
+    assert set(number) == {MEDIA.next_part(fault["recovered_ns"])}
 
 
 def test_a_host_that_starves_its_studios_cuts_all_films_at_once():

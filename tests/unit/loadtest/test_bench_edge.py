@@ -1,6 +1,7 @@
 """The bench of an edge: what it measures, on few requests, and what it says without a peer."""
 
 import asyncio
+import sys
 
 import pytest
 
@@ -27,9 +28,10 @@ async def test_hits_cost_time_and_blocked_clients_are_woken_by_one_request_to_th
 
 async def test_without_a_peer_it_says_what_is_missing(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "path", [])
     for peer in edge_peers.PEERS:
         monkeypatch.delenv(f"LIVETABLE_{peer.binary.upper()}", raising=False)
-    with pytest.raises(ConfigError, match="needs a peer: envoy or nginx"):
+    with pytest.raises(ConfigError, match="needs a peer: run `make setup`"):
         await bench.measure(1, Progress(shown=False))
 
 
@@ -42,3 +44,16 @@ def test_peer_is_configured_with_one_worker_its_port_and_its_origin(peer, tmp_pa
     assert "1234" in text
     assert "5678" in text
     assert "worker_processes 1" in text or command[command.index("--concurrency") + 1] == "1"
+
+
+def test_peer_comes_from_its_wheel_if_nothing_else_names_one(monkeypatch, tmp_path):
+    packaged = tmp_path / "envoy" / "_bin" / "envoy"
+    packaged.parent.mkdir(parents=True)
+    packaged.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(sys, "path", ["/nowhere", str(tmp_path)])
+    for peer in edge_peers.PEERS:
+        monkeypatch.delenv(f"LIVETABLE_{peer.binary.upper()}", raising=False)
+    assert [peer.binary for peer in edge_peers.installed()] == [str(packaged)]
+    monkeypatch.setenv("LIVETABLE_ENVOY", "/elsewhere/envoy")
+    assert [peer.binary for peer in edge_peers.installed()] == ["/elsewhere/envoy"]

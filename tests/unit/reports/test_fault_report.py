@@ -31,9 +31,10 @@ def test_a_row_is_a_kind_and_its_target_over_all_runs(run):
 
 
 def test_the_page_names_runs_verdicts_and_the_command_that_writes_it_again(run, tmp_path):
-    page = publish([run], tmp_path / "out", "livetable faults report X").read_text()
+    page = publish([run], tmp_path / "out", "livetable faults report X", "On a full moon.").read_text()
     assert "`livetable faults report X`" in page
     assert f"({FIGURE})" in page
+    assert "On a full moon." in page
     line = next(line for line in page.splitlines() if line.startswith("| kill gateway |"))
     assert len(line.split("|")) == 11
     assert (tmp_path / "out" / FIGURE).read_text().startswith("<svg")

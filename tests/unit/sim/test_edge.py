@@ -152,15 +152,20 @@ def test_a_part_is_published_after_its_last_frame_was_filmed(env, studio):
     assert newest(studio) == 0
 
 
-def test_a_studio_that_comes_back_begins_with_the_next_segment(env, studio):
+@pytest.mark.parametrize(("back_ms", "first"), [(2_000, 7), (1_500, TIMING.parts_per_segment)])
+def test_a_studio_that_comes_back_begins_with_the_next_part_that_is_in_no_segment_of_the_one_before(
+    env, studio, back_ms, first
+):
+    part_ms = TIMING.part_frames * TIMING.frame_ns // MS
     env.run(until=1_000 * MS)
     studio.kill()
-    env.run(until=2_000 * MS)
+    env.run(until=back_ms * MS)
     studio.restart()
-    env.run(until=3_900 * MS)
+    published_ms = (first + 1) * part_ms - TIMING.frame_ns // MS + 20
+    env.run(until=published_ms * MS)
     assert newest(studio) == 2
-    env.run(until=4_200 * MS)
-    assert newest(studio) == 2 * TIMING.parts_per_segment
+    env.run(until=published_ms * MS + 1)
+    assert newest(studio) == first
 
 
 def test_parts_wait_for_an_origin_that_is_away_and_the_oldest_are_dropped(env, studio):

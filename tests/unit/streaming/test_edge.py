@@ -246,6 +246,65 @@ async def test_object_that_came_anew_within_a_second_is_not_answered_with_the_ol
     assert (await get(edge)).body == upstream.body
 
 
+def line_of(path, player, table=1):
+    return f"GET /{token(player)}/live/{table}/{path} HTTP/1.1".encode()
+
+
+async def twice(edge, path="hi/1.m4s", **how):
+    return [await get(edge, path, **how) for _ in range(2)]
+
+
+async def test_what_many_ask_for_within_a_second_is_at_hand_for_those_who_hold_a_token(clock):
+    edge = new_edge(Upstream(**{"content-type": "video/mp4"}))
+    await get(edge, "hi/1.m4s")
+    assert edge.quick(line_of("hi/1.m4s", 7), False) is None, "nobody asked for it twice"
+    whole = (await twice(edge))[0]
+    assert edge.quick(line_of("hi/1.m4s", 7), False) == edge.quick(line_of("hi/1.m4s", 7), True)
+    assert edge.quick(line_of("hi/1.m4s", 7), False) == whole.head + b"\r\n" + whole.body
+    assert edge.quick(line_of("hi/1.m4s", 8), False) is None, "its token has not been checked yet"
+    await get(edge, "hi/1.m4s", player=8)
+    assert edge.quick(line_of("hi/1.m4s", 8), False) is not None
+    assert edge.counters.hits == 7
+    for other in (b"HEAD" + line_of("hi/1.m4s", 7)[3:], line_of("hi/2.m4s", 7), line_of("hi/1.m4s", 7, table=2)):
+        assert edge.quick(other, False) is None
+    clock.now_s += 1
+    assert edge.quick(line_of("hi/1.m4s", 7), False) is None, "its age has changed"
+
+
+async def test_what_is_at_hand_is_for_the_table_of_the_token_and_until_it_expires(clock, monkeypatch):
+    edge = new_edge(Upstream(**{"content-type": "video/mp4"}))
+    clock.now_s += 0.25
+    await get(edge, "hi/1.m4s")
+    await twice(edge)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(edge_module, "admits", lambda playback, table, now_s: False)
+        assert edge.quick(line_of("hi/1.m4s", 7), False) is None
+    assert edge.quick(line_of("hi/1.m4s", 7), False) is not None
+    clock.now_s += 11.75  # it may be kept for 12 s
+    await twice(edge)
+    assert edge.quick(line_of("hi/1.m4s", 7), False) is not None
+    clock.now_s += 0.25
+    assert edge.quick(line_of("hi/1.m4s", 7), False) is None
+
+
+async def test_playlist_at_hand_is_for_those_who_read_its_encoding(clock):
+    edge = new_edge(Upstream())
+    await get(edge)
+    zipped = (await twice(edge, "hi/media.m3u8", Accept_Encoding="gzip"))[0]
+    assert edge.quick(line_of("hi/media.m3u8", 7), True) == zipped.head + b"\r\n" + zipped.body
+    assert edge.quick(line_of("hi/media.m3u8", 7), False) is None
+
+
+async def test_answers_at_hand_are_bounded_in_bytes(clock, monkeypatch):
+    edge = new_edge(Upstream())
+    monkeypatch.setattr(edge_module, "READY_BYTES_MAX", 3000)  # two playlists of 1,600 bytes
+    for path in ("a", "b", "c"):
+        await get(edge, f"{path}/media.m3u8")
+        await twice(edge, f"{path}/media.m3u8")
+    at_hand = [edge.quick(line_of(f"{path}/media.m3u8", 7), False) is not None for path in ("a", "b", "c")]
+    assert at_hand == [True, True, False]
+
+
 async def test_answers_from_memory_are_timed_until_the_next_report():
     edge = new_edge(Upstream())
     assert edge.take_p99_ms() == 0.0

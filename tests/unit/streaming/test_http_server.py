@@ -141,3 +141,28 @@ async def test_header_lines_that_change_between_requests_are_heeded(site):
 async def test_bad_header_line_after_good_ones_is_refused(site):
     text = await talk(site, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /a HTTP/1.1\r\nno colon\r\n\r\n")
     assert [word in text for word in (b"200 OK", b"400 Bad Request")] == [True, True]
+
+
+ZIPPED = b"Accept-Encoding: gzip\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "quick"),
+    [
+        (b"GET /a", b"", True),
+        (b"GET /a", ZIPPED, True),
+        (b"GET /a", b"Range: bytes=0-1\r\n", False),
+        (b"GET /a", b'If-None-Match: "x"\r\n', False),
+        (b"GET /a", b"Connection: keep-alive\r\n", False),
+        (b"GET /b", b"", False),
+    ],
+)
+async def test_answer_at_hand_is_sent_where_the_request_line_tells_all(site, request_line, headers, quick):
+    asked = []
+    site.server.quick = lambda line, zips: asked.append(zips) or b"at hand" if line == b"GET /a HTTP/1.1" else None
+    message = request_line + b" HTTP/1.1\r\nHost: h\r\n" + headers + b"\r\n"
+    text = await talk(site, message, message, message, LAST)
+    assert text.count(b"at hand") == len(asked) == quick  # its header lines have to be seen twice before
+    assert text.count(b"200 OK") == 4 - quick
+    assert asked == [headers == ZIPPED] * quick
+    assert site.server.requests == 4

@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 from reference_impl.domain.errors import ConfigError
@@ -91,3 +94,18 @@ def test_table_that_cannot_be_is_refused():
 def test_ladder_that_cannot_be_encoded_is_refused_with_its_value(ladder, word):
     with pytest.raises(ConfigError, match=word):
         VideoConfig(ladder=ladder)
+
+
+async def test_studio_that_starts_films_from_the_next_part_on_and_begins_independently(monkeypatch):
+    timing = MediaTiming(fps=25, part_frames=2, parts_per_segment=24, gop_frames=48)
+    studio = Studio(1, VideoConfig(ladder=(Rung("a", 160, 120, 100),), timing=timing), "ws://127.0.0.1:9/ingest", "k")
+    sent = asyncio.Queue()
+    monkeypatch.setattr(studio.uplink, "send", sent.put_nowait)
+    begun_slot = time.time_ns() // timing.frame_ns
+    filming = asyncio.create_task(studio._film())
+    frame, _, part = [await asyncio.wait_for(sent.get(), 5) for _ in range(3)]
+    filming.cancel()
+    assert begun_slot < frame.slot <= begun_slot + 2 * timing.part_frames
+    assert frame.slot % timing.part_frames == 0
+    assert (frame.key, part.independent) == (True, True)
+    assert (part.msn, part.part) == timing.part_of(frame.slot)

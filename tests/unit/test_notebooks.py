@@ -31,6 +31,8 @@ def test_a_notebook_is_kept_without_outputs(path):
     ("01_first_look", ("measured", "Half of the bets were answered within", "database commits")),
     ("02_life_of_one_bet", ("until the screen answers", "ms since meant", "image/png")),
     ("03_close_policies", ("a liar 20 ms away gains", "make 95 % of these players whole", "image/png")),
+    ("04_latency_measured_vs_simulated", ("beyond all others", "image/svg+xml", "contention ignored", "image/png")),
+    ("05_consistency_measured_vs_simulated", ("balance_age_p95_ms", "rejected_slow_share", "image/png")),
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*:RuntimeWarning")
 def test_a_notebook_runs_from_top_to_bottom(name, shown, run, monkeypatch):

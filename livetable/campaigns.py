@@ -138,6 +138,37 @@ def campaign_ab(baseline: Path, candidate: Path, runs: int, out: Path, as_json: 
     compare_and_exit(second, first, (), EFFECT_MIN, out / COMPARE_PAGE, as_json=as_json)
 
 
+@campaign.command("series")
+@campaign_argument("file")
+@click.option("--vary", required=True, help="FIELD=VALUE,VALUE,... of the scenario: the loads.")
+@click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Runs of each load.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Deals the order.")
+@click.option("--within-s", type=click.FloatRange(min=0.0), help="Begin no run that would not end within this time.")
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Where runs are kept.")
+@JSON_OPTION
+def campaign_series(
+    file: Path, vary: str, repeats: int, seed: int, within_s: float | None, out: Path,
+    as_json: bool,  # noqa: FBT001 - a flag of the command line
+) -> None:  # fmt: skip
+    """Run a campaign at several loads, interleaved and repeated; what ran already is not run again.
+
+    \b
+    Example:
+      livetable campaign series accuracy --vary players_per_table=20,60,120 --repeats 5 --out runs/accuracy
+    """
+    from loadtest.config import load_campaign  # noqa: PLC0415
+    from loadtest.series import finished, run_series, series_of  # noqa: PLC0415
+    from loadtest.simulation import varied_field  # noqa: PLC0415
+
+    members = series_of(load_campaign(file), *varied_field(vary), repeats, seed)
+    for _member, folder in run_series(members, out, within_s):
+        click.echo(folder)
+    done = [str(found) for member in members if (found := finished(out, member.name))]
+    click.echo(f"{len(done)} of {len(members)} runs are there")
+    if as_json:
+        show_json(done)
+
+
 @campaign.command("validate")
 @campaign_argument("file")
 def campaign_validate(file: Path) -> None:

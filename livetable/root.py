@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from livetable.accuracy import accuracy, calibrate, predict, validate
 from livetable.audit import audit
 from livetable.campaigns import campaign
 from livetable.common import EXIT_ERROR
@@ -47,6 +48,10 @@ for _verb in (
     stream,
     zoo,
     sim,
+    calibrate,
+    predict,
+    validate,
+    accuracy,
     doctor,
     completion,
 ):

@@ -37,11 +37,11 @@ def sim_run(
     from reports.judgement import judge, read_summary  # noqa: PLC0415
     from reports.page import render_report, terminal_table  # noqa: PLC0415
     from sim import twin  # noqa: PLC0415
-    from sim.parameters import load_model  # noqa: PLC0415
+    from sim.ensemble import model_in  # noqa: PLC0415
 
     planned = chosen_campaign(file, like)
     folder = new_folder(out, f"{planned.name}-simulated")
-    times = load_model(model) if model else None
+    times = model_in(model) if model else None
     if players is None and not trace:
         run = twin.sim_run(planned, folder, times)
     else:

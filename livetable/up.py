@@ -11,6 +11,9 @@ TABLES = 2
 @click.command()
 @click.option("--tables", type=click.IntRange(1, 1000), help="Tables; otherwise 2, or one for each of --games.")
 @click.option("--games", help="Games of tables 1, 2, … in turn, with commas between; otherwise roulette.")
+@click.option(
+    "--collecting", default="", help="Tables, with commas between, that debit once: when no more bets are taken."
+)
 @click.option("--gateways", type=click.IntRange(1, 1000), default=2, show_default=True, help="Gateway processes.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
 @click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
@@ -28,6 +31,7 @@ TABLES = 2
 def up(
     tables: int | None,
     games: str | None,
+    collecting: str,
     gateways: int,
     shards: int,
     edges: int,
@@ -45,18 +49,24 @@ def up(
     \b
     Example:
       livetable up --tables 4 --gateways 3
-      livetable up --games roulette,baccarat,money_wheel,blackjack
+      livetable up --games roulette,baccarat,money_wheel,blackjack --collecting 2
       livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
     """
+    from reference_impl.domain.errors import ConfigError  # noqa: PLC0415
     from reference_impl.domain.games.catalogue import DEFAULT_GAMES  # noqa: PLC0415
     from reference_impl.stack.config import StackConfig  # noqa: PLC0415
     from reference_impl.stack.serve import serve  # noqa: PLC0415
     from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
 
     named = DEFAULT_GAMES if games is None else tuple(name.strip() for name in games.split(","))
+    try:
+        collects = tuple(int(table) for table in collecting.split(",") if table.strip())
+    except ValueError:
+        raise ConfigError(f"--collecting {collecting}: must be numbers of tables with commas between, as 1,3") from None
     config = StackConfig(
         tables=tables or (TABLES if games is None else len(named)),
         games=named,
+        collecting=collects,
         gateways=gateways,
         shards=len(dsns) or shards,
         edges=edges,

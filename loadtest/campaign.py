@@ -33,6 +33,7 @@ from loadtest.faults.injector import carry_out, weakness_for
 from loadtest.faults.strike import Struck, strike
 from loadtest.faults.table import crashes, fault_rows
 from loadtest.generator import OVERTIME_S_MAX, Habits, LoadGenerator
+from loadtest.host_load import host_sample
 from loadtest.plan import LoadPlan
 from loadtest.progress import Progress
 from loadtest.timelines import unify
@@ -77,6 +78,7 @@ class _Measurement:
     struck: list[Struck] = field(default_factory=list)
     events: list[tuple[int, str, str]] = field(default_factory=list)
     clocks: list[tuple[int, int]] = field(default_factory=list)
+    host_load: list[tuple[int, int, int]] = field(default_factory=list)
     cpu_affinity: dict[str, list[int]] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset(CAPABILITIES)
     shards: int = 1
@@ -287,6 +289,7 @@ async def _watch(plan: LoadPlan, generator: LoadGenerator, measurement: _Measure
             raise OperationalError(f"the load generator was not done after {limit_s:.0f} s; see {generator.log_path}")
         if now_s >= len(measurement.clocks):
             measurement.clocks.append(clock_pair())
+            measurement.host_load.append(host_sample())
         shown.load(now_s, load_s)
         await asyncio.sleep(WATCH_S)
     shown.load_over()
@@ -351,6 +354,7 @@ def _write(
         people=numbers_by_kind(campaign.scenario),
         pace=pace_of(campaign.scenario),
         impossible_faults=measurement.impossible,
+        host_load=measurement.host_load,
     )
     return write_run(folder, manifest, tables)
 

@@ -14,8 +14,9 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_MS
 from reports.run import Run, open_run
 from reports.series import STAGES
+from sim.ensemble import model_in
 from sim.experiment import Job, summarise, sweep
-from sim.parameters import Model, load_model
+from sim.parameters import Model
 from sim.plan import Plan, parse_limit, plan
 from sim.scenario import Campaign
 from sim.twin import campaign_of
@@ -106,7 +107,7 @@ def sweep_file(
     resume: Path | None,
 ) -> tuple[pd.DataFrame, str]:  # fmt: skip
     """Sweep a campaign file's scenario; return a figure's mean and interval of each combination, and a table of it."""
-    grid = dict(map(_values, vary))
+    grid = dict(map(varied_field, vary))
     job = _job(file, players, model)
     progress = Progress()
 
@@ -139,10 +140,11 @@ def plan_file(
 
 def _job(file: Path, players: int | None, model: Path | None) -> Job:
     campaign = with_players(load_campaign(file), players)
-    return Job(campaign.scenario, load_model(model) if model else Model())
+    return Job(campaign.scenario, model_in(model) if model else Model())
 
 
-def _values(text: str) -> tuple[str, list[Any]]:
+def varied_field(text: str) -> tuple[str, list[Any]]:
+    """Return a field and its values, of ``FIELD=VALUE,VALUE``; raise ConfigError if it is written otherwise."""
     name, sign, values = text.partition("=")
     if not sign or not values:
         raise ConfigError(f"--vary {text!r}: write FIELD=VALUE,VALUE as in gateways=2,4")

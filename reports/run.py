@@ -44,6 +44,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "people": {},
     "pace": "open",
     "impossible_faults": {},
+    "host_load": [],
 }
 
 
@@ -56,12 +57,14 @@ class Run:
         Its folder.
     manifest : dict
         What ``manifest.json`` says.
+    tables : mapping, optional
+        Tables that are known already; others are read when they are asked for.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], tables: Mapping[str, pd.DataFrame] | None = None) -> None:
         self.path = path
         self.manifest = manifest
-        self._tables: dict[str, pd.DataFrame] = {}
+        self._tables: dict[str, pd.DataFrame] = dict(tables or {})
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.manifest.get('kind')})"
@@ -226,7 +229,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         Any of: cpu_affinity, clock_offsets, capabilities, limits, not_modelled, started_unix_ns, load_start_ns,
         load_end_ns (in the Run's ns timeline), exit_reason, twin (path relative to the Run's folder, or None), label,
         people (each kind of user's accounts, as ranges of first and last), pace (of the bets: open, closed or mixed),
-        impossible_faults (kinds of faults that the machine could not do, and why).
+        impossible_faults (kinds of faults that the machine could not do, and why), host_load (each second
+        CLOCK_MONOTONIC, busy time of all cores and time in which some task waited for one, all ns).
         `capabilities` maps what the target could record ("ledger", "rounds", "stages", "pushes", "messages", "orders",
         "audit", "seeds", "video") to a bool; checks that need what is not there are skipped. `limits` are the fields of
         the tables' :class:`reference_impl.domain.bets.TableLimits`; `not_modelled` names what a simulation leaves out.

@@ -12,6 +12,7 @@ fitted as ``alpha + beta * n``; residuals keep what the line does not explain. S
 `beta`: it then keeps its assumed value. The video has a module of its own: :mod:`sim.calibrate_video`.
 """
 
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -43,6 +44,9 @@ STATE_BETS_MIN = 60
 
 PRIOR_SLICES = 2.0
 
+ROUNDS_MIN = 30
+"""Rounds from which the cost of settling a bet is fitted."""
+
 SLICES_MAX = 1_000_000
 """Slices between two openings, more than there can be."""
 
@@ -50,7 +54,7 @@ _ANNOUNCED = {Phase.BETS_OPEN: "opens_ns", Phase.NO_MORE_BETS: "no_more_bets_ns"
 """Events whose news no earlier event can hold up in the outbox."""
 
 
-def fit(run: Run, parity: Parity = "odd") -> Model:
+def fit(run: Run, parity: Parity = "odd", host: Host | None = None) -> Model:
     """Return the model that a Run's rounds of one parity suggest.
 
     Parameters
@@ -59,13 +63,15 @@ def fit(run: Run, parity: Parity = "odd") -> Model:
         A Run with stage stamps.
     parity : {"odd", "even", "all"}
         Which rounds are used, by their number at their table.
+    host : Host, optional
+        Times of a bet's stages, if they are known already.
 
     Raises
     ------
     ConfigError
         If the parity is unknown.
     """
-    bets = _staged_bets(run, parity)
+    bets = staged_bets(run, parity)
     rounds = undisturbed_rounds(run.rounds[_of_parity(run.rounds["round"], parity)], run.faults)
     default = Model()
     gaps = _gaps(run.rounds, rounds)
@@ -74,7 +80,7 @@ def fit(run: Run, parity: Parity = "odd") -> Model:
     betting = ended[~ended["target"].str.startswith(STREAMING)]
     announce_ns, fanout_ns = _announcements(run, rounds, default)
     return Model(
-        host=_host(bets, run.rounds),
+        host=host or _host(bets, run.rounds),
         login_ns=_operations(run.ops, OpKind.LOGIN, default.login_ns),
         connect_ns=_operations(run.ops[run.ops["connection"] <= 1], OpKind.CONNECT, default.connect_ns),
         reconnect_ns=_operations(run.ops[run.ops["connection"] > 1], OpKind.CONNECT, default.reconnect_ns),
@@ -147,7 +153,7 @@ def _of_parity(rounds: "pd.Series[int]", parity: str) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def _staged_bets(run: Run, parity: str) -> pd.DataFrame:
+def staged_bets(run: Run, parity: Parity) -> pd.DataFrame:
     """Return answered bets of one attempt with all their stamps, those apart that a fault held up."""
     ops = run.ops
     answered = ops["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)])
@@ -164,7 +170,7 @@ def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:
     together is thereby drawn together. Slices without a bet say nothing.
     """
     default = Host()
-    pooled = _stages(bets, default.states[0])
+    pooled = stages_of(bets, default.states[0])
     if len(bets) < STATE_BETS_MIN * (len(QUIET_BOUNDS) + 1):
         return Host(states=(pooled,))
     due_ns = bets["due_ns"].to_numpy()
@@ -181,7 +187,7 @@ def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:
     seen = (slices[first], state[first], sizes)
     quiet = _chain(*seen, ~disturbed[first], n_states)
     return Host(
-        states=tuple(_stages(bets[state == number], pooled) for number in range(n_states)),
+        states=tuple(stages_of(bets[state == number], pooled) for number in range(n_states)),
         quiet=quiet,
         disturbed=_chain(*seen, disturbed[first], n_states) if disturbed.any() else quiet,
     )
@@ -216,21 +222,26 @@ def _chain(
     return tuple(tuple(row) for row in (counts / counts.sum(axis=1, keepdims=True)).tolist())
 
 
-def _stages(bets: pd.DataFrame, default: Stages) -> Stages:
+def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Stages:
+    """Return the stage tables of answered bets; stages that too few of them had keep the default's.
+
+    With `tail`, tables have fitted tails: see :func:`sim.empirical.table_of`.
+    """
     sent = bets.drop_duplicates(["gateway", "shard", "sent_ns"])
     replied = bets.groupby(["gateway", "shard", "replied_ns"], sort=True)["written_ns"].agg(["max", "count"])
     write_ns: pd.Series[float] = (replied["max"] - replied.index.get_level_values("replied_ns")) / np.maximum(
         replied["count"], 1
     )
     calls = bets.drop_duplicates(["shard", "batch_started_ns"])
+    table = partial(table_of, tail=tail)
     return Stages(
-        lag_ns=table_of(bets["invoke_ns"] - bets["due_ns"], default.lag_ns),
-        uplink_ns=table_of(bets["received_ns"] - bets["invoke_ns"], default.uplink_ns),
-        check_ns=table_of(bets["checked_ns"] - bets["received_ns"], default.check_ns),
-        request_ns=table_of(sent["wallet_received_ns"] - sent["sent_ns"], default.request_ns),
-        reply_ns=table_of(_once_a_reply(bets), default.reply_ns),
-        write_ns=table_of(write_ns, default.write_ns),
-        downlink_ns=table_of(bets["return_ns"] - bets["written_ns"], default.downlink_ns),
+        lag_ns=table(bets["invoke_ns"] - bets["due_ns"], default.lag_ns),
+        uplink_ns=table(bets["received_ns"] - bets["invoke_ns"], default.uplink_ns),
+        check_ns=table(bets["checked_ns"] - bets["received_ns"], default.check_ns),
+        request_ns=table(sent["wallet_received_ns"] - sent["sent_ns"], default.request_ns),
+        reply_ns=table(_once_a_reply(bets), default.reply_ns),
+        write_ns=table(write_ns, default.write_ns),
+        downlink_ns=table(bets["return_ns"] - bets["written_ns"], default.downlink_ns),
         batch=cycle_of(
             calls["batch_size"].to_numpy().astype(np.int64),
             (calls["committed_ns"] - calls["batch_started_ns"]).to_numpy(),
@@ -275,15 +286,27 @@ def _close(rounds: pd.DataFrame, default: Model, shards: int) -> Table:
 
 
 def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Cycle, shards: int) -> Cycle:
-    """Return the settling cycle; a Run has too few rounds to tell the cost of a row, which stays as assumed."""
+    """Return the settling cycle; one Run has too few rounds to tell the cost of a row, which then stays as assumed."""
     done = rounds[(rounds["result_ns"] > 0) & (rounds["settled_ns"] > 0)]
     if len(done) < 2:
         return default
     per_shard = bets.groupby(["round", "shard"]).size().groupby("round").max()
     rows = done["round"].map(per_shard).fillna(0).to_numpy()
+    if len(done) >= ROUNDS_MIN:
+        return cycle_of(
+            _beside(done, rows.astype(np.float64)), (done["settled_ns"] - done["result_ns"]).to_numpy(), default
+        )
     left = np.maximum((done["settled_ns"] - done["result_ns"]).to_numpy() - default.beta_ns * rows, 0.0)
     residual_ns = table_of(left, default.residual_ns, few=True, largest_of=shards)
     return Cycle(alpha_ns=0, beta_ns=default.beta_ns, residual_ns=residual_ns)
+
+
+def _beside(done: pd.DataFrame, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the rows of each round and of those that a shard's writer settles at the same time, turn by turn."""
+    begins, ends = done["result_ns"].to_numpy(), done["settled_ns"].to_numpy()
+    together = (begins[None, :] < ends[:, None]) & (ends[None, :] > begins[:, None])
+    found: npt.NDArray[np.int64] = (together @ rows).astype(np.int64)
+    return found
 
 
 def _announcements(run: Run, rounds: pd.DataFrame, default: Model) -> tuple[Table, int]:

@@ -5,12 +5,15 @@ the bet that it is for, so that a changed scenario leaves other bets' draws alon
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import simpy
 
 from sim import kernels
+from sim.cores import Pressure, Work
 from sim.kernels import Floats, Int64s
 from sim.parameters import LEVELS, Cycle, Model, Stages, Table
 from sim.random_streams import Stream
@@ -34,13 +37,19 @@ class Draws:
         The scenario's seed.
     model : Model
         Where the tables come from.
+    work : callable
+        Tells what was done so far, on which the pressure of a host with cores depends.
     """
 
-    def __init__(self, env: simpy.Environment, seed: int, model: Model) -> None:
+    def __init__(self, env: simpy.Environment, seed: int, model: Model, work: Callable[[], Work] = Work) -> None:
         self.model = model
         self._env = env
         self._seed = seed
+        self._work = work
         self._state = 0
+        self._kind = 0
+        cores = model.host.cores
+        self._pressure = Pressure(cores, model.host.slice_ns) if cores else None
         self._next_slice_ns = 0
         self._disturbed_until_ns = -1
         self._counters: dict[tuple[Stream, int], int] = defaultdict(int)
@@ -60,7 +69,7 @@ class Draws:
         """Stage times that hold now."""
         host = self.model.host
         while len(host.states) > 1 and self._next_slice_ns <= self._env.now:
-            self._change(disturbed=self._next_slice_ns < self._disturbed_until_ns)
+            self._change(self._next_slice_ns, disturbed=self._next_slice_ns < self._disturbed_until_ns)
             self._next_slice_ns += host.slice_ns
         return host.states[self._state]
 
@@ -71,12 +80,26 @@ class Draws:
             now_ns = int(self._env.now)
             self._disturbed_until_ns = now_ns + self.model.host.disturbance_ns
             self._next_slice_ns = now_ns + self.model.host.slice_ns
-            self._change(disturbed=True)
+            self._change(now_ns, disturbed=True)
 
-    def _change(self, *, disturbed: bool) -> None:
-        row = (self.model.host.disturbed if disturbed else self.model.host.quiet)[self._state]
+    def _change(self, now_ns: int, *, disturbed: bool) -> None:
+        host = self.model.host
+        row = (host.disturbed if disturbed else host.quiet)[self._kind]
         u = self.uniform(Stream.HOST, 0, self._next(Stream.HOST, 0))
-        self._state = min(int(np.searchsorted(np.cumsum(row), u)), len(row) - 1)
+        self._kind = min(int(np.searchsorted(np.cumsum(row), u)), len(row) - 1)
+        pressed = self._pressure
+        level = pressed.level(pressed.after(now_ns, self._work())) if pressed else 0
+        self._state = level * len(row) + self._kind
+
+    def follow(self, over: Callable[[], bool]) -> Any:
+        """Let the host's state change when its slices begin, and not when somebody asks; a SimPy process."""
+        while not over():
+            _ = self.stages
+            yield self._env.timeout(max(1, self._next_slice_ns - int(self._env.now)))
+
+    def drawn(self, stream: Stream) -> int:
+        """Return how many draws nodes made from a stream."""
+        return sum(count for (of, _), count in self._counters.items() if of is stream)
 
     def uniform(self, stream: Stream, who: int, k: int) -> float:
         """Return a draw from (0, 1)."""

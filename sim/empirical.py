@@ -1,14 +1,24 @@
 """Empirical tables from observed times: what the calibration of bets and that of the video share."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reference_impl.domain.units import NS_PER_S
 from sim.faults import strikes
 from sim.parameters import LEVELS, Table
 
+TAIL_FROM = 0.95
+"""Share of the values that a generalised Pareto tail leaves to the empirical body."""
+TAIL_SAMPLES_MIN = 30
+"""Values beyond :data:`TAIL_FROM` below which a table has no fitted tail."""
+TABLE_BODY = 0.99
+"""Entries of a table up to this level are empirical whatever the tail."""
+SHAPES = (-0.5, 0.5)
+"""Bounds of a tail's shape: moments tell nothing reliable beyond the upper one, where variance has no bound."""
 BEFORE_NS = NS_PER_S
 """A round's opening is asked for so long before it, at most."""
 
@@ -16,7 +26,40 @@ SAMPLES_MIN = 20
 """Observations below which a stage keeps its assumed table."""
 
 
-def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: int = 1) -> Table:
+class Tail(NamedTuple):
+    """A generalised Pareto tail: values beyond `threshold` exceed it by ``scale * ((1 - p)**-shape - 1) / shape``."""
+
+    threshold: float
+    scale: float
+    shape: float
+
+    def quantile(self, level: float) -> float:
+        """Return the quantile at a level of all values, which must not be below :data:`TAIL_FROM`."""
+        beyond = (1.0 - level) / (1.0 - TAIL_FROM)
+        if abs(self.shape) < 1e-9:
+            return self.threshold - self.scale * math.log(beyond)
+        return self.threshold + self.scale * (float(beyond**-self.shape) - 1.0) / self.shape
+
+
+def tail_of(values: npt.NDArray[np.float64]) -> Tail | None:
+    """Return the tail of some values by probability-weighted moments; None if too few lie there.
+
+    References
+    ----------
+    J. R. M. Hosking, J. R. Wallis, Parameter and quantile estimation for the generalized Pareto distribution,
+    Technometrics 29 (1987).
+    """
+    threshold = float(np.quantile(values, TAIL_FROM)) if len(values) else 0.0
+    beyond = np.sort(values[values > threshold]) - threshold
+    if len(beyond) < TAIL_SAMPLES_MIN:
+        return None
+    below = (np.arange(1, len(beyond) + 1) - 0.35) / len(beyond)
+    first, second = float(beyond.mean()), float((beyond * (1.0 - below)).mean())
+    shape = float(np.clip(2.0 - first / (first - 2.0 * second), *SHAPES))
+    return Tail(threshold, first * (1.0 - shape), shape)
+
+
+def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: int = 1, tail: bool = False) -> Table:
     """Return the empirical table of some times, or the default if there are too few of them.
 
     Parameters
@@ -29,6 +72,9 @@ def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: i
         Accept as few as two values, for what happens once a round.
     largest_of : int
         Each value is the largest of so many times that passed side by side; the table is that of a single one.
+    tail : bool
+        Beyond the 99 % quantile, take a fitted generalised Pareto tail instead of the few values that lie there; the
+        last entry is then the value that one of ten times as many would exceed.
 
     Notes
     -----
@@ -37,7 +83,12 @@ def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: i
     values = np.maximum(np.asarray(values_ns, dtype=np.float64), 0.0)
     if len(values) < (2 if few else SAMPLES_MIN):
         return default
-    return tuple(np.quantile(values, np.array(LEVELS) ** largest_of).round().astype(np.int64).tolist())
+    table = np.quantile(values, np.array(LEVELS) ** largest_of)
+    if tail and largest_of == 1 and (fitted := tail_of(values)):
+        rare = 0.1 / len(values)
+        beyond = [fitted.quantile(min(level, 1.0 - rare)) for level in LEVELS if level > TABLE_BODY]
+        table[-len(beyond) :] = np.maximum(beyond, table[-len(beyond) - 1])
+    return tuple(np.maximum.accumulate(table).round().astype(np.int64).tolist())
 
 
 def undisturbed(bets: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:

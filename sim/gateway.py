@@ -89,6 +89,7 @@ class Gateway:
         self.expected = 0
         self.bets = 0
         self.egress_bytes = 0
+        self.pushes = 0
         self.server = Server(env)
         self._env = env
         self._draws = draws
@@ -196,6 +197,7 @@ class Gateway:
         """Write one frame to each socket in turn; return when they arrive."""
         start_ns, _ = self.server.submit(send_ns * len(players))
         self.egress_bytes += EVENT_BYTES * len(players)
+        self.pushes += len(players)
         written_ns = start_ns + send_ns * np.arange(1, len(players) + 1)
         way_ns = self._draws.many_ns(self._draws.model.push_ns, Stream.PUSH, players, key)
         return self._listeners.arrive(players, written_ns + way_ns)

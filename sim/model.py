@@ -6,7 +6,8 @@ has queues. The result is the tables of a Run, so the checks that judge the real
 
 Assumptions
 -----------
-* Contention for cores shows only through the host's state (:class:`sim.parameters.Host`), which all processes share.
+* Contention for cores shows only through the host's state (:class:`sim.parameters.Host`), which all processes share;
+  a host with cores (:mod:`sim.cores`) changes it with the load.
 * A control request keeps its shard's writer for its whole fitted time, the way there and back included.
 * No bus, relay or dealer ever fails; a scenario's faults in these are left out (:func:`sim.faults.not_modelled`).
 * Video and money share nothing but the clock: see :mod:`sim.video`.
@@ -27,6 +28,7 @@ import simpy
 
 from reference_impl.domain.ids import table_of
 from reference_impl.domain.units import NS_PER_S
+from sim.cores import Work
 from sim.draws import Draws
 from sim.faults import Faults, Victim, streaming
 from sim.gateway import Gateway, Gateways
@@ -34,6 +36,7 @@ from sim.laws import Books, hold
 from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
+from sim.random_streams import Stream
 from sim.scenario import Scenario
 from sim.video import VideoSystem
 from sim.wallet import WalletShard
@@ -81,7 +84,7 @@ class Simulation:
         self._model = model
         self._env = env = simpy.Environment()
         self._seen = seen = Observations(deposit_minor=scenario.deposit_minor)
-        self._draws = draws = Draws(env, scenario.seed, model)
+        self._draws = draws = Draws(env, scenario.seed, model, self._work)
         self._load_start_ns = load_start_ns(starts)
         self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
         self._shards = shards = [WalletShard(env, number, draws) for number in range(scenario.shards)]
@@ -113,6 +116,8 @@ class Simulation:
         self._players.start()
         self._video.start()
         self._env.process(self._sample())
+        if self._model.host.cores:
+            self._env.process(self._draws.follow(self._finished))
         self._env.run()
         self.books = hold(self._books())
 
@@ -142,6 +147,10 @@ class Simulation:
         self._note_nodes()
         self._players.leave()
         self._video.stop()
+
+    def _work(self) -> Work:
+        players, pushes = self._players, sum(gateway.pushes for gateway in self._gateways)
+        return Work(players.offered, self._draws.drawn(Stream.REQUEST), pushes, players.logins)
 
     def _finished(self) -> bool:
         now_ns = int(self._env.now)

@@ -4,10 +4,11 @@ A stage time is an *empirical table*: its quantiles at :data:`LEVELS`, in ns; a 
 value stands for a constant. Defaults are **assumptions**, rounded from measurements of the design's prototypes on two
 shared cores; their origin stands beside each field. Calibration replaces them.
 
-Host contention is not modelled as such, but as a *host state* that all processes share: for a slice of time all of them
-are quick or all are slow. States follow one another as a Markov chain, with other probabilities right after a window
-opens, when every client and gateway wants a core at once. So slow stages come together, as they do on a real machine;
-drawn one by one they would average out and hide the tail of the whole.
+Host contention is a *host state* that all processes share: for a slice of time all of them are quick or all are slow.
+States follow one another as a Markov chain, with other probabilities right after a window opens, when every client and
+gateway wants a core at once. So slow stages come together, as they do on a real machine; drawn one by one they would
+average out and hide the tail of the whole. That chain knows the load that it was fitted on, and no other. A host with
+`cores` knows why it is slow (:mod:`sim.cores`): its states come in levels of pressure, and the load decides the level.
 """
 
 import math
@@ -22,6 +23,7 @@ from msgspec import Meta, Struct
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from sim.cores import Cores
 
 LEVELS: Final[tuple[float, ...]] = (*(percent / 100 for percent in range(100)), 0.995, 0.998, 0.999, 1.0)
 """Probabilities of an empirical table; closer together where the tail is."""
@@ -101,6 +103,9 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         begin within `disturbance_ns` after a betting window opened. The opening itself begins a slice.
     slice_ns, disturbance_ns : int
         Length of a slice and of a disturbance.
+    cores : Cores or None
+        What the load's pressure follows from. States then come in levels, lowest first, each with the same kinds of
+        slices from quick to slow; the rows are probabilities of kinds.
     """
 
     states: Annotated[tuple[Stages, ...], Meta(min_length=1)] = (Stages(),)
@@ -108,6 +113,12 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disturbed: tuple[tuple[float, ...], ...] = ((1.0,),)
     slice_ns: Positive = 200 * NS_PER_MS
     disturbance_ns: Whole = 300 * NS_PER_MS
+    cores: Cores | None = None
+
+    @property
+    def kinds(self) -> int:
+        """Kinds of slices: states that differ, at one level of pressure."""
+        return len(self.states) // (self.cores.levels if self.cores else 1)
 
 
 class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -269,6 +280,17 @@ def check_table(name: str, table_ns: Table) -> None:
         raise ConfigError(f"model: {name} falls from {falls[0]} to {falls[1]}; quantiles must rise")
 
 
+def check_host(host: Host) -> None:
+    """Raise ConfigError unless the states fill all levels of pressure, and the chains fit their kinds."""
+    levels = host.cores.levels if host.cores else 1
+    if len(host.states) % levels:
+        raise ConfigError(f"model: host has {len(host.states)} states, must be as many for each of {levels} levels")
+    if host.cores and list(host.cores.bounds) != sorted(host.cores.bounds):
+        raise ConfigError(f"model: host.cores.bounds is {host.cores.bounds}, must rise")
+    check_chain("quiet", host.quiet, host.kinds)
+    check_chain("disturbed", host.disturbed, host.kinds)
+
+
 def check_chain(name: str, rows: tuple[tuple[float, ...], ...], states: int) -> None:
     """Raise ConfigError unless this is a row of probabilities for each host state."""
     if len(rows) != states or any(len(row) != states for row in rows):
@@ -296,14 +318,18 @@ def load_model(path: Path) -> Model:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except msgspec.MsgspecError as error:
         raise ConfigError(f"{path}: no model: {error}") from None
+    check_model(model)
+    return model
+
+
+def check_model(model: Model) -> None:
+    """Raise ConfigError if a model holds a table or a chain that no draw can be made from."""
     for name, table_ns in tables_of(model):
         check_table(name, table_ns)
     if not len(model.video.part_bytes) == len(model.video.bandwidths_bps) > 0:
         counts = f"{len(model.video.part_bytes)} part sizes and {len(model.video.bandwidths_bps)} bit rates"
         raise ConfigError(f"model: video has {counts}; each rendition needs one of each")
-    check_chain("quiet", model.host.quiet, len(model.host.states))
-    check_chain("disturbed", model.host.disturbed, len(model.host.states))
-    return model
+    check_host(model.host)
 
 
 def tables_of(model: Struct, prefix: str = "") -> list[tuple[str, Table]]:

@@ -78,6 +78,8 @@ class Players:
     ) -> None:
         self.unanswered = 0
         self.operations = 0
+        self.offered = 0
+        self.logins = 0
         self._env = env
         self._scenario = scenario
         self._policy = policy_of(scenario.balancer.policy)
@@ -200,6 +202,7 @@ class Players:
         return op
 
     def _arrive(self, arrival: Arrival) -> None:
+        self.logins += 1
         player = self._players[arrival.player]
         op = self._new_op(player, OpKind.LOGIN, int(self._env.now))
         op.invoke_ns, op.attempts = op.due_ns, 1
@@ -275,7 +278,11 @@ class Players:
 
     def _due(self, op: Op) -> None:
         lag_ns = self._draws.ns(self._draws.stages.lag_ns, Stream.LAG, op.account, op.draw)
-        after(self._env, lag_ns, self._invoke, op)
+        after(self._env, lag_ns, self._start, op)
+
+    def _start(self, op: Op) -> None:
+        self.offered += 1
+        self._invoke(op)
 
     def _invoke(self, op: Op) -> None:
         player = self._players[op.account]

@@ -266,6 +266,6 @@ class Table:
 
     def _spread(self, news: TableNews) -> None:
         self.news = news
+        self._gateways.announce(news)
         if news.phase is Phase.BETS_OPEN:
             self._draws.disturb()
-        self._gateways.announce(news)

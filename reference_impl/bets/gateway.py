@@ -30,6 +30,7 @@ from picows import (
 from reference_impl.background import Background
 from reference_impl.bets.batching import Flight, ShardSender
 from reference_impl.bets.bet_metrics import BetMetrics
+from reference_impl.bets.collecting import Slips, Taken
 from reference_impl.bets.door import Door
 from reference_impl.bets.fanout import WRITES_AT_ONCE, Fanout
 from reference_impl.bets.frames import frame_of
@@ -48,7 +49,7 @@ from reference_impl.domain.phases import Phase
 from reference_impl.domain.table_messages import EndedSessions, EndedSince, Joined, PaidBatch, TableEnvelope, Watermark
 from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
-from reference_impl.domain.wallet_messages import Balance, BetAnswers, GetBalance
+from reference_impl.domain.wallet_messages import Answers, Balance, BetAnswers, GetBalance
 from reference_impl.domain.windows import TAKING, Told, opens_a_window
 from reference_impl.metrics import Family, Sample, one
 from reference_impl.precedence import BACKLOG, Precedence, listening
@@ -64,6 +65,7 @@ STRANGERS_MAX = 5_000
 log = logging.getLogger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _ACCEPTED = Status.ACCEPTED
+_COLLECTING = TAKING | {Phase.NO_MORE_BETS}
 
 
 class PendingBet(NamedTuple):
@@ -94,6 +96,8 @@ class GatewayConfig:
         The key that placement signs tickets with.
     origins : tuple of str
         Pages that may open sockets.
+    collecting : frozenset of int
+        Tables that debit once, when no more bets are taken (:mod:`reference_impl.bets.collecting`).
     """
 
     name: str
@@ -104,6 +108,7 @@ class GatewayConfig:
     limits: dict[int, TableLimits]
     ticket_secret: bytes
     origins: tuple[str, ...]
+    collecting: frozenset[int] = frozenset()
 
     @property
     def url(self) -> str:
@@ -140,6 +145,7 @@ class Gateway:
         self._bus = bus
         self._record_stages = record_stages
         self._senders = [ShardSender[PendingBet](shard, bus, self._deliver) for shard in range(config.shards)]
+        self._slips = Slips[PendingBet](bus, self._deliver_slips)
         self._states: dict[int, TableEnvelope] = {}
         self._recalled = asyncio.Event()
         self._door = Door(config.name, config.ticket_secret, config.origins)
@@ -157,7 +163,8 @@ class Gateway:
     @property
     def load(self) -> tuple[int, int, int, int]:
         """Connections, waiting bets, bets taken and bytes broadcast."""
-        return len(self.fanout), sum(map(len, self._senders)), self._bets, self._egress_bytes
+        waiting = sum(map(len, self._senders)) + len(self._slips)
+        return len(self.fanout), waiting, self._bets, self._egress_bytes
 
     def families(self) -> list[Family]:
         """Return what a scrape is told."""
@@ -199,6 +206,7 @@ class Gateway:
                 tasks = [group.create_task(one) for one in (*work, self.reporter.pulse.run())]
                 await self.moving.over.wait()
                 await asyncio.gather(*(self.answered(shard) for shard in range(self.shards)))
+                await self._slips.handed_over()
                 await self._tell_load()
                 await self._bus.flush()
                 for task in tasks:
@@ -269,9 +277,17 @@ class Gateway:
                 player.shard not in state.event.shards
                 or not self._in_time(state, said, received_ns + self._clock_ns, player.round_trip.ns),
             )  # fmt: skip
-            if self._senders[player.shard].add(PendingBet(player, said.id, row, received_ns, time.monotonic_ns())):
+            bet = PendingBet(player, said.id, row, received_ns, time.monotonic_ns())
+            if said.table in self.config.collecting and not said.window and not row[-1]:
+                taken = self._slips.take(player.shard, bet)
+                if taken is Taken.PENDING:
+                    player.push(frame_of(protocol.Pending(said.id)))
+                    return
+                status = Status.CONFLICT if taken is Taken.CONFLICT else Status.OVERLOADED
+            elif self._senders[player.shard].add(bet):
                 return
-            status = Status.OVERLOADED
+            else:
+                status = Status.OVERLOADED
         self.metrics.count_answers((status,))
         player.push(frame_of(protocol.BetAnswer(said.id, status, 0, 0, player.shard, 0)))
 
@@ -303,6 +319,13 @@ class Gateway:
             return False  # what comes after the first window is a decision
         until_ns = cutoff.deadline_ns(event.closes_at_unix_ns, event.early_ns, event.grace_ns, trip_ns)
         return cutoff.in_time(received_unix_ns, event.opens_at_unix_ns, until_ns)
+
+    def _deliver_slips(self, shard: int, bets: list[PendingBet], answers: Answers) -> None:
+        """Answer bets that were handed over together; what they waited for is no stage of a bet's way."""
+        self.metrics.count_answers(answers.status)
+        columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
+        for bet, status, balance, version, seq in columns:
+            bet.player.push(frame_of(protocol.BetAnswer(bet.id, status, balance, version, shard, seq)))
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
         """Answer bets: those of a player in one write, however many there are."""
@@ -336,6 +359,8 @@ class Gateway:
         if opens_a_window(_told(known) if known else None, _told(envelope)):
             wait_s = (_last_close_ns(envelope) - time.time_ns()) / NS_PER_S
             asyncio.get_running_loop().call_later(max(0.0, wait_s), self._cut_off, envelope)
+        if self._slips and envelope.event.phase not in _COLLECTING:  # the round's window was ended before its time
+            self.beside.spawn(self._slips.hand_over(envelope.event.round))
         self._egress_bytes += await self.fanout.announce(envelope)
         if envelope.event.grace_ns and envelope.event.phase in TAKING:
             for number, player in enumerate(self.fanout.at(envelope.table), 1):
@@ -354,6 +379,7 @@ class Gateway:
     async def _acknowledge(self, envelope: TableEnvelope) -> None:
         await asyncio.gather(*(self._senders[shard].flushed() for shard in envelope.event.shards))
         await self._undos.settled(envelope.event.round)
+        await self._slips.hand_over(envelope.event.round)
         mark = Watermark(self.config.name, envelope.event.round, envelope.event.window)
         await self._bus.publish(f"cutoff.{envelope.table}", _pack(mark))
 

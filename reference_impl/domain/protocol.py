@@ -132,6 +132,15 @@ class BetAnswer(Struct, tag="answer", tag_field="t", frozen=True, gc=False):
     seq: int
 
 
+class Pending(Struct, tag="pending", tag_field="t", frozen=True):
+    """The table collects bets: this one is taken down, costs nothing yet and is nobody's word; its answer comes later.
+
+    It comes when no more bets are taken. Until then the bet can be taken back; sent again, it is taken down once.
+    """
+
+    id: str
+
+
 class Undone(Struct, tag="undone", tag_field="t", frozen=True):
     """The answer to an undo: *accepted* means that the stake is back, *window closed* that it came too late."""
 
@@ -208,4 +217,6 @@ class Problem(Struct, tag="problem", tag_field="t", frozen=True):
     message: str
 
 
-ServerMessage: TypeAlias = Welcome | Pong | BetAnswer | Undone | TableNews | Paid | LobbyNews | GoAway | Steer | Problem
+ServerMessage: TypeAlias = (
+    Welcome | Pong | BetAnswer | Pending | Undone | TableNews | Paid | LobbyNews | GoAway | Steer | Problem
+)

@@ -44,6 +44,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Every table's timings, or those of tables 1, 2, … in turn.
     games : tuple of str
         The tables' games, dealt out to tables 1, 2, … in turn.
+    collecting : tuple of int
+        Tables at which bets are pending until no more are taken, and a player's are then debited together.
     feed_dir : str
         Where devices write outcomes, ``table-N.jsonl`` for table `N`; empty means that outcomes are drawn from
         committed seeds.
@@ -84,6 +86,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     timing: Timing = Timing()
     timings: tuple[Timing, ...] = ()
     games: Annotated[tuple[str, ...], Meta(min_length=1)] = DEFAULT_GAMES
+    collecting: tuple[int, ...] = ()
     feed_dir: str = ""
     feed_s_max: Annotated[float, Meta(gt=0)] = FEED_S_MAX
     stake_minor_min: Annotated[int, Meta(ge=1)] = 10
@@ -106,6 +109,9 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ConfigError(f"stake_minor_min {self.stake_minor_min} is above stake_minor_max {self.stake_minor_max}")
         for name in self.games:
             game_named(name)
+        for table in self.collecting:
+            if not 1 <= table <= self.tables:
+                raise ConfigError(f"collecting names table {table}; there are tables 1 to {self.tables}")
 
     @property
     def limits(self) -> dict[int, TableLimits]:

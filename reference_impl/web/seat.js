@@ -1,8 +1,9 @@
 // A seat at a table: the socket to a gateway, the bets, and their way back after anything broke.
 //
-// A bet is `sent`, then `accepted` or `rejected`. When the connection is lost before its answer it is `unknown`: the
-// seat connects again and sends the same bet with the same id until the answer is there. The id decides that it
-// counts once. A seat without a table is one in the lobby: it is shown all tables, and then what changes.
+// A bet is `sent`, then `accepted` or `rejected`; at a table that collects bets it is `pending` between. When the
+// connection is lost before its answer it is `unknown`: the seat connects again and sends the same bet with the same id
+// until the answer is there. The id decides that it counts once. A seat without a table is one in the lobby: it is shown
+// all tables, and then what changes.
 //
 // A gateway may ask the seat to go on at another one. Then the new socket comes first: the old one is left when the new
 // one's welcome is there, and what it still owes is heard before it is closed.
@@ -24,6 +25,7 @@ const RETRY_MS_MAX = 2000;
 const REPLACED = 4409;
 const NS_PER_MS = 1e6;
 const NO_TABLE = 0;
+const OWED = ["sent", "pending"]; // states in which this socket owes an answer
 
 export class Seat extends EventTarget {
   clock = new ServerClock();
@@ -146,14 +148,14 @@ export class Seat extends EventTarget {
 
   // Leave a socket: its gateway closes it when everything that was asked there is answered.
   #part(old) {
-    const owed = [...this.bets.values()].filter((bet) => bet.state === "sent");
+    const owed = [...this.bets.values()].filter((bet) => OWED.includes(bet.state));
     const hear = old.onmessage;
     old.onmessage = (event) => /"t":"(answer|undone)"/.test(event.data) && hear(event); // the rest is heard at the new one
     const over = () => {
       old.onclose = null;
       old.close();
       for (const bet of owed) {
-        if (bet.state !== "sent") continue;
+        if (!OWED.includes(bet.state)) continue;
         this.#become(bet, "unknown");
         this.#send(bet);
       }
@@ -173,7 +175,7 @@ export class Seat extends EventTarget {
   #lost(socket, code, gateway) {
     if (this.#closed || socket !== this.#socket) return;
     this.#welcomed = false;
-    for (const bet of this.bets.values()) if (bet.state === "sent") this.#become(bet, "unknown");
+    for (const bet of this.bets.values()) if (OWED.includes(bet.state)) this.#become(bet, "unknown");
     this.#tell("link", { up: false, replaced: code === REPLACED });
     if (code === REPLACED || this.#coming?.socket) return; // a new one is on its way already
     if (this.#backMs) setTimeout(() => this.#connect(gateway), this.#backMs);
@@ -196,6 +198,9 @@ export class Seat extends EventTarget {
         break;
       case "answer":
         this.#answer(message);
+        break;
+      case "pending":
+        this.#pending(message);
         break;
       case "undone":
         this.#undone(message);
@@ -240,7 +245,7 @@ export class Seat extends EventTarget {
 
   #answer(message) {
     const bet = this.bets.get(message.id);
-    if (!bet || (bet.state !== "sent" && bet.state !== "unknown")) return;
+    if (!bet || (!OWED.includes(bet.state) && bet.state !== "unknown")) return;
     if (message.status === this.#busy && ++bet.busy <= BUSY_RETRIES_MAX) {
       setTimeout(() => this.#send(bet), BUSY_MS);
       return;
@@ -248,6 +253,12 @@ export class Seat extends EventTarget {
     bet.status = message.status;
     this.#become(bet, message.status === this.#accepted ? "accepted" : "rejected");
     if (bet.state === "accepted") this.#tell("balance", message);
+  }
+
+  // The table debits when no more bets are taken; the answer comes then.
+  #pending(message) {
+    const bet = this.bets.get(message.id);
+    if (bet?.state === "sent" || bet?.state === "unknown") this.#become(bet, "pending");
   }
 
   #undone(message) {

@@ -153,7 +153,7 @@ export class TableView {
 
   #again() {
     const standing = (round) =>
-      [...this.#seat.bets.values()].filter((bet) => bet.round === round && bet.state === "accepted" && !bet.undoing);
+      [...this.#seat.bets.values()].filter((bet) => bet.round === round && ["accepted", "pending"].includes(bet.state) && !bet.undoing);
     const stakes = (round) => standing(round).filter((bet) => bet.t === "bet");
     const whileOpen = (id, work) =>
       this.#$(id).addEventListener("click", () => (this.#open() ? work() : this.#speak("Bets are closed")));
@@ -411,6 +411,7 @@ export class TableView {
     if (bet.undoing) return ["unknown", "being taken back"];
     if (bet.state === "undone") return ["returned", "taken back"];
     if (bet.state === "sent") return ["sent", "sent"];
+    if (bet.state === "pending") return ["pending", "pending until no more bets"];
     if (bet.state === "unknown") return ["unknown", "being resolved"];
     if (bet.state === "rejected") return ["rejected", reasonFor(bet.status, this.#rules.statuses)];
     const result = this.#results.get(bet.round);

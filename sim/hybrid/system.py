@@ -21,6 +21,7 @@ from reference_impl.domain.ids import shard_of, table_of
 from reference_impl.domain.units import NS_PER_S
 from sim import kernels, random_streams
 from sim.arrivals import rule_arguments
+from sim.cores import Work
 from sim.draws import Draws
 from sim.faults import Faults, Victim, carried_out_in_a_crowd, streaming
 from sim.gateway import ANSWER_BYTES, EVENT_BYTES
@@ -86,7 +87,7 @@ class Crowd:
         self._starts = starts
         self._env = env = simpy.Environment()
         self._seen = Observations(deposit_minor=scenario.deposit_minor)
-        self._draws = Draws(env, scenario.seed, model)
+        self._draws = Draws(env, scenario.seed, model, self._work)
         self._host_state = 0
         self.load_start_ns = load_start_ns(starts)
         self._load_end_ns = self.load_start_ns + round(scenario.load_s * NS_PER_S)
@@ -113,7 +114,7 @@ class Crowd:
         if self._warm_up_ns:
             after(self._env, self.load_start_ns + self._warm_up_ns, self._forget)
         if len(self._model.host.states) > 1:
-            self._env.process(self._change_host())
+            self._env.process(self._draws.follow(self._finished))
         while self._advance():
             self._env.step()
             self._follow_host()
@@ -228,10 +229,11 @@ class Crowd:
         self._make_room(bets=lost, seen=2 * lost, events=lost)
         self._gateways.kill(number)
 
-    def _change_host(self) -> Any:
-        while not self._finished():
-            _ = self._draws.stages
-            yield self._env.timeout(max(1, self._draws.next_slice_ns - int(self._env.now)))
+    def _work(self) -> Work:
+        w = self.state.world
+        counts = w.counts[[layout.OFFERED, layout.PUSHED, layout.LOGINS]]
+        bets, pushes, logins = counts.tolist()
+        return Work(bets, int(w.lanes["requests"].sum()), pushes, logins)
 
     def _follow_host(self) -> None:
         if self._draws.state != self._host_state:

@@ -23,12 +23,17 @@ PASSWORD = "open sesame"
 DEPOSIT_MINOR = 100_000
 SPOTS = {"roulette": "red", "baccarat": "player", "money_wheel": "", "blackjack": "seat"}
 """What is bet on; the first place, where nothing is said."""
+COLLECTING = len(GAMES) + 1
+"""A table of the first game that debits once."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def tables() -> AsyncIterator[Stack]:
     cost = PasswordCost(memory_kib=64, iterations=1)
-    config = StackConfig(tables=len(GAMES), gateways=1, edges=0, games=tuple(GAMES), timing=TIMING, password_cost=cost)
+    config = StackConfig(
+        tables=COLLECTING, gateways=1, edges=0, games=tuple(GAMES), collecting=(COLLECTING,), timing=TIMING,
+        password_cost=cost,
+    )  # fmt: skip
     async with Stack(config) as running:
         players = [
             {"id": n, "name": f"player-{n}", "password": PASSWORD, "deposit_minor": DEPOSIT_MINOR} for n in range(1, 6)
@@ -83,4 +88,24 @@ async def test_a_player_decides_on_the_cards_by_mouse(browser: Browser, tables: 
     await expect(page.locator(".decision-hint")).to_have_text("You chose: Stand")
     await expect(stand).to_be_disabled()
     await expect(page.locator("#result")).to_be_visible(timeout=SETTLE_MS)
+    await page.context.close()
+
+
+async def test_bets_at_a_table_that_debits_once_are_shown_as_pending_and_can_be_taken_back(
+    browser: Browser, tables: Stack
+) -> None:
+    page = await sit_down(browser, tables, COLLECTING)
+    await expect(page.locator("#seconds")).to_have_text(re.compile("^[34]$"), timeout=SETTLE_MS)
+    for spot in ("red", "odd"):
+        await page.locator(f"#layout [data-spot='{spot}']").click()
+    pending = page.locator("#bets li[data-state=pending]")
+    await expect(pending).to_have_count(2)
+    await expect(pending.first).to_contain_text("pending until no more bets")
+    await expect(page.locator("#balance")).to_have_text("€1,000.00")
+    await page.locator("#undo").click()
+    await expect(page.locator("#bets li[data-state=returned]")).to_have_count(1)
+    await expect(page.locator("#balance")).to_have_text("€999.00")
+    await expect(page.locator("#bets li[data-state=won], #bets li[data-state=lost]")).to_have_count(
+        1, timeout=SETTLE_MS
+    )
     await page.context.close()

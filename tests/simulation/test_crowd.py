@@ -11,6 +11,7 @@ from reference_impl.domain.records import OpKind
 from reference_impl.domain.round_timing import Timing
 from reports.columns import TABLES
 from sim import twin
+from sim.cores import Cores
 from sim.fault_kinds import Fault
 from sim.hybrid.events import bucket, bucket_of
 from sim.hybrid.exact import middle_of, quantiles_ms
@@ -40,6 +41,19 @@ MOODY = structs.replace(
         disturbed=((0.2, 0.8), (0.2, 0.8)),
     ),
 )
+PRESSED = structs.replace(
+    Model(),
+    host=Host(
+        states=(Stages(), Stages(), Stages(), Stages(batch=SLOW_CYCLE)),
+        quiet=((0.6, 0.4), (0.5, 0.5)),
+        disturbed=((0.2, 0.8), (0.2, 0.8)),
+        slice_ns=50_000_000,
+        cores=Cores(
+            bet_ns=9_000_000, call_ns=2_000_000, push_ns=500_000, login_ns=30_000_000, base=0.1, others=(0.0, 0.9),
+            bounds=(0.8,),
+        ),
+    ),
+)  # fmt: skip
 LAGGING = structs.replace(Model(), host=Host(states=(Stages(lag_ns=lognormal_table(2e6, 40e6)),)))
 
 
@@ -72,6 +86,8 @@ def in_order(frame, *names):
         (SMALL, SLOW),
         (SMALL, MOODY),
         (SMALL, LAGGING),
+        (SMALL, PRESSED),
+        (RETURNING, PRESSED),
         (structs.replace(SMALL, deposit_minor=1_000), Model()),
         (structs.replace(SMALL, betting=Betting(covers=True), crowds=(People(count=7),)), Model()),
         (structs.replace(SMALL, gateways=5, shards=3, tables=3), Model()),
@@ -88,6 +104,8 @@ def in_order(frame, *names):
         "slow",
         "moody",
         "lagging",
+        "pressed",
+        "pressed and broken",
         "poor",
         "covers",
         "wide",

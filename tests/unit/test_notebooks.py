@@ -49,6 +49,8 @@ def test_a_notebook_opens_with_its_question(path):
     ("01_first_look", ("of 19 checks", "accepted", "Half of the bets were answered within", "database commits")),
     ("02_life_of_one_bet", ("until the screen answers", "ms since meant", "image/png")),
     ("03_close_policies", ("a liar 20 ms away gains", "make 95 % of these players whole", "image/png")),
+    ("04_latency_measured_vs_simulated", ("beyond all others", "image/svg+xml", "contention ignored", "image/png")),
+    ("05_consistency_measured_vs_simulated", ("balance_age_p95_ms", "rejected_slow_share", "image/png")),
     ("06_surge_planning", ("wallet shards", "with probability 0.9", "EXTRAPOLATION", "half the gateways", "image/png")),
     ("07_encoder_ladder", ("psnr_db", "frames of look-ahead change", "image/png")),
     ("08_what_if", ("told_apart", "one shard instead of two", "gateway.utilisation_max", "widget-view")),

@@ -11,7 +11,7 @@ def build(node: Node) -> list[Role]:
     wiring, config = node.wiring, node.wiring.config
     told = GatewayConfig(
         node.name, node.number, wiring.gateway_ports[node.number], config.shards, config.tables, config.limits,
-        wiring.ticket_secret, wiring.origins,
+        wiring.ticket_secret, wiring.origins, frozenset(config.collecting),
     )  # fmt: skip
     metrics = BetMetrics()
     gateway = Gateway(told, node.bus, node.records(STAGES, metrics.look_at).append, metrics)

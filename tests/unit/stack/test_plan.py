@@ -44,3 +44,9 @@ def test_games_are_dealt_out_to_the_tables_in_turn() -> None:
 def test_an_unknown_game_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match="no game 'poker', known are roulette"):
         StackConfig(games=("poker",))
+
+
+def test_only_tables_that_there_are_collect_bets() -> None:
+    assert StackConfig(tables=2, collecting=(2,)).collecting == (2,)
+    with pytest.raises(ConfigError, match="collecting names table 3; there are tables 1 to 2"):
+        StackConfig(tables=2, collecting=(1, 3))

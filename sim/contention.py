@@ -1,0 +1,295 @@
+"""Host contention as a mechanism: what operations cost the cores, and how slow stages are when the cores are pressed.
+
+1. *Costs*: the CPU time of all of the system's processes, second by second, on what they did (non-negative least
+   squares). What the host was busy with beyond that are *others*: whoever shared the cores.
+2. *Pressure* of each slice of a run, by the same fluid queue that a simulation has (:mod:`sim.cores`).
+3. *Levels*: a slice belongs to a level of pressure, by its own run's load and not by how slow it was. Each level has
+   stage tables of its own, of the stages that began in its slices.
+4. *Flushes*: how slowly a run's database wrote beyond what pressure and size explain. It is taken out of the calls, and
+   a condition of the campaign, as the cores that others take are.
+5. Beyond the highest level that was measured, stages take longer in proportion to pressure: cores are shared by all who
+   want them. That is an extrapolation, and a prediction which needs it says so.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from msgspec import structs
+
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.phases import Phase
+from reference_impl.domain.records import OpKind, PushKind
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
+from reports.run import Run
+from sim.cores import Cores, Pressure, Work
+from sim.parameters import Cycle, Host, Stages, Table
+
+Floats = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
+
+SLICE_NS = 100 * NS_PER_MS
+LEVEL_SHARES = (0.12, 0.25, 0.4, 0.55, 0.7, 0.8, 0.88, 0.95)
+"""Shares of the bets, each run weighing the same, up to which the levels of pressure reach, but for the last."""
+BEYOND = (1.25, 1.6, 2.0, 3.0, 5.0)
+"""Pressures beyond the highest measured level, as multiples of it, for which there are states."""
+
+
+class Seen(NamedTuple):
+    """What a run did, as instants: the parts of :class:`sim.cores.Work`; and when windows' openings were heard."""
+
+    bets: Int64s
+    calls: Int64s
+    pushes: Int64s
+    logins: Int64s
+    openings: Int64s
+
+
+class Slices(NamedTuple):
+    """A run's slices of time: when each begins, and its pressure in cores."""
+
+    begin_ns: Int64s
+    pressure: Floats
+
+    def at(self, t_ns: "pd.Series[int]") -> Floats:
+        """Return the pressures of the slices in which instants lie."""
+        found: Floats = self.pressure[np.maximum(np.searchsorted(self.begin_ns, t_ns.to_numpy(), "right") - 1, 0)]
+        return found
+
+
+def seen(ops: pd.DataFrame, pushes: pd.DataFrame) -> Seen:
+    """Return what was done in a run. A frame counts when the first player has it: gateways write it to all at once."""
+    bets = ops[ops["kind"] == int(OpKind.BET)]
+    sent = bets.loc[bets["sent_ns"] > 0].drop_duplicates(["gateway", "shard", "sent_ns"])
+    heard_ns = pushes["kernel_ns"].where(pushes["kernel_ns"] > 0, pushes["app_ns"])
+    first_ns = heard_ns.groupby([pushes["round"], pushes["kind"], pushes["phase"]]).transform("min")
+    opening = (pushes["kind"] == int(PushKind.TABLE)) & (pushes["phase"] == int(Phase.BETS_OPEN))
+    return Seen(
+        bets=_instants(bets["invoke_ns"]),
+        calls=_instants(sent["sent_ns"]),
+        pushes=_instants(first_ns),
+        logins=_instants(ops.loc[ops["kind"] == int(OpKind.LOGIN), "due_ns"]),
+        openings=np.unique(_instants(first_ns[opening])),
+    )
+
+
+def _instants(values: "pd.Series[int]") -> Int64s:
+    found: Int64s = np.sort(values[values > 0].to_numpy().astype(np.int64))
+    return found
+
+
+def own_cpu(run: Run, at_ns: Floats) -> Floats:
+    """Return the CPU ns that the system's and the generator's processes had taken at some instants."""
+    total = np.zeros(len(at_ns))
+    notes = [group for _, group in run.nodes.groupby(["node", "pid"])]
+    notes += [group for _, group in run.generator.groupby("worker")]
+    for group in notes:
+        ordered = group.sort_values("t_ns")
+        total += np.interp(at_ns, ordered["t_ns"].to_numpy(), ordered["cpu_ns"].to_numpy().astype(np.float64))
+    return total
+
+
+def host_load(run: Run) -> Floats:
+    """Return the host's samples: instants, busy ns and waiting ns, shape (n, 3).
+
+    Raises
+    ------
+    ConfigError
+        If the run has none, as older ones do.
+    """
+    samples = np.array(run.manifest.get("host_load") or [], dtype=np.float64)
+    if len(samples) < 3:
+        raise ConfigError(f"{run.path}: has no samples of the host's load; runs of `campaign run` have them")
+    return samples
+
+
+def costs_of(runs: Sequence[Run], count: int) -> Cores:
+    """Return what operations cost the cores, by non-negative least squares over all seconds of all runs."""
+    rows, taken = [], []
+    for run in runs:
+        at_ns, did = host_load(run)[:, 0], seen(run.ops, run.pushes)
+        done = [np.searchsorted(instants, at_ns) for instants in did[:4]]
+        rows.append(np.column_stack([*(np.diff(each) for each in done), np.diff(at_ns)]))
+        taken.append(np.diff(own_cpu(run, at_ns)))
+    bets, calls, pushes, logins, base = non_negative(np.concatenate(rows), np.concatenate(taken)).tolist()
+    return Cores(
+        count=count, bet_ns=round(bets), call_ns=round(calls), push_ns=round(pushes), login_ns=round(logins), base=base
+    )
+
+
+def non_negative(x: Floats, y: Floats) -> Floats:
+    """Return the least-squares coefficients that are at least 0, leaving out the most negative column in turn."""
+    scale = np.maximum(np.abs(x).max(axis=0), 1e-300)
+    left = list(range(x.shape[1]))
+    found = np.zeros(x.shape[1])
+    while left:
+        solved = np.linalg.lstsq(x[:, left] / scale[left], y, rcond=None)[0]
+        if solved.min() >= 0.0:
+            found[left] = solved / scale[left]
+            break
+        left.pop(int(np.argmin(solved)))
+    return found
+
+
+def others_of(run: Run) -> tuple[float, ...]:
+    """Return the cores that processes of nobody here took, in each second from the load's start to its end."""
+    samples = host_load(run)
+    own = np.diff(own_cpu(run, samples[:, 0]))
+    cores = np.maximum(np.diff(samples[:, 1]) - own, 0.0) / np.diff(samples[:, 0])
+    start_ns, end_ns = int(run.manifest["load_start_ns"]), int(run.manifest["load_end_ns"])
+    seconds = np.arange(start_ns, end_ns, NS_PER_S)
+    middle_ns = (samples[1:, 0] + samples[:-1, 0]) / 2
+    return tuple(np.interp(seconds + NS_PER_S / 2, middle_ns, cores).round(4).tolist())
+
+
+def slices_of(run: Run, cores: Cores) -> Slices:
+    """Return a run's slices and their pressures, as a simulation would find them; `others` are taken from the run."""
+    did, start_ns, end_ns = (
+        seen(run.ops, run.pushes),
+        int(run.manifest["load_start_ns"]),
+        int(run.manifest["load_end_ns"]),
+    )
+    begin_ns = np.fromiter(_begins(start_ns, end_ns + 10 * NS_PER_S, did.openings), dtype=np.int64)
+    done = np.column_stack([np.searchsorted(instants, begin_ns, "right") for instants in did[:4]])
+    pressed = Pressure(structs.replace(cores, others=others_of(run)), SLICE_NS)
+    pressure = [
+        pressed.after(int(t_ns) - start_ns, Work(*work)) for t_ns, work in zip(begin_ns, done.tolist(), strict=True)
+    ]
+    return Slices(begin_ns, np.array(pressure))
+
+
+def _begins(start_ns: int, end_ns: int, openings: Int64s) -> Iterator[int]:
+    """Yield when slices begin: one after the other, and anew with each opening."""
+    for first_ns, next_ns in pairwise([start_ns, *openings[openings > start_ns].tolist(), end_ns]):
+        yield from range(first_ns, next_ns, SLICE_NS)
+
+
+CELLS = (0.2, 0.4, 0.6, 0.8)
+"""Quantiles of pressure and of size between which calls count as alike."""
+
+BEGINS = {
+    "due_ns": ("lag_ns", "uplink_ns", "check_ns"),
+    "sent_ns": ("request_ns",),
+    "batch_started_ns": ("batch",),
+    "committed_ns": ("reply_ns", "write_ns", "downlink_ns"),
+}
+"""Stages by the instant whose slice decides how hard they are pressed: where a simulation draws them."""
+
+
+def with_pressures(bets: pd.DataFrame, slices: Slices) -> pd.DataFrame:
+    """Return bets with the pressures at each of :data:`BEGINS`, in columns named ``pressed_`` and the instant."""
+    return bets.assign(**{f"pressed_{instant}": slices.at(bets[instant]) for instant in BEGINS})
+
+
+def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float]) -> Floats:
+    """Return quantiles of values that weigh differently."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    found: Floats = values[order][np.minimum(np.searchsorted(reached, levels), len(values) - 1)]
+    return found
+
+
+def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
+    """Return how slowly each run's database flushed, against all of them: 2.0 is twice as slow.
+
+    Calls are compared with those of all runs that met a like pressure and wrote about as many bets, so this is what
+    load and contention do not explain: the storage, which others share, too. The runs' median is 1.
+
+    Parameters
+    ----------
+    known : sequence of DataFrame
+        Each run's bets, with pressures.
+    """
+    calls = pd.concat(
+        [bets.drop_duplicates(["shard", "batch_started_ns"]).assign(run=at) for at, bets in enumerate(known)]
+    )
+    took = np.log(np.maximum((calls["committed_ns"] - calls["batch_started_ns"]).to_numpy().astype(np.float64), 1.0))
+    cells = [
+        np.searchsorted(np.quantile(values, CELLS), values)
+        for values in (calls["pressed_batch_started_ns"].to_numpy(), calls["batch_size"].to_numpy())
+    ]
+    table = pd.DataFrame({"took": took, "pressed": cells[0], "size": cells[1], "run": calls["run"].to_numpy()})
+    of_run = table.groupby(["pressed", "size", "run"])["took"].median()
+    beyond = table["took"] - of_run.groupby(["pressed", "size"]).median().reindex(
+        pd.MultiIndex.from_frame(table[["pressed", "size"]])
+    ).to_numpy()  # fmt: skip
+    slow = beyond.groupby(table["run"]).median()
+    found: list[float] = np.exp(slow - slow.median()).round(4).tolist()
+    return found
+
+
+def host_of(
+    bets: pd.DataFrame, weights: Floats, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]
+) -> Host:
+    """Return the host whose states are levels of pressure, and those beyond.
+
+    A stage belongs to the level at which it began, so one call that takes a second is one slow call, whatever waits for
+    it meanwhile.
+
+    Parameters
+    ----------
+    bets : DataFrame, n rows
+        Answered bets of all runs with their stamps and :func:`with_pressures`; `flush` is how slowly their run's
+        database flushed, and taken out of its calls.
+    weights : array of float, shape (n,)
+        How much each bet counts where levels are bounded.
+    cores : Cores
+        Costs and others.
+    stages_of : callable
+        Fits stage tables to bets, with a default for stages that too few of them had.
+    """
+    pressure = bets["pressed_due_ns"].to_numpy()
+    bounds = np.unique(weighted_quantiles(pressure, weights, LEVEL_SHARES)).tolist()
+    whole = stages_of(bets, None)
+    levels = {instant: np.searchsorted(bounds, bets[f"pressed_{instant}"].to_numpy(), "right") for instant in BEGINS}
+    states = []
+    for level in range(len(bounds) + 1):
+        parts: dict[str, Any] = {}
+        for instant, names in BEGINS.items():
+            chosen = bets[levels[instant] == level]
+            if instant == "batch_started_ns":
+                took_ns = (chosen["committed_ns"] - chosen["batch_started_ns"]) / chosen["flush"]
+                chosen = chosen.assign(committed_ns=chosen["batch_started_ns"] + took_ns.round().astype(np.int64))
+            fitted = stages_of(chosen, whole)
+            parts |= {name: getattr(fitted, name) for name in names}
+        states.append(Stages(**parts))
+    top = float(pressure[levels["due_ns"] == len(bounds)].mean())
+    for earlier, factor in pairwise((1.0, *BEYOND)):
+        bounds.append(top * (earlier + factor) / 2)
+    states += [stretched(states[-1], factor) for factor in BEYOND]
+    return Host(
+        states=tuple(states), slice_ns=SLICE_NS, disturbance_ns=0, cores=structs.replace(cores, bounds=tuple(bounds))
+    )
+
+
+def stretched(stages: Stages, factor: float) -> Stages:
+    """Return stages that take so many times as long: each process gets that much less of the cores."""
+    tables = {
+        name: _longer(getattr(stages, name), factor) for name in stages.__struct_fields__ if name.endswith("_ns")
+    }  # fmt: skip
+    return Stages(**tables, batch=_longer_call(stages.batch, factor))
+
+
+def flushing(host: Host, factor: float) -> Host:
+    """Return the host with a database whose calls take so many times as long."""
+    states = tuple(structs.replace(stages, batch=_longer_call(stages.batch, factor)) for stages in host.states)
+    return structs.replace(host, states=states)
+
+
+def _longer_call(cycle: Cycle, factor: float) -> Cycle:
+    alpha_ns, beta_ns = round(cycle.alpha_ns * factor), round(cycle.beta_ns * factor)
+    return Cycle(alpha_ns=alpha_ns, beta_ns=beta_ns, residual_ns=_longer(cycle.residual_ns, factor))
+
+
+def _longer(table_ns: Table, factor: float) -> Table:
+    return tuple(round(value * factor) for value in table_ns)
+
+
+def measured_up_to(host: Host) -> float:
+    """Return the mean pressure of the highest level that was measured, in cores; above it states are extrapolated."""
+    if host.cores is None or len(host.cores.bounds) < len(BEYOND):
+        return 0.0
+    return host.cores.bounds[-len(BEYOND)] * 2 / (1.0 + BEYOND[0])

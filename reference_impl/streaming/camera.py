@@ -2,7 +2,8 @@
 
 Drawing is a function of (table, seed, scene, instant): the same arguments give the same bytes. What does not move is
 drawn once; a frame is a copy of it, one look-up for a wheel or a few cards, and a board: lamp, countdown, result. What
-is played is the announced game; of one that it does not know, the camera shows the board alone.
+is played is the announced game; of one that it does not know, the camera shows the board alone, with the outcome as a
+number.
 """
 
 from collections.abc import Callable
@@ -126,12 +127,16 @@ class Camera:
         if scene.phase in stage.COUNTING:
             picture.text(left, top + 12 * unit, 4 * unit, str(stage.countdown_s(scene, unix_ns)), WHITE)
         elif scene.phase in stage.SHOWING and scene.outcome >= 0:
-            panel = PANELS[scene.game](scene.outcome)
+            panel = PANELS.get(scene.game, _plain)(scene.outcome)
             picture.fill(left, top + 10 * unit, 52 * unit, 48 * unit, panel.colour)
             line = top + 14 * unit
             for text, size in panel.lines:
                 picture.text(left + 4 * unit, line, size * unit, text, WHITE)
                 line += 10 * size * unit
+
+
+def _plain(outcome: int) -> Panel:
+    return Panel(BLACK_, ((str(outcome), 2),))
 
 
 def _pocket(outcome: int) -> Panel:

@@ -71,7 +71,7 @@ def hear(scene: Scene, first_sample: int, count: int) -> Samples:
     if scene.phase in stage.SHOWING and scene.outcome >= 0:
         since_s = _since(first_sample, count, scene.shown_at_unix_ns)
         for number, hz in enumerate(NOTES_HZ):
-            pitch = hz or OUTCOME_HZ + OUTCOME_STEP_HZ * _FIGURES[scene.game](scene.outcome)
+            pitch = hz or OUTCOME_HZ + OUTCOME_STEP_HZ * _FIGURES.get(scene.game, _plain)(scene.outcome)
             heard += _tone(since_s - number * NOTE_S, pitch, NOTE_S)
     return np.clip(heard, -0.5, 0.5).astype(np.float32)
 
@@ -91,6 +91,10 @@ def _tone(since_s: Seconds, hz: float, lasts_s: float) -> Seconds:
 def _rattle(since_s: Seconds, hz: float, knocks_per_s: float) -> Seconds:
     knock_s = since_s % (1 / knocks_per_s)
     return np.where(since_s >= 0, 0.15 * np.sin(2 * np.pi * hz * knock_s) * np.exp(-60 * knock_s), 0.0)
+
+
+def _plain(_outcome: int) -> int:
+    return 18
 
 
 def _of_wheel(outcome: int) -> int:

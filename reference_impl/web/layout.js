@@ -85,6 +85,7 @@ export class Layout {
     this.#buttons.forEach((button, selection) => {
       const stake = bySelection.get(selection);
       let chip = button.querySelector(".chip");
+      button.setAttribute("aria-label", stake ? `${button.spoken}, ${stake.text} on it` : button.spoken);
       if (!stake) {
         chip?.remove();
         return;
@@ -94,7 +95,7 @@ export class Layout {
         chip.className = "chip";
         button.append(chip);
       }
-      chip.textContent = stake.text;
+      chip.dataset.text = stake.text;
       chip.dataset.state = stake.state;
     });
   }
@@ -120,8 +121,9 @@ export class Layout {
     }
     if (kind === "straight") button.classList.add(colourOf(spot.numbers[0], red));
     if (kind === "red" || kind === "black") button.classList.add(kind);
-    const odds = spot.pays ? `, pays ${spot.pays.replaceAll(":", " to ")}` : "";
-    button.setAttribute("aria-label", `${spokenName(kind, at)}${odds}`);
+    const odds = spot.pays ? `, pays ${spot.pays}` : "";
+    button.spoken = `${spokenName(kind, at)}${odds}`;
+    button.setAttribute("aria-label", button.spoken);
     if (primary) {
       const label = document.createElement("span");
       label.textContent = labelOf(kind, at);

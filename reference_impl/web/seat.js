@@ -302,7 +302,7 @@ export class Seat extends EventTarget {
 
   // A socket that says nothing, or owes an answer for too long, is as good as lost.
   #watch() {
-    if (!this.#socket || this.#socket.readyState === WebSocket.CLOSED) return;
+    if (!this.#socket || this.#socket.readyState >= WebSocket.CLOSING) return; // without a network closing takes long
     const nowMs = performance.now();
     const owed = [...this.bets.values()].some(
       (bet) => (bet.state === "sent" || bet.state === "unknown") && nowMs - bet.sentMs > ANSWER_MS_MAX,

@@ -48,7 +48,7 @@ export class TableView {
     this.#root = root;
     this.#rules = rules;
     this.#name = `${gameName(rules.game)} ${table}`;
-    root.querySelector(".table").setAttribute("aria-label", this.#name);
+    this.#$("table-title").textContent = this.#name;
     this.#history = recent;
     this.#speak = tell.speak;
     this.#onBalance = tell.balance;

@@ -1,23 +1,33 @@
-"""Notebooks are executed on an invented Run and kept without outputs."""
+"""Notebooks are executed on an invented Run, in their small mode and all by one kernel, and kept without outputs."""
 
+import importlib
+import os
+import re
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 from histories import Shape, write_history
+from jupyter_client.manager import KernelManager
 
 from reports.run import update_manifest
 
 HOME = Path(__file__).parents[2]
 NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
+FORGET = "%reset -f"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def kernel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     write_history(folder / "simulated", Shape(seed=2), "simulated", label="fit")
-    return update_manifest(write_history(folder / "measured"), twin="../simulated")
+    run = update_manifest(write_history(folder / "measured"), twin="../simulated")
+    settings = {"LIVETABLE_RUN": str(run.path), "LIVETABLE_SMALL": "1", "PYTHONPATH": str(HOME)}
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=os.environ | settings, cwd=str(HOME / "notebooks"))
+    yield manager
+    manager.shutdown_kernel(now=True)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -27,24 +37,50 @@ def test_a_notebook_is_kept_without_outputs(path):
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_opens_with_its_question(path):
+    first, second, *_ = nbformat.read(path, as_version=4).cells
+    assert first.source.startswith("# ")
+    assert "?**" in first.source
+    assert second.cell_type == "code", "the answer comes first"
+
+
 @pytest.mark.parametrize(("name", "shown"), [
-    ("01_first_look", ("measured", "Half of the bets were answered within", "database commits")),
+    ("01_first_look", ("of 19 checks", "accepted", "Half of the bets were answered within", "database commits")),
     ("02_life_of_one_bet", ("until the screen answers", "ms since meant", "image/png")),
     ("03_close_policies", ("a liar 20 ms away gains", "make 95 % of these players whole", "image/png")),
     ("04_latency_measured_vs_simulated", ("beyond all others", "image/svg+xml", "contention ignored", "image/png")),
     ("05_consistency_measured_vs_simulated", ("balance_age_p95_ms", "rejected_slow_share", "image/png")),
+    ("06_surge_planning", ("wallet shards", "with probability 0.9", "EXTRAPOLATION", "half the gateways", "image/png")),
+    ("07_encoder_ladder", ("psnr_db", "frames of look-ahead change", "image/png")),
+    ("08_what_if", ("told_apart", "one shard instead of two", "gateway.utilisation_max", "widget-view")),
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*:RuntimeWarning")
-def test_a_notebook_runs_from_top_to_bottom(name, shown, run, monkeypatch):
-    monkeypatch.setenv("LIVETABLE_RUN", str(run.path))
-    monkeypatch.setenv("PYTHONPATH", str(HOME))
-    path = HOME / "notebooks" / f"{name}.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    where = {"metadata": {"path": str(path.parent)}}
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=where).execute()
+def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
+    notebook = nbformat.read(HOME / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(FORGET))
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=60)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()  # the kernel goes on, for the next one
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = "".join(f"{output.get('text', '')}{output.get('data', {})}" for output in outputs)
     assert [text for text in shown if text not in said] == []
+
+
+@pytest.mark.soak  # its imports take longer than all it does
+def test_a_notebook_is_published_as_a_page_that_loads_nothing(monkeypatch):
+    monkeypatch.syspath_prepend(HOME / "notebooks")
+    publish = importlib.import_module("publish")
+    notebook = nbformat.read(HOME / "notebooks" / "03_close_policies.ipynb", as_version=4)
+    slider = nbformat.v4.new_output("display_data", {publish.WIDGET: {}, "text/plain": "a slider"})
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="the answer"), slider]
+    page = publish.page_of(notebook, "03_close_policies")
+    assert "the answer" in page
+    assert "a slider" not in page
+    assert page.count("<details>") == page.count("</details>") == 3
+    assert re.findall(r"(?:src|href)=.?https?:", page) == []
 
 
 def test_every_notebook_is_run():

@@ -68,6 +68,10 @@ def test_film_of_a_round_moves_while_it_is_dealt_and_rests_when_it_is_shown(game
 
 def test_game_that_the_camera_does_not_know_is_shown_as_a_board():
     assert np.array_equal(film(Scene(game="whist")), film(Scene()))
+    one, other = (
+        film(Scene(1, 1, 1, Phase.RESULT, 0, 0, NOW - LANDING_NS, outcome, "whist"))[40:] for outcome in (3, 4)
+    )
+    assert not np.array_equal(one, other)
 
 
 def test_multipliers_before_a_number_are_on_the_board():

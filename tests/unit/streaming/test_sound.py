@@ -54,6 +54,10 @@ def test_every_phase_sounds_the_same_twice_and_never_too_loud(phase, game):
     assert np.abs(first).max() <= 0.5
 
 
+def test_result_of_a_game_that_nobody_taught_the_studio_sounds_too():
+    assert np.abs(hear(scene(Phase.RESULT, "whist", shown_at_unix_ns=BEGIN_NS, outcome=3), BEGIN, 48_000)).max() > 0
+
+
 def test_sound_in_pieces_is_the_sound_of_the_whole():
     told = scene(Phase.RESULT, shown_at_unix_ns=BEGIN_NS, outcome=17)
     pieces = [hear(told, BEGIN + at, 1024) for at in range(0, 10 * 1024, 1024)]

@@ -125,7 +125,14 @@ def plan_file(
     """Plan for a campaign file's load; return what was found, and how it is said."""
     limits = [parse_limit(slo) for slo in slos]
     job = _job(file, players, model)
-    found = plan(job.scenario, job.model, limits, probability=probability)
+    shown = Progress()
+
+    def tell(tried: dict[str, Any]) -> None:
+        held = "holds" if tried["holds"] else f"breaks {tried['broken']}"
+        shown.say(f"{tried['shards']} shards, {tried['gateways']} gateways, {tried['edges']} edges: {held}")
+
+    shown.say("trying sizes, beginning where the utilisation law allows it; the first may take some seconds to compile")
+    found = plan(job.scenario, job.model, limits, probability=probability, progress=tell)
     bounds = "; ".join(
         f"{limit.figure} below {found.figures[limit.figure]:,.2f} (limit {limit.value:g})" for limit in limits
     )  # fmt: skip

@@ -125,6 +125,7 @@ def plan(
     replications: int = 4,
     cost: Cost | None = None,
     seconds_max: float = SECONDS_MAX,
+    progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Plan:
     """Return the first sizes found that hold the limits; a walk upwards, not a search of all, so not surely the least.
 
@@ -144,6 +145,8 @@ def plan(
         Unit costs.
     seconds_max : float
         Time after which no further size is tried.
+    progress : callable, optional
+        Told of each size that was tried, as :attr:`Plan.tried` keeps it.
 
     Raises
     ------
@@ -170,6 +173,8 @@ def plan(
         tried.append({"shards": shards, "gateways": gateways, "edges": edges, "holds": not broken,
                       "broken": ", ".join(limit.figure for limit in broken),
                       **{limit.figure: round(bound, 4) for limit, bound in bounds.items()}})  # fmt: skip
+        if progress is not None:
+            progress(tried[-1])
         late = time.perf_counter() - started_s > seconds_max
         vain = max(shards, gateways, edges) > SPARE * max(least)
         if not broken or late or vain:

@@ -70,7 +70,8 @@ def test_sim_sweep_prints_a_row_for_each_combination(
 
 def test_sim_plan_says_what_holds_and_with_which_probability(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("sim", "plan", tiny, "--slo", "bet.p99_ms <= 10000") == 0
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
+    assert re.search(r"\d+ shards, \d+ gateways, 0 edges: holds\n", told)
     assert re.match(r"holds: \d+ shards, \d+ gateways, 0 edges", said)
     assert "with probability 0.9 the next run keeps bet.p99_ms below" in said
     assert "extrapolation: the model's parameters are assumed" in said

@@ -40,7 +40,7 @@ from reference_impl.domain.balance_messages import (
 )
 from reference_impl.domain.balancing.choosing import copies_of
 from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, weight_of
-from reference_impl.domain.balancing.moves import level_of
+from reference_impl.domain.balancing.moves import excess, level_of
 from reference_impl.domain.table_messages import TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 
@@ -226,12 +226,12 @@ def _crowded_table(alive: dict[str, GatewayReport], name: str) -> int:
 
 
 def _leave_share(places: Places[EdgeReport], name: str, now_s: float) -> float:
-    """Return the share of a hot place's load that is above its level; 0 if it is not hot."""
+    """Return the share of a hot place's viewers that is above its level, in whole viewers; 0 if it is not hot."""
+    viewers = places.reports[name].connections
     place = next(place for place in places.fleet.places if place.number == places.reports[name].number)
-    weight, level = weight_of(place, now_s), _level(places.fleet, now_s)
-    if not place.hot or place.believed() <= 0:
+    if not place.hot or viewers <= 0:
         return 0.0
-    return max(0.0, 1.0 - level * weight / place.believed())
+    return excess(place.believed(), weight_of(place, now_s), viewers, _level(places.fleet, now_s)) / viewers
 
 
 def _level(fleet: Fleet, now_s: float) -> float:

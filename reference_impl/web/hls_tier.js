@@ -83,9 +83,11 @@ export class HlsTier {
     return this.#hls.audioTracks.length > 0;
   }
 
-  // Go on through other pathways, best first, without a gap; false if the stream names none of them.
-  steer(pathways) {
-    const known = pathways.filter((pathway) => this.#hls?.pathways?.includes(pathway));
+  // Go on through other edges, best first, without a gap; false if the stream leads to none of them. Of an edge's address
+  // hls.js takes the host's name and not the port: where edges differ by port its pathways lead back to the same one.
+  steer(edges) {
+    const leads = ({ name, url }) => this.#hls.pathways.includes(name) && new URL(url).port === new URL(this.#hls.url).port;
+    const known = edges.filter(leads).map((edge) => edge.name);
     if (!known.length) return false;
     this.#hls.pathwayPriority = [...known, ...this.#hls.pathways.filter((pathway) => !known.includes(pathway))];
     return true;

@@ -72,7 +72,7 @@ export class Picture {
   // Watch through other edges, best first: such a share of those who watch through `leave` goes there.
   steer({ leave, share, edges }) {
     if (this.#kind !== "hls" || this.from !== leave || Math.random() >= share) return;
-    if (this.#tier?.steer(edges.map((edge) => edge.name))) this.from = edges[0].name;
+    if (this.#tier?.steer(edges)) this.from = edges[0].name;
     else this.#again(leave);
   }
 

@@ -37,7 +37,7 @@ SYSTEM_BUGS = (
     Bug(
         "swapped players: a gateway hands out a batch's answers in the wrong order",
         _GATEWAY,
-        (("columns = zip(bets, answers.status", "columns = zip(bets[::-1], answers.status"),),
+        (("shard = bets[0].player.shard\n", "shard = bets[0].player.shard; bets = bets[::-1]\n"),),
         "acknowledged_is_durable",
     ),
     Bug(

@@ -117,6 +117,15 @@ def test_a_crowded_edge_sends_the_share_that_is_too_much_away_and_not_again_at_o
     assert heard.orders(4.3) == {}
 
 
+def test_viewers_too_few_to_share_out_are_left_where_they_are() -> None:
+    heard = Heard()
+    for second in range(30):
+        heard.gateway(0, {7: 10}, float(second))
+        heard.edge(0, 2, float(second))
+        heard.edge(1, 1, float(second))
+        assert heard.orders(second + 0.1) == {}
+
+
 def test_every_plan_is_made_again_from_its_line_and_a_forged_one_is_not() -> None:
     heard = evenly(lag_ms=LATE_MS)
     heard.orders(4.1)

@@ -45,7 +45,7 @@ def test_a_notebook_opens_with_its_question(path):
     assert second.cell_type == "code", "the answer comes first"
 
 
-@pytest.mark.parametrize(("name", "shown"), [
+SHOWN = (
     ("01_first_look", ("of 19 checks", "accepted", "Half of the bets were answered within", "database commits")),
     ("02_life_of_one_bet", ("until the screen answers", "ms since meant", "image/png")),
     ("03_close_policies", ("a liar 20 ms away gains", "make 95 % of these players whole", "image/png")),
@@ -54,7 +54,15 @@ def test_a_notebook_opens_with_its_question(path):
     ("06_surge_planning", ("wallet shards", "with probability 0.9", "EXTRAPOLATION", "half the gateways", "image/png")),
     ("07_encoder_ladder", ("psnr_db", "frames of look-ahead change", "image/png")),
     ("08_what_if", ("told_apart", "one shard instead of two", "gateway.utilisation_max", "widget-view")),
-])  # fmt: skip
+)  # fmt: skip
+SLOW = ("05_consistency_measured_vs_simulated", "06_surge_planning", "08_what_if")
+"""Notebooks that simulate for seconds even in their small mode."""
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [pytest.param(name, shown, marks=pytest.mark.soak if name in SLOW else ()) for name, shown in SHOWN],
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore:.*:RuntimeWarning")
 def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
     notebook = nbformat.read(HOME / "notebooks" / f"{name}.ipynb", as_version=4)

@@ -120,6 +120,7 @@ def held(runs):
     return hold_out.accuracy(runs, members=1, replications=2)
 
 
+@pytest.mark.soak
 def test_every_load_is_held_out_once_and_the_largest_is_an_extrapolation(held):
     found = held
     assert [(held.players, held.top, len(held.runs)) for held in found.loads] == [
@@ -156,6 +157,7 @@ def test_coverage_and_errors_are_those_of_runs():
     assert (error.met, error.n) == (True, 4)
 
 
+@pytest.mark.soak
 def test_a_report_is_published_and_found_again_and_another_result_is_told_apart(held, tmp_path):
     told = publish(held, tmp_path)
     assert "**The top load**, an extrapolation:" in told

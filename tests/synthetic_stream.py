@@ -92,11 +92,11 @@ async def running(*roles):
 
 
 @contextlib.asynccontextmanager
-async def on_air(info=INFO, restart=None):
+async def on_air(info=INFO, restart=None, **edge_config):
     """A stream on air: yields its origin, an edge before it and the path of its multivariant playlist."""
     origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET, window_segments=WINDOW))
     async with running(origin, SyntheticStudio(origin, info, restart)):
-        edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
+        edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET, **edge_config))
         async with running(edge):
             token = seal_playback(Playback(7, TABLE, int(time.time()) + 3600), SECRET)
             yield origin, edge, f"/{token}/live/{TABLE}/master.m3u8"

@@ -134,6 +134,7 @@ def judge(bettors: list[Bettor], bets: dict[str, tuple[int, int]], total: int) -
     assert {id_ for id_ in bets if id_ not in answers} == set()
 
 
+@pytest.mark.soak
 async def test_a_few_kills_of_the_money_path_lose_and_double_nothing() -> None:
     judge(*await kill_and_watch(kills=6, pause_s=1.5))
 

@@ -17,6 +17,9 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(2400)]
 MINUTES = 30
 VIEWERS = 20
 SAMPLE_S = 5.0
+CACHE_BYTES_MAX = 8 << 20
+"""Full after four minutes at 2 MiB a minute, so that what grows later is no cache that fills up to its bound."""
+
 GROWTH_MIB_MAX = 4.0
 
 
@@ -44,7 +47,7 @@ async def watch(edge, folder):
 async def growth_mib(minutes):
     """Return how much larger the last third of the time is than the one before it, in the mean."""
     sizes = []
-    async with on_air() as (_, edge, path):
+    async with on_air(cache_bytes_max=CACHE_BYTES_MAX) as (_, edge, path):
         folder = path.rpartition("/")[0] + "/hi"
         watching = [asyncio.create_task(watch(edge, folder)) for _ in range(VIEWERS)]
         until_s = time.monotonic() + 60 * minutes

@@ -140,6 +140,7 @@ def stamping_kernel() -> Iterator[None]:
         yield
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("stamping_kernel")
 def test_client_answers_ping_reads_messages_with_a_kernel_stamp_and_sees_the_close_code() -> None:
     pongs: list[bytes] = []

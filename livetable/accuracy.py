@@ -4,13 +4,11 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION, campaign_argument, show_json
-
-_RUNS = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+from livetable.common import JSON_OPTION, RUNS_ARGUMENT, campaign_argument, show_json
 
 
 @click.command()
-@_RUNS
+@RUNS_ARGUMENT
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Where the model is written.")
 @click.option("--members", type=click.IntRange(1, 100), default=8, show_default=True, help="Models of resampled runs.")
 @JSON_OPTION
@@ -56,11 +54,9 @@ def predict(
     from sim import prediction  # noqa: PLC0415
     from sim.ensemble import load_ensemble  # noqa: PLC0415
 
-    shown = Progress()
     made = prediction.predict(
-        load_ensemble(model), varied_campaign(file, vary), replications=replications,
-        tell=lambda done, of: shown.say(f"{done} of {of} simulated"),
-    )  # fmt: skip
+        load_ensemble(model), varied_campaign(file, vary), replications=replications, tell=Progress().step
+    )
     prediction.save_prediction(made, out)
     click.echo(prediction_text(made))
     click.echo(f"prediction: {out}, sealed {made.digest[:12]}")
@@ -70,7 +66,7 @@ def predict(
 
 @click.command()
 @click.argument("prediction", type=click.Path(path_type=Path))
-@_RUNS
+@RUNS_ARGUMENT
 @JSON_OPTION
 def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag
     """Hold a prediction against the runs that followed, beside how well these agree with each other.
@@ -92,7 +88,7 @@ def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  
 
 
 @click.command()
-@_RUNS
+@RUNS_ARGUMENT
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the report is published.")
 @click.option("--check", is_flag=True, help="Compare with what is published there instead of writing it.")
 @click.option("--members", type=click.IntRange(1, 100), default=8, show_default=True, help="Models of resampled runs.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, RUNS, campaign_argument, show_json
+from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, RUNS, RUNS_ARGUMENT, campaign_argument, show_json
 
 
 @click.group()
@@ -81,7 +81,7 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
 
 
 @faults.command("report")
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@RUNS_ARGUMENT
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the page and its figure.")
 @click.option("--note", default="", help="What readers must know of the machine.")
 @JSON_OPTION
@@ -95,10 +95,10 @@ def faults_report(runs: tuple[Path, ...], out: Path, note: str, as_json: bool) -
     from reports.fault_report import publish, rows, seen  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
-    opened = [open_run(run) for run in runs]
-    click.echo(publish(opened, out, f"livetable faults report RUN… --out {out}", note))
+    looked = [seen(open_run(run)) for run in runs]
+    click.echo(publish(looked, out, f"livetable faults report RUN… --out {out}", note))
     if as_json:
-        show_json(rows([seen(run) for run in opened]))
+        show_json(rows(looked))
 
 
 @faults.command("drill")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION, RUNS, show_json, show_table
+from livetable.common import JSON_OPTION, RUNS, RUNS_ARGUMENT, show_json, show_table
 from reports.limits import EFFECT_MIN
 
 COMPARE_PAGE = "compare.html"
@@ -106,7 +106,7 @@ _EFFECT_OPTION = click.option(
 
 
 @click.command(cls=_ManyAgainst)
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@RUNS_ARGUMENT
 @click.option(
     "--against", "baseline", multiple=True, required=True, type=click.Path(path_type=Path), metavar="RUN...",
     help="The runs of the baseline.",
@@ -151,7 +151,7 @@ def compare_and_exit(
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@RUNS_ARGUMENT
 @_FIGURE_OPTION
 @_EFFECT_OPTION
 @click.option("--page", type=click.Path(path_type=Path), default=RUNS / TREND_PAGE, show_default=True)

@@ -14,30 +14,10 @@ from reports.canvas import stand_alone
 from sim.accuracy_plots import plot_accuracy, plot_residuals
 from sim.ensemble import Ensemble
 from sim.hold_out import Accuracy
+from sim.outcome import TOLD
 from sim.prediction import Prediction
 from sim.scenario import Campaign
-from sim.validation import TARGETS, Error, Validated, errors
-
-TOLD = {
-    "bet_p50_ms": "bet p50, ms",
-    "bet_p95_ms": "bet p95, ms",
-    "bet_p99_ms": "bet p99, ms",
-    "accepted_per_s": "accepted bets/s",
-    "own_cores": "cores taken",
-    "writer_busy_cores": "writers busy",
-    "gateway_share_max": "largest gateway's share",
-    "shard_share_max": "largest shard's share",
-    "balance_age_p50_ms": "balance's age p50, ms",
-    "balance_age_p95_ms": "balance's age p95, ms",
-    "result_age_p50_ms": "result's age p50, ms",
-    "result_age_p95_ms": "result's age p95, ms",
-    "money_age_p95_ms": "winnings' age p95, ms",
-    "rejected_share": "rejected share",
-    "rejected_slow_share": "rejected, slowest tenth",
-    "rejected_quick_share": "rejected, the others",
-    "unknown_share": "unknown share",
-}
-"""Figures in the order in which they are told."""
+from sim.validation import TARGETS, Error, Validated, errors, share
 
 JSON, FIGURE = "accuracy.json", "accuracy.svg"
 _MARK_BEGIN, _MARK_END = "<!-- figures -->", "<!-- end of figures -->"
@@ -181,7 +161,7 @@ def _errors_table(found: Accuracy, part: str) -> str:
     for name in (name for name in TOLD if name in known):
         error = known[name]
         given, ignored = (
-            _median_share([row[name] for held in side for row in getattr(held, kind) if name in row])
+            _middle([row[name] for held in side for row in getattr(held, kind) if name in row])
             for kind in ("given", "ignored")
         )
         target = "" if error.target is None else f"{error.target:.0%}"
@@ -195,8 +175,8 @@ def _errors_table(found: Accuracy, part: str) -> str:
     return "\n".join(rows)
 
 
-def _median_share(ratios: list[float]) -> str:
-    return f"{np.median(np.expm1(np.abs(ratios))):.0%}" if ratios else ""
+def _middle(ratios: list[float]) -> str:
+    return f"{np.median(share(np.array(ratios))):.0%}" if ratios else ""
 
 
 def _loads_table(found: Accuracy) -> str:

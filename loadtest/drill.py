@@ -145,8 +145,7 @@ async def drill(folder: Path, stretch_s: float, say: Callable[[str], None]) -> D
     """
     system, backup, archive_dir = folder / "system", folder / "backup", folder / "archive"
     told: list[Accepted] = []
-    config = _config(system)
-    async with Stack(config, say) as stack:
+    async with Stack(structs.replace(SYSTEM, data_dir=str(system)), say) as stack:
         dsn, archive = stack.dsns[0], Archive(stack.dsns[0], archive_dir)
         try:
             async with _betting(stack, told):
@@ -185,10 +184,6 @@ async def drill(folder: Path, stretch_s: float, say: Callable[[str], None]) -> D
         if server.process is not None:
             end([(server.process, server.stop_signal)], _STOP_S_MAX)
     return found
-
-
-def _config(data_dir: Path) -> StackConfig:
-    return structs.replace(SYSTEM, data_dir=str(data_dir))
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,7 @@
 The input is the bench's ``detail["simulated"]``: for each policy, figures over all surges and by their kinds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from reports.canvas import INK, MEASURED, QUIET, SIMULATED, grid_of, plain_numbe
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 OURS: Final = "forecast"
+PEER: Final = "two-choices"
 ORACLE: Final = "oracle"
 MARKERS: Final = {
     "pile-up": "o", "flash-crowd": "^", "slow-edge": "s", "hot-gateway": "D", "rolling-deploy": "v",
@@ -108,7 +109,7 @@ def kinds_table(found: Figures) -> str:
     rows = (
         ([kind, f"`{name}`"], found[name][kind])
         for kind in MARKERS
-        for name in (OURS, ORACLE, "two-choices")
+        for name in (OURS, ORACLE, PEER)
         if kind in found[name]
     )
     return _side_by_side(["surge", "policy"], KIND_COLUMNS, rows)
@@ -117,6 +118,10 @@ def kinds_table(found: Figures) -> str:
 def _side_by_side(of: list[str], columns: Columns, rows: Iterable[tuple[list[str], Mapping[str, float]]]) -> str:
     lines = [[*of, *columns], ["---"] * (len(of) + len(columns))]
     lines += [[*names, *(told.format_map(_Shown(figures)) for told in columns.values())] for names, figures in rows]
+    return _markdown(lines)
+
+
+def _markdown(lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -153,9 +158,7 @@ def page(found: Figures) -> str:
     asked = [
         (asked, told.format_map(_Shown(ours)), "yes" if kept(ours) else "**no**") for asked, told, kept in ASKED
     ]  # fmt: skip
-    verdicts = "".join(
-        f"| {' | '.join(row)} |\n" for row in (("asked of ours", "found", "kept?"), ("---",) * 3, *asked)
-    )
+    verdicts = _markdown([("asked of ours", "found", "kept?"), ("---",) * 3, *asked])
     return PAGE.format(surges=int(ours["surges"]), policies=table(found), asked=verdicts, kinds=kinds_table(found))
 
 

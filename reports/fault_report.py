@@ -57,9 +57,8 @@ def rows(runs: Sequence[Seen]) -> list[Row]:
     return [_row(name, _of(mine, name), _of(theirs, name)) for name in sorted({fault_name(one) for one in mine})]
 
 
-def publish(runs: Sequence[Run], folder: Path, command: str, note: str = "") -> Path:
+def publish(looked: Sequence[Seen], folder: Path, command: str, note: str = "") -> Path:
     """Write the page and its figure; return the page's path. `note` is what readers must know of the machine."""
-    looked = [seen(run) for run in runs]
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [(MEASURED, [one for each in looked for one in each.measured])]
     if simulated := [one for each in looked for one in each.simulated]:

@@ -6,13 +6,10 @@ from reports.canvas import MEASURED, QUIET, SIMULATED, grid_of, plain_numbers, s
 from reports.figures import Picture
 from sim.ensemble import Card
 from sim.hold_out import Accuracy
+from sim.outcome import TOLD
 
-LATENCY = {"bet_p50_ms": "bet p50, ms", "bet_p95_ms": "bet p95, ms", "bet_p99_ms": "bet p99, ms"}
-CONSISTENCY = {
-    "balance_age_p95_ms": "balance's age p95, ms",
-    "result_age_p95_ms": "result's age p95, ms",
-    "money_age_p95_ms": "winnings' age p95, ms",
-}
+LATENCY = {name: TOLD[name] for name in ("bet_p50_ms", "bet_p95_ms", "bet_p99_ms")}
+CONSISTENCY = {name: TOLD[name] for name in ("balance_age_p95_ms", "result_age_p95_ms", "money_age_p95_ms")}
 
 
 def plot_accuracy(found: Accuracy, panels: dict[str, str] | None = None) -> Picture:

@@ -41,6 +41,7 @@ from sim.contention import (
     with_pressures,
 )  # fmt: skip
 from sim.cores import Cores, Work
+from sim.files import read_as
 from sim.hybrid.system import Crowd
 from sim.outcome import outcome
 from sim.parameters import Host, Model, Stages, check_model, load_model
@@ -212,12 +213,7 @@ def load_ensemble(path: Path) -> Ensemble:
     ConfigError
         If the file is missing or no ensemble.
     """
-    try:
-        ensemble = msgspec.json.decode(path.read_bytes(), type=Ensemble)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path}: no model of `livetable calibrate`: {error}") from None
+    ensemble = read_as(Ensemble, path, "model of `livetable calibrate`")
     for model in ensemble.members:
         check_model(model)
     return ensemble

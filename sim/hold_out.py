@@ -11,7 +11,7 @@ part of an error is whose:
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ from sim.pool import pooled
 from sim.prediction import REPLICATIONS, Interval, predict
 from sim.scenario import Campaign
 from sim.twin import campaign_of
-from sim.validation import Error, Validated, errors, share, validate
+from sim.validation import Error, Validated, errors, plan_of, share, validate
 
 LOADS_MIN = 3
 
@@ -122,12 +122,10 @@ def accuracy(
 
 def loads_of(runs: Sequence[Run]) -> list[_Load]:
     """Return the runs by their load, the smallest first: scenarios that differ in more than their seed."""
-    known: dict[str, _Load] = {}
+    known: dict[bytes, _Load] = {}
     for run in runs:
         campaign = campaign_of(run)
-        plan: dict[str, Any] = msgspec.to_builtins(campaign.scenario)
-        plan.pop("seed")
-        key = msgspec.json.encode(plan).decode()
+        key = msgspec.json.encode(plan_of(campaign.scenario))
         name = campaign.name.rpartition("-r")[0] or campaign.name
         known.setdefault(key, _Load(name, campaign, [])).runs.append(run)
     return sorted(known.values(), key=lambda load: float(np.median([len(run.ops) for run in load.runs])))

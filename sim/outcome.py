@@ -19,6 +19,27 @@ from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 Floats = npt.NDArray[np.float64]
 Tables = Mapping[str, pd.DataFrame]
 
+TOLD = {
+    "bet_p50_ms": "bet p50, ms",
+    "bet_p95_ms": "bet p95, ms",
+    "bet_p99_ms": "bet p99, ms",
+    "accepted_per_s": "accepted bets/s",
+    "own_cores": "cores taken",
+    "writer_busy_cores": "writers busy",
+    "gateway_share_max": "largest gateway's share",
+    "shard_share_max": "largest shard's share",
+    "balance_age_p50_ms": "balance's age p50, ms",
+    "balance_age_p95_ms": "balance's age p95, ms",
+    "result_age_p50_ms": "result's age p50, ms",
+    "result_age_p95_ms": "result's age p95, ms",
+    "money_age_p95_ms": "winnings' age p95, ms",
+    "rejected_share": "rejected share",
+    "rejected_slow_share": "rejected, slowest tenth",
+    "rejected_quick_share": "rejected, the others",
+    "unknown_share": "unknown share",
+}
+"""Figures in the order in which they are told."""
+
 LATENCIES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 DECILES = 10
 
@@ -42,8 +63,8 @@ def outcome(tables: Tables, load_s: float) -> dict[str, float]:
     ops = tables["ops"]
     bets = ops[ops["kind"] == int(OpKind.BET)]
     told = bets["outcome"].to_numpy()
-    answered = bets[np.isin(told, (int(Outcome.OK), int(Outcome.REJECTED))) & (bets["return_ns"] > 0).to_numpy()]
-    found = _quantiles("bet", latencies_ms(bets))
+    answered = _answered(bets)
+    found = _quantiles("bet", latencies_ms(answered))
     n = max(len(bets), 1)
     found |= {
         "accepted_per_s": float((told == int(Outcome.OK)).sum() / load_s),
@@ -60,9 +81,13 @@ def outcome(tables: Tables, load_s: float) -> dict[str, float]:
 
 def latencies_ms(bets: pd.DataFrame) -> Floats:
     """Return the latencies of answered bets."""
-    good = bets[bets["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)]) & (bets["return_ns"] > 0)]
+    good = _answered(bets)
     values: Floats = (good["return_ns"] - good["due_ns"]).to_numpy() / NS_PER_MS
     return values
+
+
+def _answered(bets: pd.DataFrame) -> pd.DataFrame:
+    return bets[bets["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)]) & (bets["return_ns"] > 0)]
 
 
 def _quantiles(name: str, values: Floats) -> dict[str, float]:

@@ -24,6 +24,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.hls import MediaTiming
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from sim.cores import Cores
+from sim.files import read_as
 
 LEVELS: Final[tuple[float, ...]] = (*(percent / 100 for percent in range(100)), 0.995, 0.998, 0.999, 1.0)
 """Probabilities of an empirical table; closer together where the tail is."""
@@ -312,12 +313,7 @@ def load_model(path: Path) -> Model:
     ConfigError
         If the file is missing, no model, or holds a table that no draw can be made from.
     """
-    try:
-        model = msgspec.json.decode(path.read_bytes(), type=Model)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path}: no model: {error}") from None
+    model = read_as(Model, path, "model")
     check_model(model)
     return model
 

@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.records import OpKind
 from sim.ensemble import Ensemble, simulated
+from sim.files import read_as
 from sim.outcome import latencies_ms
 from sim.parameters import LEVELS
 from sim.scenario import Campaign, bettors, size_of
@@ -132,12 +133,7 @@ def load_prediction(path: Path) -> Prediction:
     ConfigError
         If the file is missing, no prediction, or was changed since it was made.
     """
-    try:
-        prediction = msgspec.json.decode(path.read_bytes(), type=Prediction)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path}: no prediction of `livetable predict`: {error}") from None
+    prediction = read_as(Prediction, path, "prediction of `livetable predict`")
     if prediction.sealed().digest != prediction.digest:
         raise ConfigError(f"{path}: was changed after it was made: its digest {prediction.digest[:12]}… does not fit")
     return prediction

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from loadtest.bench.result import Result
 from loadtest.progress import Progress
-from reports.balancing import figure, page
+from reports.balancing import ORACLE, OURS, PEER, figure, page
 from sim.balancing.outcome import Outcome, outcome_of
 from sim.balancing.play import BALANCINGS, carried_out
 from sim.balancing.setting import Setting
@@ -27,7 +27,6 @@ SURGES = 200
 STEADY = 2
 """Surges begin from so many steady systems in turn: to fill one takes longer than a surge."""
 
-OURS, PEER, ORACLE = "forecast", "two-choices", "oracle"
 MAX_MEAN = 1.15
 COPIES = 2.0
 P99_SHARE = 1.10

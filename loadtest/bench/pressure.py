@@ -40,6 +40,7 @@ from reference_impl.domain.balancing.policies import Balancing, PolicyName
 from reference_impl.domain.round_timing import Timing
 from reference_impl.stack.config import StackConfig
 from reference_impl.stack.stack import Stack
+from reports.balancing import ORACLE, OURS, PEER
 
 GATEWAYS = 3
 PEOPLE = 90
@@ -49,9 +50,6 @@ RAMP_S = 24.0
 PERIOD_S = 0.1
 HELD_S_MAX = 0.085
 SPAN_S = 2.0
-OURS, PEER, ORACLE = "forecast", "two-choices", "oracle"
-KNOWN = {ORACLE: PEER}
-"""How an oracle places: its knowledge is in what it moves."""
 OTHERS = (ORACLE, "random", "least-loaded", "peak-ewma", "bounded-ring")
 BETS_MIN = 10
 DRAIN_S_MAX = 10.0
@@ -153,7 +151,8 @@ async def hold_up(pid: int, seconds: float) -> None:
 
 async def _hot(policy: str) -> Leg:
     """Hold a gateway up; only ours is balanced, and only an oracle is told."""
-    config = msgspec.structs.replace(SYSTEM, balancing=Balancing(policy=PolicyName(KNOWN.get(policy, policy))))
+    placing = PEER if policy == ORACLE else policy  # an oracle's knowledge is in what it moves
+    config = msgspec.structs.replace(SYSTEM, balancing=Balancing(policy=PolicyName(placing)))
     balanced = policy == OURS
     async with _evening(config, PEOPLE) as evening:
         if not balanced:

@@ -322,21 +322,13 @@ class Gateway:
 
     def _deliver_slips(self, shard: int, bets: list[PendingBet], answers: Answers) -> None:
         """Answer bets that were handed over together; what they waited for is no stage of a bet's way."""
-        self.metrics.count_answers(answers.status)
-        columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
-        for bet, status, balance, version, seq in columns:
-            bet.player.push(frame_of(protocol.BetAnswer(bet.id, status, balance, version, shard, seq)))
+        for player, letters in self._mail(shard, bets, answers).items():
+            player.push(b"".join([frame for _, frame in letters]))
 
     def _deliver(self, bets: list[PendingBet], answers: BetAnswers, flight: Flight) -> None:
-        """Answer bets: those of a player in one write, however many there are."""
-        self.metrics.count_answers(answers.status)
-        mail: dict[Player, list[tuple[PendingBet, bytes]]] = {}
+        """Answer bets of one shard, and record how they went."""
         shard = bets[0].player.shard
-        columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
-        for bet, status, balance, version, seq in columns:
-            frame = frame_of(protocol.BetAnswer(bet.id, status, balance, version, shard, seq))
-            mail.setdefault(bet.player, []).append((bet, frame))
-        for player, letters in mail.items():
+        for player, letters in self._mail(shard, bets, answers).items():
             player.push(b"".join([frame for _, frame in letters]))
             written_ns = time.monotonic_ns()
             for bet, _ in letters:
@@ -345,6 +337,18 @@ class Gateway:
                     bet.received_ns, bet.checked_ns, flight.sent_ns, answers.received_ns,
                     answers.started_ns, answers.committed_ns, flight.replied_ns, written_ns,
                 )  # fmt: skip
+
+    def _mail(
+        self, shard: int, bets: list[PendingBet], answers: Answers | BetAnswers
+    ) -> dict[Player, list[tuple[PendingBet, bytes]]]:
+        """Return the frames that answer bets: those of a player go out in one write, however many there are."""
+        self.metrics.count_answers(answers.status)
+        mail: dict[Player, list[tuple[PendingBet, bytes]]] = {}
+        columns = zip(bets, answers.status, answers.balance, answers.version, answers.seq, strict=True)
+        for bet, status, balance, version, seq in columns:
+            frame = frame_of(protocol.BetAnswer(bet.id, status, balance, version, shard, seq))
+            mail.setdefault(bet.player, []).append((bet, frame))
+        return mail
 
     async def _on_table(self, msg: Msg) -> None:
         await self._recalled.wait()

@@ -32,6 +32,7 @@ FETCH_S_MAX = 10.0
 TOKENS_MAX = 65_536
 READY_BYTES_MAX = 32 << 20
 """Bodies that are kept a second time, behind their heads, for the rest of a second."""
+GET = b"GET /"
 GZIP_LEVEL = 1
 PLAYLIST_SUFFIX = ".m3u8"
 TIMED_EVERY = 16
@@ -85,7 +86,6 @@ class Edge:
         self._heads_of_s = 0
         self._ready: dict[bytes, _Ready] = {}
         self._ready_bytes = 0
-        self._known: dict[bytes, Playback] = {}
 
     @property
     def port(self) -> int:
@@ -124,10 +124,9 @@ class Edge:
         if entry is None:
             return self._join(request, key)
         self.counters.hits += 1
-        if self.counters.hits % TIMED_EVERY:
-            return self._hit(request, key, entry, now_s)
         hit = self._hit(request, key, entry, now_s)
-        self._took_ms.append(1000 * (time.monotonic() - now_s))
+        if self.counters.hits % TIMED_EVERY == 0:
+            self._took_ms.append(1000 * (time.monotonic() - now_s))
         return hit
 
     def take_p99_ms(self) -> float:
@@ -141,13 +140,12 @@ class Edge:
 
         The token before ``/live/`` is the viewer's own and is checked like any other; what follows is everybody's.
         """
-        token, _, rest = line.partition(b"/live/")
+        before, _, rest = line.partition(b"/live/")
         ready = self._ready.get(rest)
-        playback = self._known.get(token)
-        now_s = time.monotonic()
-        if ready is None or playback is None or now_s >= ready.until_s or (ready.varies and zips != ready.zipped):
+        if ready is None or time.monotonic() >= ready.until_s or (ready.varies and zips != ready.zipped):
             return None
-        if not admits(playback, ready.table, time.time()):
+        playback = self._tokens.get(before[len(GET) :].decode("latin-1")) if before.startswith(GET) else None
+        if playback is None or not admits(playback, ready.table, time.time()):
             return None
         self.counters.hits += 1
         return ready.wire
@@ -231,12 +229,8 @@ class Edge:
 
     def _make_ready(self, request: Request, entry: Entry, response: Response) -> None:
         """Keep an answer whole, as it is sent, for whoever else asks for it in this second."""
-        before, _, rest = f"{request.path}?{request.query}".rstrip("?").partition("/live/")
-        token, line = before[1:], f"{rest} HTTP/1.1".encode("latin-1")
-        if len(self._known) >= TOKENS_MAX:
-            self._known.clear()
-        if (playback := self._tokens.get(token)) is not None:
-            self._known[f"GET {before}".encode("latin-1")] = playback
+        rest = f"{request.path}?{request.query}".rstrip("?").partition("/live/")[2]
+        line = f"{rest} HTTP/1.1".encode("latin-1")
         if line not in self._ready and self._ready_bytes < READY_BYTES_MAX:
             self._ready_bytes += len(response.body)
             self._ready[line] = _Ready(

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from kit.faults import CreditsTwice, DebitsTwice, IgnoresCancels, RoundsToTens
+from kit.faulty_rules import CreditsTwice, DebitsTwice, IgnoresCancels, RoundsToTens
 
 from loadtest.kit.example import ExampleWallet
 from loadtest.kit.load import run_load

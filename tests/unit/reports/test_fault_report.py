@@ -31,7 +31,7 @@ def test_a_row_is_a_kind_and_its_target_over_all_runs(run):
 
 
 def test_the_page_names_runs_verdicts_and_the_command_that_writes_it_again(run, tmp_path):
-    page = publish([run], tmp_path / "out", "livetable faults report X", "On a full moon.").read_text()
+    page = publish([seen(run)], tmp_path / "out", "livetable faults report X", "On a full moon.").read_text()
     assert "`livetable faults report X`" in page
     assert f"({FIGURE})" in page
     assert "On a full moon." in page

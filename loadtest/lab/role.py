@@ -22,14 +22,12 @@ from msgspec import Struct
 from loadtest.lab.breaking import Faults, FaultSeen, KindSeen
 from loadtest.lab.running import Campaigns, CampaignSeen, Offer
 from reference_impl.background import Background
-from reference_impl.domain.errors import ConfigError, LabError, OperationalError
+from reference_impl.domain.errors import ConfigError, LabError
 from reference_impl.serving import invalid, serve_http
 from reference_impl.stack.node import Node, Role
 from reference_impl.stack.sightings import SeenProcesses
 
 BODY_BYTES_MAX: Final = 4096
-_STATUS: Final[dict[type[LabError], int]] = {ConfigError: 400, OperationalError: 409}
-"""Whose fault it is: the order's, or the moment's."""
 
 
 class CampaignAsked(Struct, forbid_unknown_fields=True):
@@ -164,7 +162,7 @@ def _admitted(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRout
 
 
 def _refused(_request: Request[Any, Any, State], error: LabError) -> Response[dict[str, Any]]:
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    status = 400 if isinstance(error, ConfigError) else 409  # the order's fault, or the moment's
     return Response({"status_code": status, "detail": str(error)}, status_code=status)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, show_json
+from livetable.common import CHECK_OPTION, EXIT_INCONSISTENT, JSON_OPTION, show_json
 from reference_impl.domain.errors import ConfigError
 
 
@@ -20,9 +20,10 @@ def _benches(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 @click.command()
 @click.argument("name", shell_complete=_benches)
 @click.option("-n", "legs", type=click.IntRange(1, 100), default=5, show_default=True, help="Alternating legs.")
-@click.option("--out", type=click.Path(path_type=Path), help="Publish policies side by side there: `balance` only.")
+@click.option("--out", type=click.Path(path_type=Path), help="Publish a report there: `wallet` and `balance` have one.")
+@CHECK_OPTION
 @JSON_OPTION
-def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noqa: FBT001 - a flag
+def bench(name: str, legs: int, out: Path | None, check: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
     """Measure ours against a peer, alternating.
 
     NAME is `wallet`, `settle`, `growth`, `betpath`, `broadcast`, `stream`, `link`, `edge`, `quality`, `checks`,
@@ -31,21 +32,23 @@ def bench(name: str, legs: int, out: Path | None, as_json: bool) -> None:  # noq
     \b
     Example:
       livetable bench wallet --json
+      livetable bench wallet --out reports/published/wallet
     """
-    from loadtest.bench.result import measure  # noqa: PLC0415
+    from loadtest.bench.result import measure, recipe_of  # noqa: PLC0415
     from loadtest.progress import Progress  # noqa: PLC0415
 
-    if out is not None and name != "balance":
-        raise ConfigError(f"--out: bench {name!r} has no page to publish; balance has")
+    if check and out is None:
+        raise ConfigError("--check: needs --out, the folder that is compared")
+    recipe = recipe_of(name) if out is not None else None
     result = asyncio.run(measure(name, legs, Progress()))
     click.echo(
         f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
         f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
     )
-    if out is not None:
-        from loadtest.bench.balance import publish  # noqa: PLC0415
+    if out is not None and recipe is not None:
+        from reports.publishing import conclude  # noqa: PLC0415
 
-        publish(result, out)
+        click.echo(conclude(recipe, result, out, f"livetable bench {name} -n {legs} --out {out}", check=check))
     if as_json:
         show_json(result)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import numpy.ma  # np.quantile imports it when it is first called: 50 ms in which no bet would be read
 import numpy.typing as npt
 
 from reference_impl.domain.bets import Status

@@ -119,6 +119,7 @@ export class Layout {
     for (const [name, value, whole] of [["u", u, COLUMNS], ["v", v, ROWS], ["w", w, COLUMNS], ["h", h, ROWS]]) {
       button.style.setProperty(`--${name}`, (value / whole).toFixed(5));
     }
+    if (kind === "dozen" || EVENS.includes(kind)) button.classList.add("tall");
     if (kind === "straight") button.classList.add(colourOf(spot.numbers[0], red));
     if (kind === "red" || kind === "black") button.classList.add(kind);
     const odds = spot.pays ? `, pays ${spot.pays}` : "";

@@ -4,12 +4,15 @@ import asyncio
 import re
 import time
 
+import asyncpg
 import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
 from reference_impl import bus
 from reference_impl.domain.balance_messages import OPERATOR_EPOCH, SteerVideo
+from reference_impl.domain.bets import EntryKind, Status
+from reference_impl.domain.ids import shard_of
 from reference_impl.stack.stack import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -56,20 +59,57 @@ async def test_wrong_password_is_refused_in_plain_words(screens, stack: Stack) -
     await expect(page.get_by_role("alert")).to_have_text("wrong name or password")
 
 
-async def test_bet_placed_with_the_mouse_is_accepted_and_settles(screens) -> None:
+async def ledger_of(stack: Stack, player: int) -> tuple[int, int]:
+    """Return a player's balance and what all accepted stakes that stand come to, as the ledger has it."""
+    connection = await asyncpg.connect(stack.dsns[shard_of(player, len(stack.dsns))])
+    try:
+        moved = "SELECT coalesce(sum(amount), 0)::bigint FROM journal WHERE account = $1 AND kind = $2 AND status = $3"
+        staked, returned = [
+            await connection.fetchval(moved, player, kind, Status.ACCEPTED)
+            for kind in (EntryKind.BET, EntryKind.CANCEL)
+        ]
+        return await connection.fetchval("SELECT balance FROM account WHERE id = $1", player), staked - returned
+    finally:
+        await connection.close()
+
+
+async def assert_staked(page: Page, stakes: dict[str, str], total: str, balance_minor: int) -> None:
+    """All bets of the round have their answer, and places, sum and balance say the same."""
+    await expect(page.locator("#staked")).to_have_text(total)
+    chips = page.locator("#layout .chip[data-state=accepted]")
+    await expect(chips).to_have_count(len(stakes))
+    for spot, text in stakes.items():
+        await expect(page.locator(f"[data-spot='{spot}'] .chip")).to_have_attribute("data-text", text)
+    await expect(page.locator("#balance")).to_have_text(f"€{balance_minor / 100:,.2f}")
+
+
+async def test_bets_by_mouse_are_accepted_doubled_taken_back_settled_and_repeated(screens, stack: Stack) -> None:
     page = await screens.seat()
+    player = screens.players
     await until_open(page)
-    await bet(page, "red")
-    await bet(page, "black")
-    await bet(page, "split:14-17")
+    for spot in ("red", "black", "split:14-17"):
+        await bet(page, spot)
     await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(3)
-    await expect(page.locator("#balance")).to_have_text("€997.00")
+    await assert_staked(page, {"red": "1", "black": "1", "split:14-17": "1"}, "€3.00", BALANCE_MINOR - 300)
+    await page.get_by_role("button", name="Double").click()
+    await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(6)
+    await assert_staked(page, {"red": "2", "black": "2", "split:14-17": "2"}, "€6.00", BALANCE_MINOR - 600)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#bets li[data-state=returned]")).to_have_text(re.compile("^Split 14–17.*taken back"))
+    stakes = {"red": "2", "black": "2", "split:14-17": "1"}
+    await assert_staked(page, stakes, "€5.00", BALANCE_MINOR - 500)
+    assert await ledger_of(stack, player) == (BALANCE_MINOR - 500, 500)
     await expect(page.locator("#result")).to_be_visible(timeout=SETTLE_MS)
     await expect(page.locator("#bets li[data-state=accepted]")).to_have_count(0, timeout=SETTLE_MS)
     outcome = int(await page.locator("#result b").inner_text())
-    paid = 36 // 2 * 100 * (outcome in {14, 17}) + 200 * (outcome != 0)
-    await expect(page.locator("#bets li[data-state=won]")).to_have_count((outcome != 0) + (outcome in {14, 17}))
-    assert minor(await page.locator("#balance").inner_text()) == BALANCE_MINOR - 300 + paid
+    paid = 36 // 2 * 100 * (outcome in {14, 17}) + 400 * (outcome != 0)
+    await expect(page.locator("#bets li[data-state=won]")).to_have_count(2 * (outcome != 0) + (outcome in {14, 17}))
+    settled_minor = BALANCE_MINOR - 500 + paid
+    assert minor(await page.locator("#balance").inner_text()) == settled_minor
+    await page.locator("#clock[data-phase=bets_open]").wait_for(timeout=SETTLE_MS)
+    await page.get_by_role("button", name="Repeat last round").click()
+    await assert_staked(page, stakes, "€5.00", settled_minor - 500)
+    assert await ledger_of(stack, player) == (settled_minor - 500, 1000)
 
 
 async def test_bet_is_placed_with_the_keyboard_alone(screens) -> None:

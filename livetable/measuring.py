@@ -57,8 +57,9 @@ def bench(name: str, legs: int, out: Path | None, check: bool, as_json: bool) ->
 @click.option("--only", multiple=True, help="Only bugs whose name contains this; repeat it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Publish the score there, as JSON and as a page.")
 @click.option("--resume", is_flag=True, help="Go on with what --out holds already, if it is this commit's.")
+@CHECK_OPTION
 @JSON_OPTION
-def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:  # noqa: FBT001 - flags
+def zoo(only: tuple[str, ...], out: Path | None, resume: bool, check: bool, as_json: bool) -> None:  # noqa: FBT001
     """Seed known bugs into copies of the system and see whether the checks catch them.
 
     The exit code is 3 if one slips through. It takes some minutes and needs a source checkout. What was met is
@@ -70,21 +71,26 @@ def zoo(only: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) ->
       livetable zoo --out reports/published/zoo --resume --json
     """
     from loadtest.progress import Progress  # noqa: PLC0415
-    from loadtest.zoo import Meeting, chosen, headline, publish, resumed, run_zoo, score_json  # noqa: PLC0415
+    from loadtest.zoo import REPORT, Meeting, chosen, headline, resumed, run_zoo, score_of  # noqa: PLC0415
+    from reports.publishing import conclude, publish  # noqa: PLC0415
 
-    if resume and out is None:
-        raise ConfigError("--resume: needs --out, the folder with what was met before")
+    if (resume or check) and out is None:
+        raise ConfigError(f"--{'resume' if resume else 'check'}: needs --out, the folder with what was met before")
+    if resume and check:
+        raise ConfigError("--resume --check: what was met before is what is compared with; leave one out")
     names = chosen(only)
     command = " ".join(["livetable zoo", *(f"--only '{text}'" for text in only)])
 
     def keep(met: Sequence[Meeting]) -> None:
-        if out is not None:
-            publish(met, out, command, len(names))
+        if out is not None and not check:
+            publish(REPORT, score_of(met, len(names)), out, command)
 
     known = resumed(out) if resume and out is not None else []
     met = asyncio.run(run_zoo(names, Progress().say, known, keep))
-    keep(met)
+    score = score_of(met, len(names))
     click.echo(headline(met))
+    if out is not None:
+        click.echo(conclude(REPORT, score, out, command, check=check))
     if as_json:
-        click.echo(score_json(met, len(names)).decode())
+        show_json(score)
     sys.exit(0 if all(meeting.hit for meeting in met) else EXIT_INCONSISTENT)

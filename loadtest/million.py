@@ -19,7 +19,7 @@ from sim.statistics import Interval, interval
 
 FIGURE: Final = "million.svg"
 TOLD: Final = {
-    "bet.per_s": ("bets/s", 1.0),
+    "bet.per_s": ("bets/s over the load, its first rounds included", 1.0),
     "bet.p50_ms": ("a bet's answer, p50, ms", 1.0),
     "bet.p95_ms": ("p95, ms", 1.0),
     "bet.p99_ms": ("p99, ms", 1.0),

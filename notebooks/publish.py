@@ -124,7 +124,7 @@ def said(outputs: Iterable[nbformat.NotebookNode]) -> Iterator[str]:
             yield output.text.rstrip()
         elif "text/html" in data and "<table" in data["text/html"]:
             yield words_of(data["text/html"])
-        elif "text/plain" in data and not any(kind.startswith("image/") for kind in data) and WIDGET not in data:
+        elif "text/plain" in data and not any(kind.startswith(("image/", "text/html", WIDGET)) for kind in data):
             yield re.sub(r" at 0x[0-9a-f]+", "", data["text/plain"])
 
 

@@ -60,13 +60,24 @@ def ratios(result: Result) -> dict[str, list[float]]:
 
 def report_of(result: Result) -> Report:
     """Return the bench's result as people read it."""
-    parts = [_asked(result), _speeds(result), _waits(result), _legs(result), _costs(result)]
+    parts = [summary(result) + "\n", _asked(result), _speeds(result), _waits(result), _legs(result), _costs(result)]
     command = f"livetable bench wallet -n {result.n} --out FOLDER"
     return Report(
         tables="\n".join(parts),
         figures={FIGURE: figure(result)},
         opening=OPENING,
         closing=CLOSING.format(command=command),
+    )
+
+
+def summary(result: Result) -> str:
+    """Return the result in one sentence."""
+    against = {name: _ratio(legs) for name, legs in ratios(result).items()}
+    waits = " and ".join(f"{short(wait['p99_ms'])} ms at {wait['offered_per_s']:,} bets/s" for wait in _natural(result))
+    return (
+        f"The wallet writes {short(statistics.median(result.detail['legs_ours']))} durable bets a second (median of"
+        f" {counted(result.n, 'leg')}): {against['pgbench at its best']} times pgbench at its best, {against[FLOOR]} of"
+        f" its floor. As they come, 99 of 100 bets are answered within {waits}."
     )
 
 
@@ -217,7 +228,7 @@ OPENING: Final = """\
 **Question.** How many durable bets a second does the wallet write, beside the usual way of doing it and beside what its
 own design could do without its safeguards; and how long does a bet wait?
 
-**Answer.** The first table says what was asked and found.
+**Answer.** The first sentence below, and the table of what was asked.
 
 ![durable bets a second, leg by leg, and how long bets wait](wallet.svg)
 """

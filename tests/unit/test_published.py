@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import accuracy, million
+from loadtest import accuracy, million, zoo
 from loadtest.bench import balance, wallet_report
 from reports import fault_report
 from reports.publishing import MANIFEST, Recipe, hold
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
-RECIPES = (accuracy.REPORT, balance.REPORT, wallet_report.REPORT, million.REPORT, fault_report.REPORT)
+RECIPES = (accuracy.REPORT, balance.REPORT, wallet_report.REPORT, million.REPORT, fault_report.REPORT, zoo.REPORT)
 ASKED = ("**Question.**", "**Answer.**", "**Method.**", "**Threats.**", "**Command")
 SEALED = sorted(folder.parent.name for folder in PUBLISHED.glob(f"*/{MANIFEST}"))
 

@@ -151,9 +151,8 @@ class Crowd:
         return int(self._env.now)
 
     def exact(self) -> Exact:
-        """Return what counts everybody; shards that were given up on work on, after the last instant of the rest."""
-        now_ns = max(int(self._env.now), int(self.state.world.counts[layout.NOW]))
-        return exact(self.state.world, now_ns, self.load_start_ns, self._load_end_ns)
+        """Return what counts everybody."""
+        return exact(self.state.world, int(self._env.now), self.load_start_ns, self._load_end_ns)
 
     def settled_ms(self) -> list[float]:
         """Return how long each round took from its announced result until all of its bets were settled."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from livetable.common import RUNS
+
 TABLES = 2
 
 
@@ -27,6 +29,14 @@ TABLES = 2
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the HTTP API; 0 takes a free one.")
 @click.option("--dsn", "dsns", multiple=True, envvar="LIVETABLE_DSN", help="PostgreSQL database of a shard; repeat it.")
 @click.option("--nats", "nats_url", default="", envvar="LIVETABLE_NATS", help="NATS server with JetStream.")
+@click.option("--lab", is_flag=True, help="The control room starts campaigns and breaks things.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="With --lab: where runs are kept."
+)
+@click.option(
+    "--campaigns", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --lab: a folder of campaigns beside the shipped ones.",
+)  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), help="Keep data here; otherwise it is temporary.")
 def up(
     tables: int | None,
@@ -42,6 +52,9 @@ def up(
     port: int,
     dsns: tuple[str, ...],
     nats_url: str,
+    lab: bool,  # noqa: FBT001 - a flag of the command line
+    out: Path,
+    campaigns: Path | None,
     data: Path | None,
 ) -> None:
     """Run the whole system until Ctrl-C, on embedded servers unless others are named.
@@ -49,12 +62,13 @@ def up(
     \b
     Example:
       livetable up --tables 4 --gateways 3
+      livetable up --lab --out runs
       livetable up --games roulette,baccarat,money_wheel,blackjack --collecting 2
       livetable up --shards 2 --dsn postgresql://… --dsn postgresql://… --nats nats://…
     """
     from reference_impl.domain.errors import ConfigError  # noqa: PLC0415
     from reference_impl.domain.games.catalogue import DEFAULT_GAMES  # noqa: PLC0415
-    from reference_impl.stack.config import StackConfig  # noqa: PLC0415
+    from reference_impl.stack.config import LabConfig, StackConfig  # noqa: PLC0415
     from reference_impl.stack.serve import serve  # noqa: PLC0415
     from reference_impl.streaming.config import LADDERS, VideoConfig  # noqa: PLC0415
 
@@ -63,6 +77,10 @@ def up(
         collects = tuple(int(table) for table in collecting.split(",") if table.strip())
     except ValueError:
         raise ConfigError(f"--collecting {collecting}: must be numbers of tables with commas between, as 1,3") from None
+    if campaigns and not lab:
+        raise ConfigError(f"--campaigns {campaigns}: needs --lab, which starts them")
+    more = str(campaigns.resolve()) if campaigns else ""
+    beside = LabConfig(module="loadtest.lab.role", runs_dir=str(out.resolve()), campaigns_dir=more)
     config = StackConfig(
         tables=tables or (TABLES if games is None else len(named)),
         games=named,
@@ -77,5 +95,6 @@ def up(
         dsns=dsns,
         nats_url=nats_url,
         data_dir=str(data.resolve()) if data else "",
+        lab=beside if lab else None,
     )
     asyncio.run(serve(config))

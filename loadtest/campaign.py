@@ -116,6 +116,7 @@ async def run_campaign(
         refuse_impossible(campaign, elsewhere)
         measurement.capabilities = elsewhere.capabilities
     folder = new_folder(out, campaign.name)
+    shown.kept_in(folder)
     try:
         await _measure(campaign, folder, elsewhere, habits, measurement, shown)
         if elsewhere is not None:

@@ -57,24 +57,35 @@ def fault_problems(campaign: Campaign) -> Iterator[str]:
             yield f"allow_skipped[{index}] = '{name}': there is no such kind of fault{nearest(name, FaultKind)}"
 
 
-def _one(fault: Fault, scenario: Scenario, targets: list[str]) -> Iterator[str]:
+def target_problems(fault: Fault, targets: list[str]) -> Iterator[str]:
+    """Yield what is wrong with what a fault strikes."""
     kind = KINDS[fault.kind]
     if fault.target not in targets:
         yield f"target = '{fault.target}': there is no such process, known are {', '.join(targets)}"
     elif not kind.can_strike(fault.target):
         yield f"target = '{fault.target}': {fault.kind} strikes only {', '.join(kind.strikes)}"
-    if fault.at_s >= scenario.load_s:
-        yield f"at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
-    elif fault.at_s + fault.for_s > scenario.load_s:
-        yield f"for_s = {fault.for_s:g}: it would last beyond load_s = {scenario.load_s:g}"
-    if fault.before_close_ms and fault.after_close_ms:
-        yield f"after_close_ms = {fault.after_close_ms}: before_close_ms is given too; one of them is enough"
+
+
+def parameter_problems(fault: Fault) -> Iterator[str]:
+    """Yield what a fault is not told though it needs it, and what it is told though it knows no such thing."""
+    kind = KINDS[fault.kind]
     for key in PARAMETERS:
         value = getattr(fault, key)
         if key in kind.takes and not value:
             yield f"{key} = {value:g}: {fault.kind} needs it"
         if value and key not in kind.takes + kind.may_take:
             yield f"{key} = {value:g}: {fault.kind} knows no such thing"
+
+
+def _one(fault: Fault, scenario: Scenario, targets: list[str]) -> Iterator[str]:
+    yield from target_problems(fault, targets)
+    if fault.at_s >= scenario.load_s:
+        yield f"at_s = {fault.at_s:g}: must be less than load_s = {scenario.load_s:g}"
+    elif fault.at_s + fault.for_s > scenario.load_s:
+        yield f"for_s = {fault.for_s:g}: it would last beyond load_s = {scenario.load_s:g}"
+    if fault.before_close_ms and fault.after_close_ms:
+        yield f"after_close_ms = {fault.after_close_ms}: before_close_ms is given too; one of them is enough"
+    yield from parameter_problems(fault)
 
 
 def _video_processes(scenario: Scenario) -> list[str]:

@@ -2,8 +2,13 @@
 
 import sys
 import time
+from pathlib import Path
+from typing import Final
 
 from tqdm import tqdm
+
+KEPT_IN: Final = "the run is kept in "
+"""How the line begins that tells a run's folder, for who reads along."""
 
 
 class Progress:
@@ -25,6 +30,10 @@ class Progress:
         if self._shown:
             tqdm.write(line, file=sys.stderr)
 
+    def kept_in(self, folder: Path) -> None:
+        """Say where the run is kept, whatever becomes of it."""
+        self.say(f"{KEPT_IN}{folder}")
+
     def load(self, now_s: float, load_s: float) -> None:
         """Show how far the load is."""
         if not self._shown:
@@ -35,6 +44,8 @@ class Progress:
                 total=round(load_s), desc="load", file=sys.stderr, disable=None,
                 bar_format="{desc} {bar} {n:.0f}/{total} s",
             )  # fmt: skip
+            if self._bar.disable:
+                self.say(f"the load runs for {load_s:g} s")
         self._bar.n = min(max(now_s, 0.0), load_s)
         self._bar.refresh()
 

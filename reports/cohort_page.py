@@ -12,8 +12,8 @@ from reports.contrast import Contrast, Difference
 from reports.statistics import ALPHA
 from reports.trend import Trend
 
-_COLUMNS: Final = ("figure", "baseline", "runs", "change", "95 % interval", "p", "")
-_TREND_COLUMNS: Final = ("figure", "from run", "runs", "level", "change", "")
+_COLUMNS: Final = ("figure", "baseline", "runs", "change", "95 % interval", "p", "finding")
+_TREND_COLUMNS: Final = ("figure", "from run", "runs", "level", "change", "finding")
 
 _METHOD: Final = (
     "The run is the unit: each gives one number a figure. "

@@ -7,9 +7,9 @@ import asyncio
 import errno
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.levers import Weakness
@@ -27,6 +27,23 @@ DRAIN_S_MAX = 15.0
 _LOOK_S = 0.02
 
 Carried = AbstractAsyncContextManager[str]
+
+
+class Processes(Protocol):
+    """Processes that signals reach: those of our own system, or of one that runs beside us."""
+
+    def runs(self, name: str) -> bool:
+        """Tell whether a process runs now."""
+
+    def pid(self, name: str) -> int:
+        """Return a process's id, or raise OperationalError if it does not run."""
+
+    def kill(self, name: str, signal_number: int = signal.SIGKILL) -> None:
+        """Send a signal to a process."""
+
+    @property
+    def stop_signals(self) -> Mapping[str, signal.Signals]:
+        """How each process is asked to end."""
 
 
 def weakness_for(faults: Iterable[Fault]) -> Weakness:
@@ -51,7 +68,15 @@ async def carry_out(stack: Stack, fault: Fault) -> AsyncIterator[str]:
         yield how
 
 
-async def _alive(stack: Stack, name: str) -> None:
+@asynccontextmanager
+async def signalled(processes: Processes, fault: Fault) -> AsyncIterator[str]:
+    """As :func:`carry_out`, for the kinds of :data:`BY_SIGNAL` and any processes."""
+    await _alive(processes, fault.target)
+    async with BY_SIGNAL[fault.kind](processes, fault) as how:
+        yield how
+
+
+async def _alive(stack: Processes, name: str) -> None:
     deadline_s = time.monotonic() + ALIVE_S_MAX
     while not stack.runs(name):
         if time.monotonic() > deadline_s:
@@ -60,13 +85,13 @@ async def _alive(stack: Stack, name: str) -> None:
 
 
 @asynccontextmanager
-async def _kill(stack: Stack, fault: Fault) -> AsyncIterator[str]:
+async def _kill(stack: Processes, fault: Fault) -> AsyncIterator[str]:
     stack.kill(fault.target)
     yield "SIGKILL"
 
 
 @asynccontextmanager
-async def _restart(stack: Stack, fault: Fault) -> AsyncIterator[str]:
+async def _restart(stack: Processes, fault: Fault) -> AsyncIterator[str]:
     number = stack.stop_signals[fault.target]
     stack.kill(fault.target, number)
     yield number.name
@@ -78,7 +103,7 @@ async def _drain(stack: Stack, fault: Fault) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _stop(stack: Stack, fault: Fault) -> AsyncIterator[str]:
+async def _stop(stack: Processes, fault: Fault) -> AsyncIterator[str]:
     family = family_of(stack.pid(fault.target))
     send(family, signal.SIGSTOP)
     try:
@@ -166,11 +191,16 @@ async def _double(stack: Stack, fault: Fault) -> AsyncIterator[str]:
         stack.end_double(fault.target)
 
 
-CARRIED_OUT: Final[dict[FaultKind, Callable[[Stack, Fault], Carried]]] = {
+BY_SIGNAL: Final[dict[FaultKind, Callable[[Processes, Fault], Carried]]] = {
     FaultKind.KILL: _kill,
     FaultKind.RESTART: _restart,
-    FaultKind.DRAIN: _drain,
     FaultKind.STOP: _stop,
+}
+"""How the kinds are carried out that take nothing but a signal."""
+
+CARRIED_OUT: Final[dict[FaultKind, Callable[[Stack, Fault], Carried]]] = {
+    **BY_SIGNAL,
+    FaultKind.DRAIN: _drain,
     FaultKind.CPU_QUOTA: _quota,
     FaultKind.CUT: _cut,
     FaultKind.LATENCY: _bend,

@@ -52,6 +52,12 @@ def fault_rows(struck: Sequence[Struck], events: Iterable[tuple[int, str, str]])
     return frame_of("faults", columns)
 
 
+def known_of(fault: Struck, events: Iterable[tuple[int, str, str]]) -> tuple[int, int]:
+    """Return when the supervisor noticed a fault, and when the process was ready again or the fault undone; or 0."""
+    seen = sorted(_Event(*event) for event in events)
+    return _known(seen, fault, _deaths(seen, fault))
+
+
 def crashes(faults: pd.DataFrame) -> str:
     """Return which processes died though nobody broke them, as a few words; empty if none did."""
     counts = faults.loc[faults["kind"] == CRASH, "target"].value_counts(sort=False)

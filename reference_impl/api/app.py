@@ -1,13 +1,10 @@
 """The HTTP role: log-in, lobby, placement, seamless wallet, administration under ``/v1``, and the pages."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-import uvicorn
-from litestar import Litestar, MediaType, Request, Response, Router
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.exceptions import ValidationException
 from litestar.openapi import OpenAPIConfig
@@ -18,11 +15,13 @@ from reference_impl.api import lobby, pages, seamless
 from reference_impl.api.account import AccountController
 from reference_impl.api.admin import AdminController
 from reference_impl.api.control import ControlController
+from reference_impl.api.lab import LabController
 from reference_impl.api.operator import OperatorController
 from reference_impl.api.public import PublicController
 from reference_impl.api.seamless_wallet import SeamlessWallet
 from reference_impl.api.services import Services
 from reference_impl.api.statement import StatementController
+from reference_impl.serving import invalid, serve_http
 
 BODY_BYTES_MAX = 512 * 1024
 CONTROLLERS = (
@@ -32,15 +31,8 @@ CONTROLLERS = (
     AdminController,
     OperatorController,
     ControlController,
+    LabController,
 )
-
-
-def _invalid(_request: Request[Any, Any, State], error: ValidationException) -> Response[dict[str, Any]]:
-    """Say in one line which value is wrong, and why."""
-    told = error.extra if isinstance(error.extra, list) else []
-    lines = [f"{one.get('key', one.get('source', 'request'))}: {one['message']}" for one in told]
-    content = {"status_code": error.status_code, "detail": "; ".join(lines) or error.detail, "extra": told}
-    return Response(content, status_code=error.status_code, media_type=MediaType.JSON)
 
 
 class Accounts(msgspec.Struct):
@@ -83,21 +75,12 @@ class Api:
                 *pages.handlers(),
             ],
             state=State({"services": known, "seamless": self._desk}),
-            exception_handlers={ValidationException: _invalid},
+            exception_handlers={ValidationException: invalid},
             request_max_body_size=BODY_BYTES_MAX,
             openapi_config=OpenAPIConfig("Live tables", "1", path="/v1/schema"),
         )
-        server = uvicorn.Server(
-            uvicorn.Config(app, "127.0.0.1", known.config.port, log_level="warning", access_log=False, lifespan="off")
-        )
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve())
         try:
-            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.01)
-            ready()
-            await serving
+            await serve_http(app, known.config.port, ready)
         finally:
-            serving.cancel()
             await self._wallet.close()
             await self._store.close()

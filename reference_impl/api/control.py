@@ -76,7 +76,11 @@ class TableThere(Struct):
 
 
 class ControlRoom(Struct):
-    """Everything at once. ``map_age_ms`` is the age of the balancer's last word, -1 if it never spoke."""
+    """Everything at once.
+
+    ``map_age_ms`` is the age of the balancer's last word, -1 if it never spoke; ``lab`` is whether campaigns and faults
+    can be ordered here.
+    """
 
     operator: str
     server_unix_ns: int
@@ -88,6 +92,7 @@ class ControlRoom(Struct):
     edges: list[EdgeThere]
     tables: list[TableThere]
     moves: list[Moved]
+    lab: bool
 
 
 class DrainOrder(Struct, forbid_unknown_fields=True):
@@ -125,6 +130,7 @@ class ControlController(Controller):
             _edges(known, now_s),
             _tables(known),
             newest.moves if newest else [],
+            bool(known.config.lab_url),
         )
 
     @post("/gateways/{gateway:str}/drain", status_code=202)

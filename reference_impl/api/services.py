@@ -65,6 +65,8 @@ class ApiConfig:
         Each game provider's secret.
     conventions : Conventions
         How the seamless wallet behaves where providers disagree.
+    lab_url : str
+        Who starts campaigns and strikes faults; empty if nobody does.
     """
 
     port: int
@@ -79,6 +81,7 @@ class ApiConfig:
     dsns: list[str]
     seamless_secrets: dict[str, str]
     conventions: Conventions
+    lab_url: str
 
 
 @dataclass(frozen=True)

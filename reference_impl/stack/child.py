@@ -18,7 +18,7 @@ import uvloop
 
 from reference_impl import bus as bus_module
 from reference_impl.domain.records import NODES
-from reference_impl.stack.config import Wiring
+from reference_impl.stack.config import LAB, Wiring
 from reference_impl.stack.exposition import Exposition, process_families
 from reference_impl.stack.node import Node, Role
 from reference_impl.stack.telemetry import SelfSampler
@@ -31,7 +31,7 @@ async def run_node(name: str, wiring: Wiring, ready: Callable[[], None]) -> None
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     node = Node(name, wiring, await bus_module.connect(wiring.nats_url, name))
-    roles: list[Role] = import_module(f"reference_impl.stack.roles.{name.partition('-')[0]}").build(node)
+    roles: list[Role] = import_module(_builder(name, wiring)).build(node)
     waiting = len(roles)
 
     def one_ready() -> None:
@@ -54,6 +54,11 @@ async def run_node(name: str, wiring: Wiring, ready: Callable[[], None]) -> None
     node.flush()
     for task in done - {stopping}:
         task.result()
+
+
+def _builder(name: str, wiring: Wiring) -> str:
+    lab = wiring.config.lab
+    return lab.module if lab and name == LAB else f"reference_impl.stack.roles.{name.partition('-')[0]}"
 
 
 def main() -> None:

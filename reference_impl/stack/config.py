@@ -17,12 +17,34 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_named
 from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.seamless import Conventions
+from reference_impl.stack.sightings import SIGHTINGS
 from reference_impl.streaming.config import VideoConfig
 
 SECRETS_VARIABLE = "LIVETABLE_SEAMLESS_SECRETS"
 """Environment variable with the secret of each game provider: a JSON object. Without it nobody may call."""
 
 Count = Annotated[int, Meta(ge=1, le=1000)]
+
+LAB = "lab"
+"""The process beside the roles that starts campaigns and strikes faults, if there is one."""
+
+
+class LabConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the control room starts campaigns and strikes faults with.
+
+    Parameters
+    ----------
+    module : str
+        Its ``build(node)`` returns the process's roles; load is no part of the system, so the system only has its name.
+    runs_dir : str
+        Where runs are kept.
+    campaigns_dir : str
+        A folder of campaign files that can be started beside the shipped ones; empty means none.
+    """
+
+    module: str
+    runs_dir: str
+    campaigns_dir: str = ""
 
 
 class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +96,8 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     seamless : Conventions
         How the seamless wallet behaves where providers disagree. Who may call it is told by the environment alone
         (:data:`SECRETS_VARIABLE`), since a configuration is kept with every run.
+    lab : LabConfig, optional
+        The process that starts campaigns and strikes faults when operators say so; without it nobody can.
     """
 
     tables: Count = 2
@@ -101,6 +125,7 @@ class StackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reality_check_s: Annotated[float, Meta(ge=0.0)] = 3600.0
     acknowledge_s: Annotated[float, Meta(gt=0.0)] = 300.0
     seamless: Conventions = Conventions()
+    lab: LabConfig | None = None
 
     def __post_init__(self) -> None:
         if self.dsns and len(self.dsns) != self.shards:
@@ -138,6 +163,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
     origin_port: int
     live_port: int
     edge_ports: list[int]
+    lab_port: int
+    sightings_path: str
     metrics_ports: dict[str, int]
     ticket_secret: bytes
     token_secret: bytes
@@ -176,6 +203,8 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         origin_port=port(),
         live_port=port(),
         edge_ports=[port() for _ in range(config.edges)],
+        lab_port=port() if config.lab else 0,
+        sightings_path=str(folder / SIGHTINGS),
         metrics_ports={name: port() for name in plan(config)},
         ticket_secret=secrets.token_bytes(32),
         token_secret=secrets.token_bytes(32),
@@ -194,7 +223,8 @@ def plan(config: StackConfig) -> list[str]:
     wallets = [f"wallet-{shard}" for shard in range(config.shards)]
     gateways = [f"gateway-{number}" for number in range(config.gateways)]
     balancers = [f"balancer-{number}" for number in range(config.balancers)]
-    return [*wallets, "services", *balancers, *gateways, *_video_plan(config), "dealer"]
+    lab = [LAB] if config.lab else []
+    return [*wallets, "services", *balancers, *gateways, *_video_plan(config), *lab, "dealer"]
 
 
 def _video_plan(config: StackConfig) -> list[str]:

@@ -33,7 +33,7 @@ async def serve(config: StackConfig) -> None:
         _say(f"API      {stack.api_url}/v1/lobby   (OpenAPI: {stack.api_url}/v1/schema)")
         _say(f"wallet   {stack.api_url}/v1/seamless   {_callers(stack)}")
         _say(f"operate  {stack.api_url}/operator   {await _appoint(stack)}")
-        _say(f"control  {stack.api_url}/control   (the operator's log-in)")
+        _say(f"control  {stack.api_url}/control   (the operator's log-in{_more(config)})")
         _say(f"admin    token {stack.admin_token}")
         _say(f"ledger   {' '.join(stack.dsns)}")
         _say(f"records  {stack.record_dir}")
@@ -50,6 +50,10 @@ def _say(line: str) -> None:
 def _games(config: StackConfig) -> list[tuple[int, str]]:
     """Return what is played at the first tables."""
     return [(table, game_at(config.games, table).name) for table in range(1, min(config.tables, TABLES_TOLD_MAX) + 1)]
+
+
+def _more(config: StackConfig) -> str:
+    return "; it starts campaigns and strikes faults" if config.lab else ""
 
 
 def _callers(stack: Stack) -> str:

@@ -27,10 +27,11 @@ from reference_impl.stack.embedded import EmbeddedNats, EmbeddedPostgres
 from reference_impl.stack.exposition import save_targets
 from reference_impl.stack.levers import STURDY, WAL_BYTES_MAX, Levers, Weakness
 from reference_impl.stack.processes import end, free_port, require_free
-from reference_impl.stack.recording import RecordFile
+from reference_impl.stack.recording import LineFile, RecordFile
 from reference_impl.stack.resources import RESOURCES_S, held_by
+from reference_impl.stack.sightings import SIGHTINGS, line_of, new_sightings
 from reference_impl.stack.small_disk import unmount
-from reference_impl.stack.supervisor import STOP_S_MAX, Child, Event, Supervisor
+from reference_impl.stack.supervisor import STOP_S_MAX, Child, Event, Supervisor, Unit
 from reference_impl.stack.telemetry import family_of, node_record
 from reference_impl.wallet.database import prepare_shard
 
@@ -65,7 +66,8 @@ class Stack:
         self._levers: Levers | None = None
         self._doubles: dict[str, Child] = {}
         self._say = say
-        self._supervisor = Supervisor(say)
+        self._supervisor = Supervisor(say, self._show)
+        self._sightings: LineFile | None = None
         self._wiring: Wiring | None = None
         self._folder = Path(config.data_dir) if config.data_dir else Path()
         self._kept: dict[str, Path] = {}
@@ -273,6 +275,8 @@ class Stack:
             remove_orphans()
             self._folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
         self._levers = Levers(self._weakness, self._folder)
+        if config.lab:
+            self._sightings = new_sightings(self._folder / SIGHTINGS)
         dsns, nats_url = list(config.dsns), config.nats_url
         if not dsns:
             self._say("starting PostgreSQL")
@@ -291,6 +295,11 @@ class Stack:
         self._say("starting the services")
         await self._start_children()
         self._samplers = [asyncio.create_task(watch()) for watch in (self._sample_servers, self._sample_resources)]
+
+    def _show(self, event: Event, unit: Unit) -> None:
+        """Let the processes beside us see what the supervisor saw."""
+        if self._sightings is not None:
+            self._sightings.append(line_of(event, unit))
 
     def _postgres(self, levers: Levers) -> EmbeddedPostgres:
         environment = levers.environment("postgres")

@@ -121,11 +121,16 @@ class Supervisor:
     ----------
     say : callable
         Told in plain words what happens.
+    noted : callable, optional
+        Told of each event and of the unit that it happened to.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, say: Callable[[str], None], noted: Callable[[Event, Unit], None] = lambda _event, _unit: None
+    ) -> None:
         self.events: list[Event] = []
         self._say = say
+        self._noted = noted
         self._units: dict[str, Unit] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
 
@@ -194,6 +199,7 @@ class Supervisor:
 
     def _note(self, name: str, what: str) -> None:
         self.events.append(Event(time.monotonic_ns(), name, what))
+        self._noted(self.events[-1], self._units[name])
 
     async def _watch(self, unit: Unit) -> None:
         backoff_s = BACKOFF_S_MIN

@@ -2,6 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { DeskSession } from "./desk_session.js";
+import { LabPanel } from "./lab.js";
 import { gameName, phaseWords } from "./words.js";
 
 const LOAD_MS = 1000;
@@ -15,13 +16,16 @@ const TONES = ["#2fbf8a", "#5b8def", "#f0c674", "#a06be0", "#c8373f", "#93a3b5"]
 
 const $ = (id) => document.getElementById(id);
 const operator = new DeskSession({ title: "Control room", view: "room-view", opened: openRoom, closed: leaveRoom, ordered: () => load() });
+const lab = new LabPanel(operator);
 let timers = [];
+let loading = false;
 let history = [];
 let room;
 let aheadMs = 0;
 
 function openRoom() {
   history = [];
+  lab.reset();
   load();
   timers = [setInterval(load, LOAD_MS), setInterval(drawClocks, DRAW_MS)];
 }
@@ -31,13 +35,20 @@ function leaveRoom() {
 }
 
 async function load() {
+  if (loading) return; // a server that stands still is asked once
+  loading = true;
   try {
-    room = await operator.ask("GET", "control");
+    await draw();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     $("link").textContent = error.message;
-    return;
+  } finally {
+    loading = false;
   }
+}
+
+async function draw() {
+  room = await operator.ask("GET", "control");
   if (!$("gateways")) return; // logged out meanwhile
   aheadMs = room.server_unix_ns / NS_PER_MS - performance.now();
   remember();
@@ -48,6 +59,7 @@ async function load() {
   drawTables();
   drawMoves();
   drawClocks();
+  if (room.lab) await lab.load();
 }
 
 const alive = (places) => places.filter((place) => place.silent_s < SILENT_S);

@@ -2,39 +2,62 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from histories import DEMO, write_history
-from playwright.async_api import Browser, Page, expect
+from axe import violations
+from histories import DEMO, SMALL, make_manifest, make_tables, write_history
+from playwright.async_api import Browser, expect
 
 from reference_impl.stack.stack import Stack
-from reports.judgement import judge
+from reports.cohort_page import write_contrast_page, write_trend_page
+from reports.contrast import contrast
+from reports.judgement import judge, write_summary
 from reports.page import render_report
+from reports.run import write_run
+from reports.trend import trend
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+MINUTE_NS = 60 * 10**9
 
 
-async def violations(page: Page) -> list[str]:
-    """Return what axe-core finds wrong on a page as it stands."""
-    if not AXE.exists():
-        pytest.skip(f"no {AXE.name}: `make setup` installs axe-core")
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: dict[str, Any] = await page.evaluate(f"axe.run(document, {json.dumps(RULES)})")
-    return [f"{wrong['id']} at {node['target']}: {wrong['help']}"
-            for wrong in found["violations"] for node in wrong["nodes"]]  # fmt: skip
-
-
-async def test_a_report_has_nothing_that_axe_finds_wrong(browser: Browser, tmp_path: Path) -> None:
+async def test_reports_comparisons_and_trends_have_nothing_that_axe_finds_wrong(
+    browser: Browser, tmp_path: Path
+) -> None:
     write_history(tmp_path / "twin", DEMO, "simulated", label="fit")
     run = write_history(tmp_path / "run", DEMO)
-    page = await browser.new_page()
-    await page.goto(f"file://{render_report(run, judge(run))}")
-    assert await violations(page) == []
-    await page.close()
+    groups = _groups(tmp_path)
+    names = {side: [path.name for path in paths] for side, paths in groups.items()}
+    pages = [
+        render_report(run, judge(run)),
+        write_contrast_page(contrast(*groups.values()), tmp_path / "compare.html", names),
+        write_trend_page(trend([path for paths in groups.values() for path in paths]), tmp_path / "trend.html"),
+    ]
+    wrong = {}
+    for width in (1280, 360):
+        page = await browser.new_page(viewport={"width": width, "height": 740})
+        for file in pages:
+            await page.goto(f"file://{file}")
+            wrong[file.name, width] = await violations(page)
+        await page.close()
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def _groups(folder: Path) -> dict[str, list[Path]]:
+    """Write Runs of two sides, in turn, of which the second is slower."""
+    groups: dict[str, list[Path]] = {"Runs": [], "Baseline": []}
+    told = make_tables(SMALL)["ops"]
+    took_ns = (told["return_ns"] - told["invoke_ns"]).where(told["return_ns"] > 0, 0)
+    for number in range(12):
+        side, longer = ("Baseline", 0.0) if number % 2 else ("Runs", 0.5)
+        late_ns = (took_ns * (longer + number / 100)).astype("int64")
+        manifest = make_manifest(SMALL, started_unix_ns=number * MINUTE_NS)
+        run = write_run(
+            folder / f"{side}-{number}", manifest, {"ops": told.assign(return_ns=told["return_ns"] + late_ns)}
+        )
+        write_summary(run, {"verdict": "pass"})
+        groups[side].append(run.path)
+    return groups
 
 
 @pytest.mark.soak
@@ -68,6 +91,7 @@ async def test_operators_pages_have_nothing_that_axe_finds_wrong(screens, stack:
     await page.evaluate(f"sessionStorage.setItem('operator', {json.dumps(stack.admin_token)})")
     await page.reload()
     await page.get_by_text("Roulette 1").first.wait_for()
+    await expect(page.locator("#lab")).to_be_hidden(), "this system has no lab"
     wrong[path] = await violations(page)
     await page.get_by_role("button", name="Stop: Roulette 1" if path == "operator" else "Drain").first.click()
     await page.get_by_role("dialog").wait_for()

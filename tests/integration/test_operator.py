@@ -252,12 +252,24 @@ async def test_an_outcome_is_told_in_words_before_a_round_is_corrected_to_it(sta
         await call(stack, "/v1/admin/games/roulette/outcomes/37", token=stack.admin_token)
 
 
-@pytest.mark.parametrize("path", ["desk", "orders", "players/1", "games/roulette/outcomes/1"])
+@pytest.mark.parametrize("path", ["desk", "orders", "players/1", "games/roulette/outcomes/1", "lab", "lab/offers"])
 async def test_what_operators_see_nobody_else_sees(player: Player, path: str) -> None:
     for token in (player.token, "wrong"):
         with pytest.raises(HttpError) as caught:
             await call(player.stack, f"/v1/admin/{path}", token=token)
         assert caught.value.status == 401
+
+
+async def test_without_a_lab_nothing_is_started_and_the_attempt_is_on_record(stack: Stack) -> None:
+    kill = {"kind": "kill", "target": "dealer"}
+    for path, body in [("lab/campaign", {"campaign": "smoke"}), ("lab/campaign/stop", {}), ("lab/fault", kill)]:
+        with pytest.raises(HttpError, match="this system was started without --lab") as caught:
+            await order(stack, path, reason="to see", **body)
+        assert caught.value.status == 404
+    newest = (await call(stack, "/v1/admin/orders", token=stack.admin_token))[0]
+    assert (newest["what"], newest["target"]) == ("fault: kill", "dealer")
+    assert newest["answer"].startswith("refused: this system was started without --lab")
+    assert not (await call(stack, "/v1/admin/control", token=stack.admin_token))["lab"]
 
 
 async def test_the_books_verify_after_all_of_it(stack: Stack) -> None:

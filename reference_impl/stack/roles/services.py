@@ -50,6 +50,7 @@ def build(node: Node) -> list[Role]:
         dsns=wiring.dsns,
         seamless_secrets=wiring.seamless_secrets,
         conventions=config.seamless,
+        lab_url=f"http://127.0.0.1:{wiring.lab_port}" if config.lab else "",
     )
     store = Store(wiring.dsns[0])
     passwords = Passwords(store, config.password_cost)

@@ -93,3 +93,16 @@ def test_equal_steps_say_how_long_the_rest_takes(
     progress.step(3, 4)
     progress.step(4, 4)
     assert capsys.readouterr().err.splitlines() == ["3/4 done, about 10 s left", "4/4 done"]
+
+
+def test_where_no_bar_is_drawn_a_line_says_how_long_the_load_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    for now_s in (0.0, 1.0, 72.0):
+        progress.load(now_s, 72.0)
+    progress.load_over()
+    assert capsys.readouterr().err.splitlines() == ["the load runs for 72 s"]
+
+
+def test_campaigns_need_the_lab_that_starts_them() -> None:
+    shown = CliRunner().invoke(cli, ["up", "--campaigns", "."])
+    assert str(shown.exception) == "--campaigns .: needs --lab, which starts them"

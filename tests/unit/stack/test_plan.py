@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reference_impl.domain.errors import ConfigError
-from reference_impl.stack.config import StackConfig, plan, resolve
+from reference_impl.stack.config import LabConfig, StackConfig, plan, resolve
 
 
 def test_video_processes_stand_before_the_dealer() -> None:
@@ -16,6 +16,14 @@ def test_video_processes_stand_before_the_dealer() -> None:
 
 def test_without_edges_there_is_no_video() -> None:
     assert plan(StackConfig(tables=2, gateways=1, shards=1, edges=0)) == ["wallet-0", "services", "gateway-0", "dealer"]
+
+
+def test_the_lab_starts_before_the_first_round_and_listens_only_where_there_is_one() -> None:
+    lab = LabConfig(module="some.module", runs_dir="/runs")
+    config = StackConfig(tables=1, gateways=1, shards=1, edges=0, lab=lab)
+    assert plan(config) == ["wallet-0", "services", "gateway-0", "lab", "dealer"]
+    assert resolve(config, [""], "nats://", Path("/x"), lambda: 1).lab_port == 1
+    assert resolve(StackConfig(), [""], "nats://", Path("/x"), lambda: 1).lab_port == 0
 
 
 def test_every_listener_has_a_port_of_its_own() -> None:

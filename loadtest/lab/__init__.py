@@ -1,0 +1,1 @@
+"""The lab beside a running system: what operators start from the control room, campaigns and faults."""

@@ -44,7 +44,8 @@ def card_text(fitted: Ensemble) -> str:
     card = fitted.card
     lines = [
         f"fitted on {len(card.fitted_on)} runs, {card.bets:,} bets; {len(fitted.members)} members",
-        f"valid up to {card.players_max:,} players, {card.bets_per_s_max:,.0f} bets/s, {card.pressure_max:.2f} cores",
+        f"valid for {card.players_min:,} to {card.players_max:,} players, up to {card.bets_per_s_max:,.0f} bets/s",
+        f"levels of contention up to {card.pressure_max:.2f} cores",
         _costs(fitted),
         "left over, measured / simulated under a run's own conditions: median (middle half)",
     ]

@@ -18,8 +18,11 @@ from reference_impl.precedence import Precedence
 
 PACKET_BYTES = 1500
 SHARED, FIRST, LATER = "1:1", "1:10", "1:20"
-FIRST_SHARE = 0.2
-"""What bets have for themselves; they may take all of the link, and so may video when they do not."""
+FIRST_SHARE = 0.9
+"""What bets have for themselves; they rarely use it, and video takes what they leave. It is large since HTB (tc-htb(8))
+serves whoever keeps within a share before anybody who borrows, whatever the priorities: with a small share, a message
+to all players, which comes at once, waits behind video.
+"""
 TOOLS = ("unshare", "ip", "tc")
 _CLASS = re.compile(r"class htb (\S+) .*?Sent (\d+) bytes (\d+) pkt \(dropped (\d+),", re.DOTALL)
 

@@ -77,6 +77,10 @@ class Run:
             self._tables[name] = _read_table(self.path, name)
         return self._tables[name]
 
+    def with_table(self, name: str, table: pd.DataFrame) -> "Run":
+        """Return the same Run with another table of this name; nothing on disk changes."""
+        return Run(self.path, self.manifest, {**self._tables, name: table})
+
     @property
     def ops(self) -> pd.DataFrame:
         """Client operations."""

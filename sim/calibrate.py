@@ -12,6 +12,7 @@ fitted as ``alpha + beta * n``; residuals keep what the line does not explain. S
 `beta`: it then keeps its assumed value. The video has a module of its own: :mod:`sim.calibrate_video`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -28,7 +29,7 @@ from reports.run import Run
 from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
 from sim.empirical import SAMPLES_MIN, since_fault, table_of, undisturbed, undisturbed_rounds
 from sim.kernels import Int64s
-from sim.parameters import LEVELS, Cycle, Host, Model, Stages, Table, Validity
+from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, Table, Validity
 
 Parity: TypeAlias = Literal["odd", "even", "all"]
 
@@ -43,6 +44,10 @@ STATE_BETS_MIN = 60
 """Bets that make states worth telling apart: for each quiet one, and for all of a disturbance."""
 
 PRIOR_SLICES = 2.0
+
+QUARTERS = (0.25, 0.5, 0.75, 0.95)
+TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
+"""Quantiles of sizes between which times count as of one size."""
 
 ROUNDS_MIN = 30
 """Rounds from which the cost of settling a bet is fitted."""
@@ -79,6 +84,7 @@ def fit(run: Run, parity: Parity = "odd", host: Host | None = None) -> Model:
     ended = run.faults[run.faults["kind"].isin(ENDED)]
     betting = ended[~ended["target"].str.startswith(STREAMING)]
     announce_ns, fanout_ns = _announcements(run, rounds, default)
+    settle, settle_factor_ppm = _settle(rounds, bets, default, shards)
     return Model(
         host=host or _host(bets, run.rounds),
         login_ns=_operations(run.ops, OpKind.LOGIN, default.login_ns),
@@ -90,7 +96,8 @@ def fit(run: Run, parity: Parity = "odd", host: Host | None = None) -> Model:
         close_ns=_close(rounds, default, shards),
         decide_ns=_between(rounds, "bets_closed_ns", "informative_ns", default.decide_ns),
         watermark_ns=default.watermark_ns,
-        settle=_settle(rounds, bets, default.settle, shards),
+        settle=settle,
+        settle_factor_ppm=settle_factor_ppm,
         detect_ns=since_fault(betting, "detected_ns", default.detect_ns),
         restart_ns=since_fault(betting, "recovered_ns", default.restart_ns),
         fanout_ns=fanout_ns,
@@ -133,9 +140,9 @@ def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], defa
 
 
 def _group_medians(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], levels: Sequence[float] = QUARTERS
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    edges = np.unique(np.quantile(x, (0.25, 0.5, 0.75, 0.95)))
+    edges = np.unique(np.quantile(x, levels))
     group = np.searchsorted(edges, x)
     known = np.unique(group)
     return (
@@ -285,27 +292,48 @@ def _close(rounds: pd.DataFrame, default: Model, shards: int) -> Table:
     return table_of(left_ns, default.close_ns, few=True, largest_of=shards)
 
 
-def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Cycle, shards: int) -> Cycle:
-    """Return the settling cycle; one Run has too few rounds to tell the cost of a row, which then stays as assumed."""
+def _settle(rounds: pd.DataFrame, bets: pd.DataFrame, default: Model, shards: int) -> tuple[Cycle, Table]:
+    """Return the settling cycle, and how rounds differ; one Run has too few to tell the cost of a row."""
     done = rounds[(rounds["result_ns"] > 0) & (rounds["settled_ns"] > 0)]
     if len(done) < 2:
-        return default
+        return default.settle, default.settle_factor_ppm
     per_shard = bets.groupby(["round", "shard"]).size().groupby("round").max()
-    rows = done["round"].map(per_shard).fillna(0).to_numpy()
-    if len(done) >= ROUNDS_MIN:
-        return cycle_of(
-            _beside(done, rows.astype(np.float64)), (done["settled_ns"] - done["result_ns"]).to_numpy(), default
-        )
-    left = np.maximum((done["settled_ns"] - done["result_ns"]).to_numpy() - default.beta_ns * rows, 0.0)
-    residual_ns = table_of(left, default.residual_ns, few=True, largest_of=shards)
-    return Cycle(alpha_ns=0, beta_ns=default.beta_ns, residual_ns=residual_ns)
+    rows = done["round"].map(per_shard).fillna(0).to_numpy().astype(np.float64)
+    took_ns = (done["settled_ns"] - done["result_ns"]).to_numpy().astype(np.float64)
+    beta_ns = default.settle.beta_ns
+    if len(done) < ROUNDS_MIN:
+        left = np.maximum(took_ns - beta_ns * rows, 0.0)
+        residual_ns = table_of(left, default.settle.residual_ns, few=True, largest_of=shards)
+        return Cycle(alpha_ns=0, beta_ns=beta_ns, residual_ns=residual_ns), default.settle_factor_ppm
+    return settling_of(_beside(done, rows), took_ns, default.settle)
 
 
-def _beside(done: pd.DataFrame, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def settling_of(rows: npt.NDArray[np.float64], took_ns: npt.NDArray[np.float64], default: Cycle) -> tuple[Cycle, Table]:
+    """Return the line of settlements' times over their rows, and in millionths how rounds differ from it.
+
+    The line is that of least relative errors: a round that is twice as large lies twice as far from it.
+
+    Parameters
+    ----------
+    rows, took_ns : arrays of float, shape (n,)
+        Bets that each round settled, and how long it took.
+    default : Cycle
+        Its `beta` is kept when rounds hardly differ in size.
+    """
+    sizes, took = _group_medians(rows, took_ns, TENTHS)
+    beta, alpha = float(default.beta_ns), float(np.median(took_ns - default.beta_ns * rows))
+    if np.ptp(sizes) >= SIZES_SPREAD_MIN:
+        beta, alpha = np.polyfit(sizes, took, 1, w=1.0 / took).tolist()
+    beta, alpha = max(beta, 0.0), max(alpha, 0.0)
+    factor_ppm = table_of(PPM * took_ns / np.maximum(alpha + beta * rows, 1.0), (PPM,))
+    return Cycle(alpha_ns=round(alpha), beta_ns=round(beta), residual_ns=(0,)), factor_ppm
+
+
+def _beside(done: pd.DataFrame, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the rows of each round and of those that a shard's writer settles at the same time, turn by turn."""
     begins, ends = done["result_ns"].to_numpy(), done["settled_ns"].to_numpy()
     together = (begins[None, :] < ends[:, None]) & (ends[None, :] > begins[:, None])
-    found: npt.NDArray[np.int64] = (together @ rows).astype(np.int64)
+    found: npt.NDArray[np.float64] = together @ rows
     return found
 
 

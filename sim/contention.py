@@ -1,19 +1,17 @@
-"""Host contention as a mechanism: what operations cost the cores, and how slow stages are when the cores are pressed.
+"""Host contention as a mechanism: what operations cost the cores, and how hard the cores are pressed by them.
 
 1. *Costs*: the CPU time of all of the system's processes, second by second, on what they did (non-negative least
    squares). What the host was busy with beyond that are *others*: whoever shared the cores.
 2. *Pressure* of each slice of a run, by the same fluid queue that a simulation has (:mod:`sim.cores`).
-3. *Levels*: a slice belongs to a level of pressure, by its own run's load and not by how slow it was. Each level has
-   stage tables of its own, of the stages that began in its slices.
-4. *Flushes*: how slowly a run's database wrote beyond what pressure and size explain. It is taken out of the calls, and
+3. *Flushes*: how slowly a run's database wrote beyond what pressure and size explain. It is taken out of the calls, and
    a condition of the campaign, as the cores that others take are.
-5. Beyond the highest level that was measured, stages take longer in proportion to pressure: cores are shared by all who
-   want them. That is an extrapolation, and a prediction which needs it says so.
+
+How slow stages are at a pressure: :mod:`sim.levels`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +24,13 @@ from reference_impl.domain.records import OpKind, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
 from sim.cores import Cores, Pressure, Work
-from sim.parameters import Cycle, Host, Stages, Table
 
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
 SLICE_NS = 100 * NS_PER_MS
-LEVEL_SHARES = (0.12, 0.25, 0.4, 0.55, 0.7, 0.8, 0.88, 0.95)
-"""Shares of the bets, each run weighing the same, up to which the levels of pressure reach, but for the last."""
-BEYOND = (1.25, 1.6, 2.0, 3.0, 5.0)
-"""Pressures beyond the highest measured level, as multiples of it, for which there are states."""
+TAKEN_NS_MIN = 10 * NS_PER_MS
+"""CPU time of a second below which it weighs no more: a tick of the clock that counts it."""
 
 
 class Seen(NamedTuple):
@@ -107,14 +102,20 @@ def host_load(run: Run) -> Floats:
 
 
 def costs_of(runs: Sequence[Run], count: int) -> Cores:
-    """Return what operations cost the cores, by non-negative least squares over all seconds of all runs."""
+    """Return what operations cost the cores, by non-negative least squares over all seconds of all runs.
+
+    The variance of a sum of costs grows with the sum, so each second weighs by the inverse of what it took: otherwise
+    the busiest seconds alone would tell what a nearly idle system takes.
+    """
     rows, taken = [], []
     for run in runs:
         at_ns, did = host_load(run)[:, 0], seen(run.ops, run.pushes)
         done = [np.searchsorted(instants, at_ns) for instants in did[:4]]
         rows.append(np.column_stack([*(np.diff(each) for each in done), np.diff(at_ns)]))
         taken.append(np.diff(own_cpu(run, at_ns)))
-    bets, calls, pushes, logins, base = non_negative(np.concatenate(rows), np.concatenate(taken)).tolist()
+    x, y = np.concatenate(rows), np.concatenate(taken)
+    weight = 1.0 / np.sqrt(np.maximum(y, TAKEN_NS_MIN))
+    bets, calls, pushes, logins, base = non_negative(x * weight[:, None], y * weight).tolist()
     return Cores(
         count=count, bet_ns=round(bets), call_ns=round(calls), push_ns=round(pushes), login_ns=round(logins), base=base
     )
@@ -184,14 +185,6 @@ def with_pressures(bets: pd.DataFrame, slices: Slices) -> pd.DataFrame:
     return bets.assign(**{f"pressed_{instant}": slices.at(bets[instant]) for instant in BEGINS})
 
 
-def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float]) -> Floats:
-    """Return quantiles of values that weigh differently."""
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    found: Floats = values[order][np.minimum(np.searchsorted(reached, levels), len(values) - 1)]
-    return found
-
-
 def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
     """Return how slowly each run's database flushed, against all of them: 2.0 is twice as slow.
 
@@ -219,77 +212,3 @@ def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
     slow = beyond.groupby(table["run"]).median()
     found: list[float] = np.exp(slow - slow.median()).round(4).tolist()
     return found
-
-
-def host_of(
-    bets: pd.DataFrame, weights: Floats, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]
-) -> Host:
-    """Return the host whose states are levels of pressure, and those beyond.
-
-    A stage belongs to the level at which it began, so one call that takes a second is one slow call, whatever waits for
-    it meanwhile.
-
-    Parameters
-    ----------
-    bets : DataFrame, n rows
-        Answered bets of all runs with their stamps and :func:`with_pressures`; `flush` is how slowly their run's
-        database flushed, and taken out of its calls.
-    weights : array of float, shape (n,)
-        How much each bet counts where levels are bounded.
-    cores : Cores
-        Costs and others.
-    stages_of : callable
-        Fits stage tables to bets, with a default for stages that too few of them had.
-    """
-    pressure = bets["pressed_due_ns"].to_numpy()
-    bounds = np.unique(weighted_quantiles(pressure, weights, LEVEL_SHARES)).tolist()
-    whole = stages_of(bets, None)
-    levels = {instant: np.searchsorted(bounds, bets[f"pressed_{instant}"].to_numpy(), "right") for instant in BEGINS}
-    states = []
-    for level in range(len(bounds) + 1):
-        parts: dict[str, Any] = {}
-        for instant, names in BEGINS.items():
-            chosen = bets[levels[instant] == level]
-            if instant == "batch_started_ns":
-                took_ns = (chosen["committed_ns"] - chosen["batch_started_ns"]) / chosen["flush"]
-                chosen = chosen.assign(committed_ns=chosen["batch_started_ns"] + took_ns.round().astype(np.int64))
-            fitted = stages_of(chosen, whole)
-            parts |= {name: getattr(fitted, name) for name in names}
-        states.append(Stages(**parts))
-    top = float(pressure[levels["due_ns"] == len(bounds)].mean())
-    for earlier, factor in pairwise((1.0, *BEYOND)):
-        bounds.append(top * (earlier + factor) / 2)
-    states += [stretched(states[-1], factor) for factor in BEYOND]
-    return Host(
-        states=tuple(states), slice_ns=SLICE_NS, disturbance_ns=0, cores=structs.replace(cores, bounds=tuple(bounds))
-    )
-
-
-def stretched(stages: Stages, factor: float) -> Stages:
-    """Return stages that take so many times as long: each process gets that much less of the cores."""
-    tables = {
-        name: _longer(getattr(stages, name), factor) for name in stages.__struct_fields__ if name.endswith("_ns")
-    }  # fmt: skip
-    return Stages(**tables, batch=_longer_call(stages.batch, factor))
-
-
-def flushing(host: Host, factor: float) -> Host:
-    """Return the host with a database whose calls take so many times as long."""
-    states = tuple(structs.replace(stages, batch=_longer_call(stages.batch, factor)) for stages in host.states)
-    return structs.replace(host, states=states)
-
-
-def _longer_call(cycle: Cycle, factor: float) -> Cycle:
-    alpha_ns, beta_ns = round(cycle.alpha_ns * factor), round(cycle.beta_ns * factor)
-    return Cycle(alpha_ns=alpha_ns, beta_ns=beta_ns, residual_ns=_longer(cycle.residual_ns, factor))
-
-
-def _longer(table_ns: Table, factor: float) -> Table:
-    return tuple(round(value * factor) for value in table_ns)
-
-
-def measured_up_to(host: Host) -> float:
-    """Return the mean pressure of the highest level that was measured, in cores; above it states are extrapolated."""
-    if host.cores is None or len(host.cores.bounds) < len(BEYOND):
-        return 0.0
-    return host.cores.bounds[-len(BEYOND)] * 2 / (1.0 + BEYOND[0])

@@ -1,10 +1,13 @@
 """The cores of a host that all processes share: what wants them, and how hard they are pressed.
 
 The mechanism is a fluid queue. Every bet, call, push and log-in brings CPU work, wherever it is done; the cores serve
-what is there, and what they cannot serve is left over. *Pressure* is the work of one slice of time, what was left over
-included, in cores: below the number of cores processes mostly run at once, above it everybody waits. What a stage takes
-at a pressure is measured (:mod:`sim.contention`); how pressure comes about in a load that was never measured follows
-from that load, and not from its resemblance to one that was.
+what is there, and what they cannot serve is left over. *Pressure* is the work that came in the last second or so, what
+was left over included, in cores: below the number of cores processes mostly run at once, above it everybody waits. What
+a stage takes at a pressure is measured (:mod:`sim.contention`); how pressure comes about in a load that was never
+measured follows from that load, and not from its resemblance to one that was.
+
+Pressure remembers a second because one slice alone tells the wrong thing: few calls may mean little load, and may mean
+that calls are slow. Over all runs of one load, slices with less work of their own had *slower* bets.
 
 References
 ----------
@@ -13,12 +16,16 @@ Technical Journal 61 (1982): fluid queues. L. Kleinrock, Time-shared systems: a 
 ACM 14 (1967): under processor sharing a job's time grows in proportion to what shares the processor.
 """
 
+import math
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from msgspec import Meta, Struct
 
 from reference_impl.domain.units import NS_PER_S
+
+MEMORY_NS = NS_PER_S
+"""Time after which a slice's work weighs 1/e as much in the pressure."""
 
 Whole = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0)]
@@ -87,9 +94,10 @@ class Pressure:
         self._done = Work()
         self._then_ns = 0
         self._left_ns = 0.0
+        self._mean = cores.base
 
     def after(self, now_ns: int, done: Work) -> float:
-        """Return the pressure of the time since the last call, in cores.
+        """Return the pressure now, in cores: that of the time since the last call, and less of what was before.
 
         Parameters
         ----------
@@ -104,7 +112,9 @@ class Pressure:
         work_ns = self._left_ns + cores.cost_ns(done, self._done) + taken * elapsed_ns
         self._left_ns = max(0.0, work_ns - cores.count * elapsed_ns)
         self._then_ns, self._done = now_ns, done
-        return work_ns / max(elapsed_ns, self._slice_ns)
+        keeps = math.exp(-elapsed_ns / MEMORY_NS)
+        self._mean = keeps * self._mean + (1.0 - keeps) * work_ns / max(elapsed_ns, self._slice_ns)
+        return self._mean
 
     def level(self, pressure: float) -> int:
         """Return the level of a pressure."""

@@ -1,8 +1,8 @@
 """A model that was fitted on many campaigns, with what is uncertain about it.
 
 * *Parameters*: each member is fitted on campaigns drawn anew from all of them, with replacement (a cluster bootstrap).
-* *Conditions* that a campaign meets and nobody plans: who else took the cores, how slowly the database flushed, when
-  the tables' rounds begin.
+* *Conditions* that a campaign meets and nobody plans: who else took the cores, how slowly the database flushed and when
+  it stood still, when the tables' rounds begin.
 * *Campaigns differ* beyond that. How far each one's figures lay from a simulation under its own conditions, less the
   median of these distances, is its *effect*: a spread without a shift, so nothing is corrected by it.
 
@@ -28,25 +28,16 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from reports.run import Run
 from sim.calibrate import fit, staged_bets, stages_of
-from sim.contention import (
-    costs_of,
-    flushes_of,
-    flushing,
-    host_of,
-    measured_up_to,
-    others_of,
-    own_cpu,
-    seen,
-    slices_of,
-    with_pressures,
-)  # fmt: skip
+from sim.contention import costs_of, flushes_of, others_of, own_cpu, seen, slices_of, with_pressures
 from sim.cores import Cores, Work
 from sim.files import read_as
 from sim.hybrid.system import Crowd
+from sim.levels import flushing, host_of, measured_up_to
 from sim.outcome import outcome
 from sim.parameters import Host, Model, Stages, check_model, load_model
 from sim.pool import pooled
 from sim.scenario import Scenario, bettors, size_of
+from sim.stalls import Stall, apart, as_faults, stalls_of
 from sim.twin import campaign_of, first_rounds
 from sim.wiring import FirstRound, load_start_ns
 
@@ -56,12 +47,29 @@ RUNS_MIN = 3
 
 
 class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a campaign met: cores that others took in each second, how each table began, how slowly flushes went."""
+    """What a campaign met and nobody planned.
+
+    Parameters
+    ----------
+    source : str
+        The campaign.
+    others : tuple of float
+        Cores that others took, second by second.
+    first_s : tuple of float
+        When each table's first round opened, in seconds before or after the load's start.
+    flush : float
+        How slowly its database wrote: 2.0 is twice as slow as usual.
+    stalls : tuple of Stall
+        When its storage stood still.
+    effect : dict
+        The logarithm of what else made its figures larger.
+    """
 
     source: str
     others: tuple[float, ...]
     first_s: tuple[float, ...]
     flush: float = 1.0
+    stalls: tuple[Stall, ...] = ()
     effect: dict[str, float] = {}
 
 
@@ -78,6 +86,8 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Bets in them.
     bets_per_s_max, players_max, pressure_max : float, int, float
         The largest load: bets a second over a run, players of a run, mean pressure of the highest level in cores.
+    players_min : int
+        The smallest load.
     residuals : dict
         For each figure the logarithm of measured over simulated, run by run, under the run's own conditions.
     """
@@ -88,6 +98,7 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bets_per_s_max: float
     players_max: int
     pressure_max: float
+    players_min: int
     residuals: dict[str, tuple[float, ...]]
 
 
@@ -119,16 +130,18 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     if len(runs) < RUNS_MIN:
         raise ConfigError(f"{len(runs)} runs: a model of how campaigns differ needs at least {RUNS_MIN}")
     cores = costs_of(runs, os.cpu_count() or 1)
-    known = [_known(run, cores) for run in runs]
+    stalls = stalls_of(runs)
+    calm = [apart(run, stood) for run, stood in zip(runs, stalls, strict=True)]
+    known = [_known(run, cores) for run in calm]
     if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.empty]:
         raise ConfigError(f"{empty[0]}: has no answered bets with stage stamps")
     flushes = flushes_of(known)
-    met = [structs.replace(conditions_of(run), flush=flush) for run, flush in zip(runs, flushes, strict=True)]
+    met = [_met(run, flush, stood) for run, flush, stood in zip(runs, flushes, stalls, strict=True)]
     known = [bets.assign(flush=flush) for bets, flush in zip(known, flushes, strict=True)]
     rng = np.random.default_rng(seed)
     drawn = [np.arange(len(runs)), *(rng.integers(0, len(runs), len(runs)) for _ in range(members - 1))]
     hosts = [_host([known[at] for at in chosen], cores) for chosen in drawn]
-    whole = fit(pooled(runs), "all", hosts[0])
+    whole = fit(pooled(calm), "all", hosts[0])
     models = tuple(structs.replace(whole, host=host) for host in hosts)
     found = [_residuals(run, models[0], conditions) for run, conditions in zip(runs, met, strict=True)]
     names = sorted(set.intersection(*(set(each) for each in found)))
@@ -144,18 +157,18 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     )
 
 
-def conditions_of(run: Run) -> Conditions:
-    """Return what a measured run met, but for its flushes, which only other runs can tell."""
-    return Conditions(source=run.path.name, others=others_of(run), first_s=_first_s(run))
-
-
 def conditions_beside(others: Sequence[Run], runs: Sequence[Run]) -> list[Conditions]:
-    """Return what measured runs met, their flushes against those of others."""
+    """Return what measured runs met; how slow their flushes are is told by others."""
     cores = costs_of(others, os.cpu_count() or 1)
-    known = [_known(run, cores) for run in others]
-    found = [flushes_of([*known, _known(run, cores)]) for run in runs]
-    flushes = [each[-1] / float(np.median(each[:-1])) for each in found]
-    return [structs.replace(conditions_of(run), flush=flush) for run, flush in zip(runs, flushes, strict=True)]
+    every = [*others, *runs]
+    stalls = stalls_of(every)
+    calm = [apart(run, stood) for run, stood in zip(every, stalls, strict=True)]
+    known = [_known(run, cores) for run in calm[: len(others)]]
+    met = []
+    for run, quiet, stood in list(zip(every, calm, stalls, strict=True))[len(others) :]:
+        *usual, own = flushes_of([*known, _known(quiet, cores)])
+        met.append(_met(run, own / float(np.median(usual)), stood))
+    return met
 
 
 def simulated(
@@ -171,6 +184,7 @@ def simulated(
         others = (*conditions.others[:1] * idle_s, *conditions.others)
         host = structs.replace(flushing(model.host, conditions.flush), cores=structs.replace(cores, others=others))
         model = structs.replace(model, host=host)
+        scenario = structs.replace(scenario, faults=(*scenario.faults, *as_faults(conditions.stalls)))
     crowd = Crowd(scenario, model, starts)
     crowd.run()
     tables = crowd.tables()
@@ -227,6 +241,10 @@ def model_in(path: Path) -> Model:
         return load_model(path)
 
 
+def _met(run: Run, flush: float, stalls: tuple[Stall, ...]) -> Conditions:
+    return Conditions(source=run.path.name, others=others_of(run), first_s=_first_s(run), flush=flush, stalls=stalls)
+
+
 def _known(run: Run, cores: Cores) -> pd.DataFrame:
     return with_pressures(staged_bets(run, "all"), slices_of(run, cores))
 
@@ -255,12 +273,14 @@ def _card(
 ) -> Card:
     scenarios = [campaign_of(run).scenario for run in runs]
     rates = [len(campaign) / scenario.load_s for campaign, scenario in zip(known, scenarios, strict=True)]
+    players = [size_of(bettors(scenario)) for scenario in scenarios]
     return Card(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         fitted_on=tuple(run.path.name for run in runs),
         bets=sum(len(campaign) for campaign in known),
         bets_per_s_max=round(max(rates), 1),
-        players_max=max(size_of(bettors(scenario)) for scenario in scenarios),
+        players_max=max(players),
         pressure_max=round(measured_up_to(host), 3),
+        players_min=min(players),
         residuals=residuals,
     )

@@ -29,6 +29,8 @@ from sim.files import read_as
 LEVELS: Final[tuple[float, ...]] = (*(percent / 100 for percent in range(100)), 0.995, 0.998, 0.999, 1.0)
 """Probabilities of an empirical table; closer together where the tail is."""
 
+PPM: Final = 1_000_000
+
 Table: TypeAlias = tuple[int, ...]
 Whole: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -239,6 +241,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         A gateway's acknowledgement on its way to the dealer.
     settle : Cycle
         One chunk of a settlement or a void.
+    settle_factor_ppm : tuple of int
+        How settlements of different rounds differ, small ones as large ones: what a round's chunks take of `settle`.
     detect_ns, restart_ns : tuple of int
         From a process's death until the supervisor notices, and until it is ready again.
     fanout_ns : int
@@ -266,6 +270,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     settle: Cycle = Cycle(  # 10,000 bets in 0.55–0.80 s by chunks of 1000
         alpha_ns=2 * NS_PER_MS, beta_ns=65 * NS_PER_US, residual_ns=lognormal_table(500 * NS_PER_US, 10 * NS_PER_MS)
     )
+    settle_factor_ppm: Table = (PPM,)
     detect_ns: Table = (20 * NS_PER_MS,)
     restart_ns: Table = lognormal_table(0.9 * NS_PER_S, 2.0 * NS_PER_S)  # a Python process imports 0.15-0.7 s
     fanout_ns: Whole = 8 * NS_PER_US  # a send of a prebuilt frame: 5.7–8 µs
@@ -343,6 +348,6 @@ def tables_of(model: Struct, prefix: str = "") -> list[tuple[str, Table]]:
                 found += tables_of(stages, f"{prefix}{name}.{number}.")
         elif name == "part_bytes":
             found += [(f"{prefix}{name}.{rendition}", sizes) for rendition, sizes in enumerate(value)]
-        elif name.endswith("_ns") and isinstance(value, tuple):
+        elif name.endswith(("_ns", "_ppm")) and isinstance(value, tuple):
             found.append((prefix + name, value))
     return found

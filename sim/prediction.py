@@ -161,6 +161,8 @@ def _beyond(ensemble: Ensemble, campaign: Campaign, rows: list[dict[str, float]]
     found = []
     if players > card.players_max:
         found.append(f"{players} players, fitted on up to {card.players_max}")
+    if players < card.players_min:
+        found.append(f"{players} players, fitted on {card.players_min} and more")
     if rate > _INSIDE * card.bets_per_s_max:
         found.append(f"{rate:.0f} bets/s, fitted on up to {card.bets_per_s_max:.0f}")
     return found

@@ -55,6 +55,7 @@ class Stream(IntEnum):
     RESTART = 31
     HOST = 32
     STAY_AWAY = 33
+    SETTLE_FACTOR = 34
     PUBLISH = 40
     PART_BYTES = 41
     FETCH = 42

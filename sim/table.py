@@ -31,6 +31,7 @@ from sim.draws import Draws
 from sim.kernels import Int64s
 from sim.observations import Observations, RoundSeen
 from sim.operations import TableNews
+from sim.parameters import PPM
 from sim.parameters import Table as EmpiricalTable
 from sim.random_streams import Stream
 from sim.server import after
@@ -223,14 +224,17 @@ class Table:
         """Settle (or, without an outcome, void) a round in a shard, in chunks between which bets may pass."""
         self._owing.add(shard)
         wallet = self._shards[shard]
-        limit = self._draws.model.settle_bets_max
+        model, number = self._draws.model, round_no_of(known)
+        limit = model.settle_bets_max
+        factor_ppm = self._draws.ns(model.settle_factor_ppm, Stream.SETTLE_FACTOR, self.number, number)
         left = 0
 
         def cost_ns() -> int:
             nonlocal left
             left = wallet.unsettled(known)
             rows = min(left, limit)
-            return self._draws.cycle_ns(self._draws.model.settle, Stream.SETTLE, self.number << 8 | shard, rows)
+            usual_ns = self._draws.cycle_ns(model.settle, Stream.SETTLE, self.number << 8 | shard, rows)
+            return usual_ns * factor_ppm // PPM
 
         def apply() -> bool:
             owners = wallet.void(known) if outcome is None else wallet.settle(known, self._game, outcome, limit)

@@ -17,7 +17,7 @@ SLOW = Stages(uplink_ns=lognormal_table(3 * NS_PER_MS, 30 * NS_PER_MS),
               batch=Cycle(alpha_ns=6 * NS_PER_MS, beta_ns=60 * NS_PER_US, residual_ns=(0,)))  # fmt: skip
 COSTS = Cores(count=2, bet_ns=400_000, call_ns=900_000, push_ns=60_000, login_ns=4_000_000, base=0.2)
 TRUTH = structs.replace(
-    Model(), host=Host(states=(Stages(), SLOW), slice_ns=100 * NS_PER_MS, cores=structs.replace(COSTS, bounds=(0.8,)))
+    Model(), host=Host(states=(Stages(), SLOW), slice_ns=100 * NS_PER_MS, cores=structs.replace(COSTS, bounds=(0.4,)))
 )
 PLAN = Scenario(
     tables=2, players_per_table=10, ramp_s=1.0, load_s=9.0, deposit_minor=10_000_000,

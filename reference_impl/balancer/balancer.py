@@ -54,6 +54,9 @@ MOVED_KEPT_MAX = 100
 ORDER_S_MAX = 1.0
 STEER_EVERY_S = 10.0
 STEER_SHARE_MIN = 0.05
+VIEWER_CONNECTIONS_MAX = 6
+"""So many connections may be one viewer: what Chromium opens to a host over HTTP/1.1 (``g_max_sockets_per_group`` in
+its ``net/socket/client_socket_pool_manager.cc``)."""
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -226,12 +229,13 @@ def _crowded_table(alive: dict[str, GatewayReport], name: str) -> int:
 
 
 def _leave_share(places: Places[EdgeReport], name: str, now_s: float) -> float:
-    """Return the share of a hot place's viewers that is above its level, in whole viewers; 0 if it is not hot."""
-    viewers = places.reports[name].connections
+    """Return the share of a hot place's connections that is above its level; 0 if it is not hot, or by no viewer."""
+    connections = places.reports[name].connections
     place = next(place for place in places.fleet.places if place.number == places.reports[name].number)
-    if not place.hot or viewers <= 0:
+    if not place.hot:
         return 0.0
-    return excess(place.believed(), weight_of(place, now_s), viewers, _level(places.fleet, now_s)) / viewers
+    too_many = excess(place.believed(), weight_of(place, now_s), connections, _level(places.fleet, now_s))
+    return too_many / connections if too_many >= VIEWER_CONNECTIONS_MAX else 0.0
 
 
 def _level(fleet: Fleet, now_s: float) -> float:

@@ -51,6 +51,7 @@ from reference_impl.domain.tickets import Ticket
 from reference_impl.domain.units import KIB, NS_PER_MS, NS_PER_S
 from reference_impl.domain.wallet_messages import Answers, Balance, BetAnswers, GetBalance
 from reference_impl.domain.windows import TAKING, Told, opens_a_window
+from reference_impl.judging_clock import JudgingClock
 from reference_impl.metrics import Family, Sample, one
 from reference_impl.precedence import BACKLOG, Precedence, listening
 
@@ -158,7 +159,7 @@ class Gateway:
         self._hears_others = False
         self._undos = Undos(bus, list(self._senders), self.beside)
         # One reading a frame: what the stamps say and what the rules judged can then never differ.
-        self._clock_ns = time.time_ns() - time.monotonic_ns()
+        self._clock = JudgingClock()
 
     @property
     def load(self) -> tuple[int, int, int, int]:
@@ -275,7 +276,7 @@ class Gateway:
                 bytes.fromhex(said.id), account, said.round, said.window, choice, said.amount_minor,
                 # A shard that the round began without takes none of its bets; asked, it says so on record.
                 player.shard not in state.event.shards
-                or not self._in_time(state, said, received_ns + self._clock_ns, player.round_trip.ns),
+                or not self._in_time(state, said, received_ns + self._clock.offset_ns, player.round_trip.ns),
             )  # fmt: skip
             bet = PendingBet(player, said.id, row, received_ns, time.monotonic_ns())
             if said.table in self.config.collecting and not said.window and not row[-1]:
@@ -294,7 +295,9 @@ class Gateway:
     def take_back(self, player: Player, account: int, undo: protocol.UndoBet, received_ns: int) -> None:
         """Take a bet back, or say that it is too late."""
         state = self._states.get(undo.table)
-        late = state is None or not self._in_time(state, undo, received_ns + self._clock_ns, player.round_trip.ns)
+        late = state is None or not self._in_time(
+            state, undo, received_ns + self._clock.offset_ns, player.round_trip.ns
+        )
         asked = Undo(bytes.fromhex(undo.id), account, player.shard, late)
         self._undos.take(asked, undo.round).add_done_callback(lambda answer: player.push(frame_of(answer.result())))
 
@@ -374,7 +377,7 @@ class Gateway:
         self.moving.table_changed(envelope)
 
     def _cut_off(self, envelope: TableEnvelope) -> None:
-        early_ns = _last_close_ns(envelope) - (time.monotonic_ns() + self._clock_ns)
+        early_ns = _last_close_ns(envelope) - (time.monotonic_ns() + self._clock.offset_ns)
         if early_ns >= 0:  # the loop's clock and ours differ by less than a tick
             asyncio.get_running_loop().call_later(early_ns / NS_PER_S, self._cut_off, envelope)
             return
@@ -432,8 +435,7 @@ class Gateway:
 
     async def _report(self) -> None:
         while True:
-            before_ns = time.monotonic_ns()
-            self._clock_ns = time.time_ns() - before_ns
+            self._clock.look()
             await self._tell_load()
             await asyncio.sleep(REPORT_S)
 

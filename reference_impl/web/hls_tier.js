@@ -49,8 +49,8 @@ export class HlsTier {
   #heardMs = performance.now();
   #bufferedMs = performance.now();
 
-  // `onDown` is called once, when nothing comes any more. `holdBackS`: how far behind the newest part it stays; without
-  // it, as close as the buffer allows.
+  // `onDown` is called once, when nothing comes any more, or the edge sends this viewer where hls.js does not get.
+  // `holdBackS`: how far behind the newest part it stays; without it, as close as the buffer allows.
   constructor(Hls, video, url, onDown, holdBackS = undefined) {
     this.#keeper = new LatencyKeeper(video, holdBackS ? holdBackS - PART_S : MARGIN_S);
     this.#hls = new Hls(holdBackS ? { ...SETTINGS, liveSyncDuration: holdBackS } : SETTINGS);
@@ -66,6 +66,9 @@ export class HlsTier {
     this.#hls.on(Hls.Events.LEVEL_LOADED, () => (this.#heardMs = performance.now()));
     this.#hls.on(Hls.Events.LEVEL_UPDATED, (_name, { details }) => {
       if (performance.now() - this.#bufferedMs > STUCK_MS) this.#leap(video, details);
+    });
+    this.#hls.on(Hls.Events.STEERING_MANIFEST_LOADED, (_name, { steeringManifest }) => {
+      if (!this.#follows(steeringManifest)) queueMicrotask(() => this.#down(onDown)); // hls.js is not done with it yet
     });
     this.#watch = setInterval(() => {
       const nowMs = performance.now();
@@ -83,10 +86,9 @@ export class HlsTier {
     return this.#hls.audioTracks.length > 0;
   }
 
-  // Go on through other edges, best first, without a gap; false if the stream leads to none of them. Of an edge's address
-  // hls.js takes the host's name and not the port: where edges differ by port its pathways lead back to the same one.
+  // Go on through other edges, best first, without a gap; false if the stream leads to none of them.
   steer(edges) {
-    const leads = ({ name, url }) => this.#hls.pathways.includes(name) && new URL(url).port === new URL(this.#hls.url).port;
+    const leads = ({ name, url }) => this.#hls.pathways.includes(name) && this.#reaches(url);
     const known = edges.filter(leads).map((edge) => edge.name);
     if (!known.length) return false;
     this.#hls.pathwayPriority = [...known, ...this.#hls.pathways.filter((pathway) => !known.includes(pathway))];
@@ -97,6 +99,18 @@ export class HlsTier {
     clearInterval(this.#watch);
     this.#keeper.close();
     this.#hls.destroy();
+  }
+
+  // Of an edge's address hls.js takes the host's name and not the port: where edges differ by port its pathways lead back
+  // to the same one.
+  #reaches(url) {
+    return new URL(url, this.#hls.url).port === new URL(this.#hls.url).port;
+  }
+
+  // Whether hls.js gets where a steering manifest sends it.
+  #follows({ "PATHWAY-PRIORITY": [best] = [], "PATHWAY-CLONES": clones = [] }) {
+    const clone = clones.find(({ ID }) => ID === best);
+    return !clone || this.#reaches(`//${clone["URI-REPLACEMENT"].HOST}`);
   }
 
   // Nothing has come for a while, and what comes next is newer than what never came: go on there, but in a segment that

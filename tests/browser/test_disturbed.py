@@ -1,20 +1,14 @@
 """Two players at one table, and what each of them sees when the network is slow, or gone for a while."""
 
 import asyncio
-import re
 
 import pytest
 from playwright.async_api import CDPSession, Page, expect
+from table_page import SETTLE_MS, until_open
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180), pytest.mark.soak]
 
-SETTLE_MS = 20_000
 CUT_S = 6.0
-
-
-async def until_open(page: Page) -> None:
-    """Wait for a window with at least three seconds left."""
-    await expect(page.locator("#seconds")).to_have_text(re.compile("^[34]$"), timeout=SETTLE_MS)
 
 
 class Network:

@@ -4,50 +4,25 @@ import asyncio
 import re
 import time
 
-import asyncpg
-import msgspec
 import pytest
 from playwright.async_api import Page, expect
+from table_page import (
+    BALANCE_MINOR,
+    SETTLE_MS,
+    assert_not_reloaded,
+    bet,
+    latency_ms,
+    ledger_of,
+    mark,
+    minor,
+    until_open,
+)
 
-from reference_impl import bus
-from reference_impl.domain.balance_messages import OPERATOR_EPOCH, SteerVideo
-from reference_impl.domain.bets import EntryKind, Status
-from reference_impl.domain.ids import shard_of
 from reference_impl.stack.stack import Stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 
-BALANCE_MINOR = 100_000
-SETTLE_MS = 20_000
 FROZEN_MS = 1_500
-
-
-def minor(text: str) -> int:
-    return round(float(re.sub(r"[^\d.]", "", text)) * 100)
-
-
-async def until_open(page: Page) -> None:
-    """Wait for a window with at least three seconds left."""
-    await expect(page.locator("#seconds")).to_have_text(re.compile("^[34]$"), timeout=SETTLE_MS)
-
-
-async def latency_ms(page: Page) -> int:
-    badge = page.locator("#latency[data-ms]:not([data-ms=''])")
-    await badge.wait_for(timeout=10_000)
-    return int(await badge.get_attribute("data-ms") or "-1")
-
-
-async def bet(page: Page, spot: str) -> None:
-    await page.locator(f"[data-spot='{spot}']").click()
-
-
-async def mark(page: Page) -> None:
-    """Leave a mark that only a reload would remove."""
-    await page.evaluate("globalThis.sameDocument = true")
-
-
-async def assert_not_reloaded(page: Page) -> None:
-    assert await page.evaluate("globalThis.sameDocument")
 
 
 async def test_wrong_password_is_refused_in_plain_words(screens, stack: Stack) -> None:
@@ -57,20 +32,6 @@ async def test_wrong_password_is_refused_in_plain_words(screens, stack: Stack) -
     await page.get_by_label("Password").fill("wrong")
     await page.get_by_role("button", name="Log in").click()
     await expect(page.get_by_role("alert")).to_have_text("wrong name or password")
-
-
-async def ledger_of(stack: Stack, player: int) -> tuple[int, int]:
-    """Return a player's balance and what all accepted stakes that stand come to, as the ledger has it."""
-    connection = await asyncpg.connect(stack.dsns[shard_of(player, len(stack.dsns))])
-    try:
-        moved = "SELECT coalesce(sum(amount), 0)::bigint FROM journal WHERE account = $1 AND kind = $2 AND status = $3"
-        staked, returned = [
-            await connection.fetchval(moved, player, kind, Status.ACCEPTED)
-            for kind in (EntryKind.BET, EntryKind.CANCEL)
-        ]
-        return await connection.fetchval("SELECT balance FROM account WHERE id = $1", player), staked - returned
-    finally:
-        await connection.close()
 
 
 async def assert_staked(page: Page, stakes: dict[str, str], total: str, balance_minor: int) -> None:
@@ -148,31 +109,6 @@ async def test_killed_edge_is_survived_without_a_reload(screens, stack: Stack, t
     await latency_ms(page)
     tell(f"picture back {time.monotonic() - struck_s:.2f} s after {edge} was killed")
     await assert_not_reloaded(page)
-
-
-@pytest.mark.soak
-async def test_a_steered_page_plays_on_through_the_other_edge(screens, stack: Stack) -> None:
-    page = await screens.seat()
-    await latency_ms(page)
-    await mark(page)
-    leave = await page.locator("#fact-edge").inner_text()
-    other = "edge-1" if leave == "edge-0" else "edge-0"
-    client = await bus.connect(stack.nats_url, "test")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    port = stack.wiring.edge_ports[int(other[-1])]
-    to = [(other, int(other[-1]), f"http://127.0.0.1:{port}")]
-    for gateway in ("gateway-0", "gateway-1"):
-        steer = msgspec.msgpack.encode(SteerVideo(OPERATOR_EPOCH, 1, leave, 1.0, to))
-        await client.request(f"balance.order.{gateway}", steer, timeout=2)
-    await expect(page.locator("#fact-edge")).to_have_text(other, timeout=3_000)
-    played_s = await page.locator("video").evaluate("video => video.currentTime")
-    await asyncio.sleep(3.0)
-    del asked[:-10]
-    assert {url.split("/")[2] for url in asked if "/live/1/" in url} == {f"127.0.0.1:{port}"}
-    assert await page.locator("video").evaluate("video => video.currentTime") - played_s >= 2.0
-    await assert_not_reloaded(page)
-    await client.close()
 
 
 async def test_killed_gateway_is_survived_and_every_bet_counts_once(screens, stack: Stack) -> None:

@@ -17,6 +17,8 @@ pytestmark = [
 
 PAIRS = 3
 OVER_ROOM_MAX = 1.5
+OVER_ALONE_MAX = 1.5
+BURST_S_MAX = 30.0
 FULL_SHARE = 0.9
 
 
@@ -30,6 +32,11 @@ def legs(tmp_path_factory):
             out = tmp_path_factory.mktemp("link") / name.replace(" ", "-")
             found[name].append(run_apart("loadtest.bench.link_leg", (str(mbps), queueing, str(out)), LEG_S_MAX))
     return found
+
+
+def test_a_message_to_everybody_passes_video_that_fills_the_link():
+    said = run_apart("tests.link_burst", (), BURST_S_MAX)
+    assert median(said["took_ms"]) <= OVER_ALONE_MAX * said["alone_ms"], said
 
 
 def p99_ms(legs, name):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reference_impl.balancer.balancer import MOVES_MIN, Balancer
+from reference_impl.balancer.balancer import MOVES_MIN, VIEWER_CONNECTIONS_MAX, Balancer
 from reference_impl.balancer.decisions import Line, Shifted, agrees, line_of, parse
 from reference_impl.balancer.reports import Reports
 from reference_impl.domain.balance_messages import EdgeReport, Fence, GatewayReport, MoveAway, Stand, SteerVideo
@@ -117,13 +117,20 @@ def test_a_crowded_edge_sends_the_share_that_is_too_much_away_and_not_again_at_o
     assert heard.orders(4.3) == {}
 
 
-def test_viewers_too_few_to_share_out_are_left_where_they_are() -> None:
+@pytest.mark.parametrize(
+    ("connections", "told"),
+    [((2, 1), set()), ((VIEWER_CONNECTIONS_MAX, 0), set()), ((2 * VIEWER_CONNECTIONS_MAX, 0), {"edge-0"})],
+    ids=["few", "one page", "two pages"],
+)
+def test_viewers_too_few_to_share_out_are_left_where_they_are(connections: tuple[int, int], told: set[str]) -> None:
     heard = Heard()
+    left = set()
     for second in range(30):
         heard.gateway(0, {7: 10}, float(second))
-        heard.edge(0, 2, float(second))
-        heard.edge(1, 1, float(second))
-        assert heard.orders(second + 0.1) == {}
+        for number, count in enumerate(connections):
+            heard.edge(number, count, float(second))
+        left |= {order.leave for order in heard.orders(second + 0.1).values() if isinstance(order, SteerVideo)}
+    assert left == told
 
 
 def test_every_plan_is_made_again_from_its_line_and_a_forged_one_is_not() -> None:

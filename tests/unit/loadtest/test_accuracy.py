@@ -1,5 +1,7 @@
 """Calibration, prediction and validation, on runs whose truth is known because they were simulated."""
 
+import math
+
 import numpy as np
 import pytest
 from known_truth import COSTS, played
@@ -45,12 +47,16 @@ def test_a_cost_is_never_below_nothing():
     assert non_negative(x, np.array([2.0, -1.0, 1.5])) == pytest.approx([1.75, 0.0])
 
 
-def test_what_the_cores_cannot_serve_presses_later_slices():
-    pressed = Pressure(structs.replace(COSTS, base=0.0, bounds=(1.0, 3.0)), NS_PER_S)
-    pressures = [pressed.after(NS_PER_S, Work(bets=12_500)), pressed.after(2 * NS_PER_S, Work(bets=12_500))]
-    assert pressures == pytest.approx([5.0, 3.0])
-    assert [pressed.level(each) for each in (0.5, 2.0, *pressures)] == [0, 1, 2, 2]
-    assert pressed.after(3 * NS_PER_S, Work(bets=12_500)) == pytest.approx(1.0)
+def test_what_the_cores_cannot_serve_presses_later_slices_and_is_remembered_for_a_second():
+    pressed = Pressure(structs.replace(COSTS, base=0.0, bounds=(1.0, 2.5)), NS_PER_S)
+    of_slices = [5.0, 3.0, 1.0, 0.0]
+    expected, mean = [], 0.0
+    for own in of_slices:
+        mean = mean / math.e + (1 - 1 / math.e) * own
+        expected.append(mean)
+    found = [pressed.after(second * NS_PER_S, Work(bets=12_500)) for second in range(1, 5)]
+    assert found == pytest.approx(expected)
+    assert [pressed.level(each) for each in (0.5, *found)] == [0, 2, 2, 1, 0]
 
 
 def test_a_generalised_pareto_tail_is_recovered():

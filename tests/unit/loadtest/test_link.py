@@ -14,8 +14,8 @@ def told(mbps, *, bands):
 
 def test_with_bands_bets_have_a_share_of_their_own_and_go_first():
     lines = told(8, bands=True)
-    assert f"tc class add dev lo parent {SHARED} classid {FIRST} htb rate 1600kbit ceil 8000kbit prio 0" in lines
-    assert f"tc class add dev lo parent {SHARED} classid {LATER} htb rate 6400kbit ceil 8000kbit prio 1" in lines
+    assert f"tc class add dev lo parent {SHARED} classid {FIRST} htb rate 7200kbit ceil 8000kbit prio 0" in lines
+    assert f"tc class add dev lo parent {SHARED} classid {LATER} htb rate 800kbit ceil 8000kbit prio 1" in lines
     assert [line.partition("dsfield ")[2] for line in lines if "dsfield" in line] == [
         f"0xb8 0xfc flowid {FIRST}", f"0x88 0xfc flowid {LATER}",
     ]  # fmt: skip

@@ -6,8 +6,8 @@ from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
 from reports.run import empty_table, manifest_base, open_run, write_run
-from sim.calibrate import SAMPLES_MIN, cycle_of, fit, table_of
-from sim.parameters import LEVELS, Cycle, Host, Model, Stages, load_model
+from sim.calibrate import SAMPLES_MIN, cycle_of, fit, settling_of, table_of
+from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, load_model
 from sim.scenario import Campaign, Scenario
 from sim.twin import MODEL_FILE, first_rounds, make_twin, sim_run
 from sim.wiring import FirstRound
@@ -95,6 +95,20 @@ def test_sizes_that_hardly_vary_say_nothing_about_a_row():
     default = Cycle(alpha_ns=1, beta_ns=77, residual_ns=(0,))
     sizes = np.array([1, 2] * 50)
     assert cycle_of(sizes, sizes * 1_000_000, default).beta_ns == 77
+
+
+def test_settlements_differ_by_a_factor_and_not_by_a_time():
+    random = np.random.default_rng(2)
+    rows = random.choice([0.0, 200.0, 600.0, 2_000.0, 4_000.0], 400)
+    took_ns = (5e6 + 60e3 * rows) * random.lognormal(0.0, 0.2, 400)
+    cycle, factor_ppm = settling_of(rows, took_ns, Model().settle)
+    assert cycle.alpha_ns == pytest.approx(5e6, rel=0.15)
+    assert cycle.beta_ns == pytest.approx(60e3, rel=0.1)
+    assert middle(factor_ppm) == pytest.approx(1e6, rel=0.05)
+    assert factor_ppm[95] / factor_ppm[5] == pytest.approx(np.exp(0.2 * 2 * 1.645), rel=0.1)
+    alike, same = settling_of(np.full(40, 10.0), np.full(40, 3e6), Model().settle)
+    assert alike.beta_ns == Model().settle.beta_ns
+    assert set(same) == {PPM}
 
 
 def test_a_twin_begins_with_the_round_that_was_open_when_the_load_began(source):

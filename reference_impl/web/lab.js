@@ -126,9 +126,8 @@ export class LabPanel {
     $(gone).hidden = true;
     if (focused) (runs ? $("campaign-stop") : $(shown).elements.campaign).focus(); // whose place it takes
     if (!runs) return;
-    const leftS = one.about_s - one.elapsed_s;
     $("campaign-name").textContent = one.name;
-    $("campaign-left").textContent = one.stage === "stopping" ? "is being stopped" : leftS > 0 ? `about ${about(leftS)} left` : `takes longer than the usual ${about(one.about_s)}`;
+    $("campaign-left").textContent = leftOf(one);
     $("campaign-bar").value = Math.min(1, one.elapsed_s / one.about_s);
     $("campaign-lines").replaceChildren(...one.lines.map((textContent) => make("li", { textContent })));
     $("campaign-stop").setAttribute("aria-disabled", one.stage === "stopping");
@@ -139,6 +138,13 @@ export class LabPanel {
     const said = news.filter(Boolean).join(". ");
     if (said !== this.#said) $("lab-said").textContent = this.#said = said;
   }
+}
+
+function leftOf(one) {
+  if (one.stage === "stopping") return "is being stopped";
+  if (!one.lines.length) return "is being started";
+  const leftS = one.about_s - one.elapsed_s;
+  return leftS > 0 ? `about ${about(leftS)} left` : `takes longer than the usual ${about(one.about_s)}`;
 }
 
 function stateOf(one) {

@@ -60,6 +60,7 @@ async def test_a_campaign_is_started_and_stopped_and_a_gateway_broken_with_the_k
     await order(page, "Break it")
     await expect(page.locator("#faults-past")).to_contain_text(re.compile(r"gateway-0 killedafter \d"), timeout=END_MS)
     await expect(region.get_by_role("list", name="What the campaign says")).to_contain_text("starting", timeout=END_MS)
+    await expect(page.locator("#campaign-left")).to_have_text(re.compile(r"about \d+ s left|takes longer"))
     wrong["running"] = await violations(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 

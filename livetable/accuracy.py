@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import JSON_OPTION, RUNS_ARGUMENT, campaign_argument, show_json
+from livetable.common import CHECK_OPTION, JSON_OPTION, RUNS_ARGUMENT, campaign_argument, show_json
 
 
 @click.command()
@@ -90,7 +90,7 @@ def validate(prediction: Path, runs: tuple[Path, ...], as_json: bool) -> None:  
 @click.command()
 @RUNS_ARGUMENT
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the report is published.")
-@click.option("--check", is_flag=True, help="Compare with what is published there instead of writing it.")
+@CHECK_OPTION
 @click.option("--members", type=click.IntRange(1, 100), default=8, show_default=True, help="Models of resampled runs.")
 @click.option("--replications", type=click.IntRange(2, 1000), default=24, show_default=True, help="Simulations a load.")
 @JSON_OPTION
@@ -104,8 +104,9 @@ def accuracy(
     Example:
       livetable accuracy runs/accuracy/2* --out reports/published/accuracy
     """
-    from loadtest.accuracy import compare_published, publish  # noqa: PLC0415
+    from loadtest.accuracy import REPORT, accuracy_tables  # noqa: PLC0415
     from loadtest.progress import Progress  # noqa: PLC0415
+    from reports.publishing import conclude  # noqa: PLC0415
     from sim import hold_out  # noqa: PLC0415
     from sim.experiment import processes  # noqa: PLC0415
     from sim.pool import open_runs  # noqa: PLC0415
@@ -113,6 +114,8 @@ def accuracy(
     Progress().say("predicting each load from the others")
     with processes() as pool:
         found = hold_out.accuracy(open_runs(runs), members=members, replications=replications, pool=pool)
-    click.echo(compare_published(found, out) if check else publish(found, out))
+    command = f"livetable accuracy RUN… --members {members} --replications {replications} --out {out}"
+    click.echo(accuracy_tables(found))
+    click.echo(conclude(REPORT, found, out, command, check=check))
     if as_json:
         show_json(found)

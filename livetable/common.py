@@ -18,6 +18,7 @@ EXIT_SLO = 2
 EXIT_INCONSISTENT = 3
 RUNS = Path("runs")
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="The last line is the result as JSON.")
+CHECK_OPTION = click.option("--check", is_flag=True, help="Compare with what is published at --out; write nothing.")
 RUNS_ARGUMENT = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 _COLOURS: Final = {"ok": "green", "skipped": "yellow", "unknown": "yellow", "invalid": "yellow"}

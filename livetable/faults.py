@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_INCONSISTENT, JSON_OPTION, RUNS, RUNS_ARGUMENT, campaign_argument, show_json
+from livetable.common import (
+    CHECK_OPTION,
+    EXIT_INCONSISTENT,
+    JSON_OPTION,
+    RUNS,
+    RUNS_ARGUMENT,
+    campaign_argument,
+    show_json,
+)
 
 
 @click.group()
@@ -84,21 +92,25 @@ def faults_show(run: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag
 @RUNS_ARGUMENT
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the page and its figure.")
 @click.option("--note", default="", help="What readers must know of the machine.")
+@CHECK_OPTION
 @JSON_OPTION
-def faults_report(runs: tuple[Path, ...], out: Path, note: str, as_json: bool) -> None:  # noqa: FBT001 - a flag
+def faults_report(
+    runs: tuple[Path, ...], out: Path, note: str, check: bool, as_json: bool  # noqa: FBT001 - flags
+) -> None:  # fmt: skip
     """Write a page on what the faults of runs did, kind by kind, measured beside simulated.
 
     \b
     Example:
       livetable faults report runs/*-faults-money runs/*-rolling-deploy --out reports/published/faults
     """
-    from reports.fault_report import publish, rows, seen  # noqa: PLC0415
+    from reports.fault_report import REPORT, gathered, rows  # noqa: PLC0415
+    from reports.publishing import conclude  # noqa: PLC0415
     from reports.run import open_run  # noqa: PLC0415
 
-    looked = [seen(open_run(run)) for run in runs]
-    click.echo(publish(looked, out, f"livetable faults report RUN… --out {out}", note))
+    found = gathered([open_run(run) for run in runs], note)
+    click.echo(conclude(REPORT, found, out, f"livetable faults report RUN… --out {out}", check=check))
     if as_json:
-        show_json(rows(looked))
+        show_json(rows(found))
 
 
 @faults.command("drill")

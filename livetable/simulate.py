@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from livetable.common import EXIT_SLO, JSON_OPTION, RUNS, campaign_argument, show_json, show_table
+from livetable.common import CHECK_OPTION, EXIT_SLO, JSON_OPTION, RUNS, campaign_argument, show_json, show_table
 
 
 @click.group()
@@ -107,3 +107,48 @@ def sim_plan(
     if as_json:
         show_json(found)
     sys.exit(0 if found.holds else EXIT_SLO)
+
+
+@sim.command("million")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the report is published.")
+@CHECK_OPTION
+@click.option("--players", type=click.IntRange(20, 10_000_000), default=1_000_000, show_default=True,
+              help="So many bet, and as many watch.")  # fmt: skip
+@click.option("--tables", type=click.IntRange(1, 10_000), default=250, show_default=True, help="Where they are.")
+@click.option("--replications", type=click.IntRange(2, 100), default=5, show_default=True, help="Of the whole.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The first; others count up.")
+@click.option("--model", type=click.Path(path_type=Path), help="Fitted parameters; otherwise documented assumptions.")
+@JSON_OPTION
+def sim_million(
+    out: Path, check: bool, players: int, tables: int, replications: int, seed: int,  # noqa: FBT001 - flags
+    model: Path | None, as_json: bool,  # noqa: FBT001
+) -> None:  # fmt: skip
+    """Tell what a million players need and how they fare, with everybody simulated; publish it.
+
+    Takes some eight minutes of CPU. The same seed gives the same report.
+
+    \b
+    Example:
+      livetable sim million --out reports/published/million
+    """
+    from loadtest.million import REPORT, summary  # noqa: PLC0415
+    from loadtest.progress import Progress  # noqa: PLC0415
+    from reference_impl.domain.errors import ConfigError  # noqa: PLC0415
+    from reports.publishing import conclude  # noqa: PLC0415
+    from sim.ensemble import model_in  # noqa: PLC0415
+    from sim.experiment import processes  # noqa: PLC0415
+    from sim.million import Asked, million  # noqa: PLC0415
+    from sim.parameters import Model  # noqa: PLC0415
+
+    if players < tables:
+        raise ConfigError(f"--players is {players}: must be at least the {tables} tables")
+    asked = Asked(players=players, tables=tables, replications=replications, seed=seed)
+    progress = Progress()
+    progress.say("finding a size that holds; then everybody at once")
+    with processes() as pool:
+        found = million(asked, model_in(model) if model else Model(), pool, progress.step)
+    click.echo(summary(found))
+    command = f"livetable sim million --players {players} --tables {tables} --replications {replications} --seed {seed}"
+    click.echo(conclude(REPORT, found, out, command + (f" --model {model}" if model else ""), check=check))
+    if as_json:
+        show_json(found)

@@ -1,7 +1,9 @@
 """What `calibrate`, `predict`, `validate` and `accuracy` print, draw and publish."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -11,6 +13,7 @@ from loadtest.series import series_of
 from loadtest.simulation import varied_field
 from reference_impl.domain.errors import ConfigError
 from reports.canvas import stand_alone
+from reports.publishing import Recipe, Report
 from sim.accuracy_plots import plot_accuracy, plot_residuals
 from sim.ensemble import Ensemble
 from sim.hold_out import Accuracy
@@ -19,8 +22,7 @@ from sim.prediction import Prediction
 from sim.scenario import Campaign
 from sim.validation import TARGETS, Error, Validated, errors, share
 
-JSON, FIGURE = "accuracy.json", "accuracy.svg"
-_MARK_BEGIN, _MARK_END = "<!-- figures -->", "<!-- end of figures -->"
+FIGURE = "accuracy.svg"
 _AGREES = 0.25
 """Largest change of a published error, as a share of it and one percentage point, that is no disagreement."""
 
@@ -106,39 +108,23 @@ def _line(name: str, prediction: Prediction, found: list[Validated], error: Erro
     return f"{TOLD[name]:<24} {expected:12,.3f} {seen:12,.3f} {error.error:7.0%} {floor:>7} {error.coverage:8.0%}"
 
 
-def publish(found: Accuracy, out: Path) -> str:
-    """Write the aggregates, the figure and the page's tables; return the page's tables."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / JSON).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    (out / FIGURE).write_text(stand_alone(plot_accuracy(found).svg), encoding="utf-8")
-    tables = accuracy_tables(found)
-    page = out / "README.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else f"# Accuracy\n\n{_MARK_BEGIN}\n{_MARK_END}\n"
-    before, _, rest = text.partition(_MARK_BEGIN)
-    _, _, after = rest.partition(_MARK_END)
-    page.write_text(f"{before}{_MARK_BEGIN}\n{tables}\n{_MARK_END}{after}", encoding="utf-8")
-    return tables
+def report_of(found: Accuracy) -> Report:
+    """Return the report of loads that were predicted from the others."""
+    figures = {FIGURE: stand_alone(plot_accuracy(found).svg)}
+    return Report(tables=accuracy_tables(found), figures=figures, opening="# Accuracy")
 
 
-def compare_published(found: Accuracy, out: Path) -> str:
-    """Return what agrees with a published report.
-
-    Raises
-    ------
-    ConfigError
-        If there is none, or an error is another than published.
-    """
-    try:
-        published = msgspec.json.decode((out / JSON).read_bytes(), type=Accuracy)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigError(f"{out / JSON}: cannot be compared: {error}") from None
+def differences(published: Accuracy, found: Accuracy) -> Iterable[str]:
+    """Return which errors are others than published, a line each."""
     for part in ("below", "top"):
         known, now = getattr(published, part), getattr(found, part)
         for name in TARGETS:
             was, found_now = known[name].error, now[name].error
             if not math.isclose(was, found_now, rel_tol=_AGREES, abs_tol=0.01):
-                raise ConfigError(f"{out}: {part} {name} is {found_now:.3f}, published is {was:.3f}")
-    return f"{out}: the published errors are found again"
+                yield f"{part} {name} is {found_now:.3f}, published is {was:.3f}"
+
+
+REPORT: Final = Recipe(file="accuracy.json", content=Accuracy, report_of=report_of, differences=differences)
 
 
 def accuracy_tables(found: Accuracy) -> str:

@@ -6,19 +6,19 @@ edit of a source file, in a copy.
 
 import importlib
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from tqdm import tqdm
 
 from reference_impl.domain.errors import ConfigError
+from reports.publishing import Recipe, Report, markdown
 from reports.run import source_commit
 
 TESTS = Path(__file__).parents[1] / "tests"
 SCORE = "score.json"
-PAGE = "README.md"
 
 
 class Meeting(msgspec.Struct, frozen=True):
@@ -138,37 +138,57 @@ def resumed(folder: Path) -> list[Meeting]:
     return score.meetings
 
 
-def publish(meetings: Sequence[Meeting], folder: Path, command: str, bugs: int) -> None:
-    """Write the score as JSON and as a page for people; `bugs` is how many were to be met."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCORE).write_bytes(msgspec.json.format(score_json(meetings, bugs), indent=1) + b"\n")
-    (folder / PAGE).write_text(page(meetings, command, bugs), encoding="utf-8")
+def score_of(meetings: Sequence[Meeting], bugs: int) -> Score:
+    """Return the score of this commit; `bugs` is how many were to be met."""
+    return Score(source_commit(), bugs, sum(meeting.hit for meeting in meetings), list(meetings))
 
 
-def score_json(meetings: Sequence[Meeting], bugs: int) -> bytes:
-    """Return the score as JSON."""
-    hits = sum(meeting.hit for meeting in meetings)
-    return msgspec.json.encode(Score(source_commit(), bugs, hits, list(meetings)))
-
-
-def page(meetings: Sequence[Meeting], command: str, bugs: int) -> str:
-    """Return the score in Markdown."""
-    to_come = bugs - len(meetings)
-    others = sum(len(meeting.caught) > 1 for meeting in meetings)
-    lines = [
-        "# Bug zoo", "", f"{headline(meetings).removeprefix('bug zoo: ')}; {others} were noticed by others too.", "",
-        *([f"**{to_come} more were not met yet.**", ""] if to_come else []),
-        "Each bug is an edit of one source file in a copy. Bugs of the ledger meet an evening on one shard,",
-        "the others a short campaign against the whole system. Without a bug every check is ok, in both.", "",
-        f"    {command}", "",
-        "| bug | put into | must be caught by | also noticed by | s |", "|---|---|---|---|---|",
+def report_of(score: Score) -> Report:
+    """Return the score as people read it."""
+    met, to_come = score.meetings, score.bugs - len(score.meetings)
+    others = sum(len(meeting.caught) > 1 for meeting in met)
+    rows = [
+        (one.bug, f"`{one.file.removeprefix('reference_impl/')}`", one.expected if one.hit else "**MISSED**",
+         ", ".join(name for name in one.caught if name != one.expected), f"{one.seconds:.1f}")
+        for one in met
     ]  # fmt: skip
-    lines += [
-        f"| {met.bug} | `{met.file.removeprefix('reference_impl/')}` | {met.expected if met.hit else '**MISSED**'} | "
-        f"{', '.join(name for name in met.caught if name != met.expected)} | {met.seconds:.1f} |"
-        for met in meetings
+    parts = [
+        f"{headline(met).removeprefix('bug zoo: ')}; {others} were noticed by others too.",
+        *([f"**{to_come} more were not met yet.**"] if to_come else []),
+        markdown(("bug", "put into", "must be caught by", "also noticed by", "s"), rows),
     ]
-    return "\n".join(lines) + "\n"
+    return Report(tables="\n\n".join(parts), figures={}, opening=OPENING, closing=CLOSING)
+
+
+def differences(published: Score, found: Score) -> Iterator[str]:
+    """Return which bugs were caught by the check that should and are not any more, or the other way round."""
+    known = {meeting.bug: meeting.hit for meeting in published.meetings}
+    said: dict[bool | None, str] = {True: "caught", False: "missed", None: "unknown"}
+    for meeting in found.meetings:
+        if meeting.hit != (was := known.get(meeting.bug)):
+            yield f"{meeting.bug}: {said[meeting.hit]}, published is {said[was]}"
+
+
+REPORT: Final = Recipe(file=SCORE, content=Score, report_of=report_of, differences=differences)
+
+OPENING: Final = """\
+# Bug zoo
+
+**Question.** Which of the bugs that are seeded on purpose are caught, by the check that should?
+
+**Answer.** The first line below counts them.
+
+**Method.** Each bug is an edit of one source file in a copy. Bugs of the ledger meet an evening on one shard, the
+others a short campaign against the whole system. Without a bug every check is ok, in both."""
+
+CLOSING: Final = """\
+**Intervals.** None: each bug is met once.
+
+**Threats.** The bugs were thought of by those who wrote the checks. One that shows rarely may be missed in an evening
+that is short.
+
+**Command.** `livetable zoo --out FOLDER`; with `--check` it meets them again and asks for the same catches.
+"""
 
 
 def _score() -> Any:

@@ -3,12 +3,13 @@
 The input is the bench's ``detail["simulated"]``: for each policy, figures over all surges and by their kinds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from matplotlib.axes import Axes
 
 from reports.canvas import INK, MEASURED, QUIET, SIMULATED, grid_of, plain_numbers, stand_alone, style, to_svg
+from reports.publishing import markdown
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -116,13 +117,8 @@ def kinds_table(found: Figures) -> str:
 
 
 def _side_by_side(of: list[str], columns: Columns, rows: Iterable[tuple[list[str], Mapping[str, float]]]) -> str:
-    lines = [[*of, *columns], ["---"] * (len(of) + len(columns))]
-    lines += [[*names, *(told.format_map(_Shown(figures)) for told in columns.values())] for names, figures in rows]
-    return _markdown(lines)
-
-
-def _markdown(lines: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = ([*names, *(told.format_map(_Shown(figures)) for told in columns.values())] for names, figures in rows)
+    return markdown([*of, *columns], lines)
 
 
 ASKED: Final[tuple[tuple[str, str, Callable[[Mapping[str, float]], bool]], ...]] = (
@@ -152,23 +148,33 @@ ASKED: Final[tuple[tuple[str, str, Callable[[Mapping[str, float]], bool]], ...]]
 """What is asked of ours, what tells it, and whether it is kept."""
 
 
-def page(found: Figures) -> str:
-    """Return the published page, as Markdown."""
+def tables(found: Figures) -> str:
+    """Return the published page's tables, as Markdown."""
     ours = found[OURS]["all"]
     asked = [
         (asked, told.format_map(_Shown(ours)), "yes" if kept(ours) else "**no**") for asked, told, kept in ASKED
     ]  # fmt: skip
-    verdicts = _markdown([("asked of ours", "found", "kept?"), ("---",) * 3, *asked])
-    return PAGE.format(surges=int(ours["surges"]), policies=table(found), asked=verdicts, kinds=kinds_table(found))
+    verdicts = markdown(("asked of ours", "found", "kept?"), asked)
+    return TABLES.format(surges=int(ours["surges"]), policies=table(found), asked=verdicts, kinds=kinds_table(found))
 
 
-PAGE: Final = """# Balancing policies side by side
+OPENING: Final = """\
+# Balancing policies side by side
 
-Simulated: {surges} seeded surges at 1,000,000 people, 256 gateways, 100 edges and 500 tables, for every policy and an
-oracle. The model, its assumptions and how far its waits agree with the simulation of single players:
-[BALANCING.md](../../../docs/BALANCING.md). To repeat it: `livetable bench balance --out FOLDER --json`.
+**Question.** A surge meets a million people: whose placing and moving keeps bets and pictures quick, and how near is
+ours to one who knows what will happen?
+
+**Answer.** The first table below says it policy by policy, the second what was asked of ours and what of it is kept.
+
+**Method.** Simulated: seeded surges at 1,000,000 people, 256 gateways, 100 edges and 500 tables, for every policy and
+an oracle. The model, its assumptions and how far its waits agree with the simulation of single players:
+[BALANCING.md](../../../docs/BALANCING.md).
 
 ![policies side by side](policies.svg)
+"""
+
+TABLES: Final = """\
+{surges} surges, each policy meets the same.
 
 {policies}
 Median of surges, unless it says otherwise. *In time*: of all surges, those in which every place that ran hot (1.15
@@ -180,8 +186,13 @@ gateway.
 Loads are means over 10 s, averaged over the surge: a host that slows down to a tenth within 15 s is out of balance
 until its players are between rounds, whoever decides; the oracle empties hosts ahead.
 
-{kinds}
-## What this does not say
+{kinds}"""
+
+CLOSING: Final = """\
+**Intervals.** None: a surge is the unit, and its 95th percentile and its worst over all surges stand beside each
+median.
+
+**Threats.**
 
 * In three of five kinds of surges the power of two choices does as well for bets: equal gateways need no more. What it
   cannot do is leave a slow host, keep tables on few edges, or drain: it drops everybody on a gateway that is deployed.
@@ -190,6 +201,8 @@ until its players are between rounds, whoever decides; the oracle empties hosts 
 * `least-loaded` is told nothing of what was placed since the report, as is usual; with it, it would do better.
 * Simulated gateways finish a broadcast before the next bet, so a bet behind a popular table's waits longer than at a
   real one, which lets bets pass.
+
+**Command.** `livetable bench balance --out FOLDER`; with `--check` it simulates again and requires the same figures.
 """
 
 

@@ -27,7 +27,9 @@ from reports.columns import TABLES, Column
 
 SCHEMA_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
-VERSIONED: Final = ("numpy", "pandas", "pyarrow", "numba", "simpy", "locust", "picows", "asyncpg", "nats-py")
+VERSIONED: Final = (
+    "numpy", "pandas", "pyarrow", "numba", "simpy", "matplotlib", "locust", "picows", "asyncpg", "nats-py",
+)  # fmt: skip
 
 _DEFAULTS: Final[dict[str, Any]] = {
     "cpu_affinity": {},
@@ -259,8 +261,8 @@ def manifest_base(*, kind: str, name: str, campaign: Mapping[str, Any], seed: in
         "campaign": dict(campaign),
         "seed": seed,
         "commit": source_commit(),
-        "versions": _versions(),
-        "host": _host(),
+        "versions": versions(),
+        "host": {"name": platform.node(), **host_facts()},
     }
 
 
@@ -371,7 +373,8 @@ def source_commit() -> str:
     return answer.stdout.strip()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries on which results may depend."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:
         try:
@@ -381,14 +384,14 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _host() -> dict[str, Any]:
+def host_facts() -> dict[str, Any]:
+    """Return what this machine is, without its name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "name": platform.node(),
         "cpus": os.cpu_count(),
         "cpu_model": models[0] if models else platform.machine(),
         "kernel": platform.release(),

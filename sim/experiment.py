@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pandas as pd
 from msgspec import structs
 
@@ -34,17 +35,19 @@ from sim.statistics import interval, mser5
 from sim.wiring import FirstRound
 
 REPLICATIONS_MAX = 100
+SETTLED = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 Progress = Callable[[int, int], None]
 """Told how many jobs are done, and of how many."""
 
 
 class Job(NamedTuple):
-    """One simulation."""
+    """One simulation; tables' first rounds are spread over a round's length, or begin together."""
 
     scenario: Scenario
     model: Model
     warm_up_s: float = 0.0
+    spread: bool = True
 
     def with_seed(self, seed: int) -> "Job":
         """Return the same with another seed."""
@@ -52,7 +55,7 @@ class Job(NamedTuple):
 
     def key(self) -> str:
         """Return a digest of everything that decides the outcome."""
-        content = msgspec.json.encode([self.scenario, self.model, self.warm_up_s])
+        content = msgspec.json.encode(list(self))
         return hashlib.sha256(content).hexdigest()[:24]
 
 
@@ -69,10 +72,16 @@ def spread_starts(scenario: Scenario) -> dict[int, FirstRound]:
 
 
 def figures(job: Job) -> dict[str, float]:
-    """Simulate a job; return its figures."""
-    crowd = Crowd(job.scenario, job.model, spread_starts(job.scenario), share=0.0, warm_up_s=job.warm_up_s)
+    """Simulate a job; return its figures.
+
+    Latencies and shares are of everybody. Utilisation is of the whole simulated time, the last rounds after the load
+    included, and so are ``busy_cores``; those of edges, which nobody watches after the load, and all ``bps`` and
+    ``per_s`` are of the load. A round settles (``settle``) from its announced result to its last payment.
+    """
+    starts = spread_starts(job.scenario) if job.spread else {}
+    crowd = Crowd(job.scenario, job.model, starts, share=0.0, warm_up_s=job.warm_up_s)
     crowd.run()
-    bets = crowd.exact()
+    bets, load_ns = crowd.exact(), job.scenario.load_s * NS_PER_S
     found = {
         "bet.offered": float(bets.offered),
         "bet.per_s": bets.bets_per_s,
@@ -83,13 +92,23 @@ def figures(job: Job) -> dict[str, float]:
         "bet.resent_share": bets.resent / max(bets.offered, 1),
         "shard.utilisation_max": max(bets.shard_utilisation),
         "gateway.utilisation_max": max(bets.gateway_utilisation),
+        "shard.busy_cores": sum(bets.shard_utilisation),
+        "gateway.busy_cores": sum(bets.gateway_utilisation),
+        "gateway.pushes_per_s": bets.pushes_per_s,
+        "gateway.bps": crowd.gateway_bytes() * 8 * NS_PER_S / load_ns,
     }
+    settled_ms = crowd.settled_ms()
+    if len(settled_ms):
+        found |= {f"settle.{name}_ms": float(np.quantile(settled_ms, level)) for name, level in SETTLED.items()}
     if job.scenario.edges:
         video = crowd.audience.watched()
         found |= {f"video.latency_{name}_ms": value for name, value in video.latency_ms.items()}
         found["video.stalled_share"] = video.stalled_share
         found["edge.utilisation_max"] = max(video.edge_utilisation)
         found["edge.bps_max"] = max(video.edge_bps)
+        found["edge.bps"] = sum(video.edge_bps)
+        found["edge.busy_cores"] = sum(video.edge_utilisation) * crowd.now_ns / load_ns
+        found["origin.requests_per_s"] = video.origin_requests * NS_PER_S / load_ns
     return found
 
 

@@ -161,6 +161,8 @@ class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The origin's CPU for taking a part, frame by frame, and a studio's for making it.
     edge_link_bps : int
         Capacity of an edge's link.
+    origins : int
+        Origins, to which the tables are dealt out; only a crowd's simulation has more than one.
     shields : int
         Caches between origin and edges, each for an equal share of the edges; only a crowd's simulation has them.
     timing : MediaTiming
@@ -189,6 +191,7 @@ class Video(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     origin_part_ns: Whole = 1_250 * NS_PER_US
     studio_part_ns: Whole = 50 * NS_PER_MS  # superfast: 0.12 + 0.03 CPU seconds a media second
     edge_link_bps: Positive = 10_000_000_000  # loopback, as good as no limit [assumed]
+    origins: Positive = 1
     shields: Whole = 0
     timing: MediaTiming = MediaTiming()
 

@@ -201,20 +201,24 @@ def plan(
 
 def bets_per_s_peak(scenario: Scenario) -> float:
     """Return the bets a second of all tables, in the part of their windows in which most are placed."""
+    return bets_per_s_mean(scenario) * (LATE_PEAK if scenario.tables < 10 else 1.0)
+
+
+def bets_per_s_mean(scenario: Scenario) -> float:
+    """Return the bets a second of all tables, over whole rounds."""
     betting = scenario.betting
     players = size_of(bettors(scenario))
     bets = len(rule_arguments(scenario)[-1]) or betting.bets_per_round_mean
-    mean = players * betting.participation * bets / round_s(scenario)
-    return mean * (LATE_PEAK if scenario.tables < 10 else 1.0)
+    return players * betting.participation * bets / round_s(scenario)
 
 
 def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     """Return the sizes below which the utilisation law already says no: where a core or a link would be full."""
-    rate, video = bets_per_s_peak(scenario), model.video
+    rate, mean, video = bets_per_s_peak(scenario), bets_per_s_mean(scenario), model.video
     stages = model.host.states[0]
     middle = len(stages.check_ns) // 2
-    per_bet_s = stages.batch.beta_ns / NS_PER_S
-    shards = max(1, math.ceil(rate * per_bet_s / 0.9))
+    writing_s, settling_s = stages.batch.beta_ns / NS_PER_S, model.settle.beta_ns / NS_PER_S
+    shards = max(1, math.ceil(max(rate * writing_s, mean * (writing_s + settling_s)) / 0.9))
     players = size_of(bettors(scenario))
     events_s = 7 * players * model.fanout_ns / NS_PER_S / max(round_s(scenario), 1e-9)
     check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S

@@ -5,19 +5,19 @@ at a time; how long work takes follows from formulas. Ours is the policy ``forec
 """
 
 import asyncio
+import math
 import multiprocessing
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 from msgspec import structs
 
 from loadtest.bench.result import Result
 from loadtest.progress import Progress
-from reports.balancing import ORACLE, OURS, PEER, figure, page
+from reports.balancing import CLOSING, OPENING, ORACLE, OURS, PEER, figure, tables
+from reports.publishing import Recipe, Report
 from sim.balancing.outcome import Outcome, outcome_of
 from sim.balancing.play import BALANCINGS, carried_out
 from sim.balancing.setting import Setting
@@ -120,13 +120,24 @@ def _rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def publish(result: Result, folder: Path) -> None:
-    """Write policies side by side: a page with its figure, and all figures as JSON."""
+def report_of(result: Result) -> Report:
+    """Return policies side by side, as people read them."""
     found = result.detail["simulated"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "policies.svg").write_text(figure(found), encoding="utf-8")
-    (folder / "README.md").write_text(page(found), encoding="utf-8")
-    (folder / "balance.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    return Report(tables=tables(found), figures={"policies.svg": figure(found)}, opening=OPENING, closing=CLOSING)
+
+
+def differences(published: Result, found: Result) -> Iterable[str]:
+    """Return which figures are others: all follow from seeds, so they are the same or something has changed."""
+    known, now = published.detail["simulated"], found.detail["simulated"]
+    for policy, kinds in known.items():
+        for kind, figures in kinds.items():
+            for name, value in figures.items():
+                again = now.get(policy, {}).get(kind, {}).get(name)
+                if again is None or not math.isclose(value, again, rel_tol=1e-9):
+                    yield f"{policy}, {kind}: {name} is {again}, published is {value}"
+
+
+REPORT: Final = Recipe(file="balance.json", content=Result, report_of=report_of, differences=differences)
 
 
 async def measure(n: int, progress: Progress) -> Result:

@@ -9,11 +9,15 @@ import msgspec
 
 from loadtest.progress import Progress
 from reference_impl.domain.errors import ConfigError
+from reports.publishing import Recipe
 
 NAMES = (
     "wallet", "settle", "growth", "betpath", "broadcast", "stream", "link", "edge", "quality", "checks", "loadgen",
     "sim", "balance", "pressure",
 )  # fmt: skip
+REPORTS = {"wallet": "loadtest.bench.wallet_report", "balance": "loadtest.bench.balance"}
+"""Benches with a page to publish, and the module whose `REPORT` makes it."""
+
 LEGS_MIN = 5
 """Alternating legs below which a spread says nothing."""
 
@@ -66,3 +70,17 @@ async def measure(name: str, n: int, progress: Progress) -> Result:
         raise ConfigError(f"there is no bench {name!r}; there are {', '.join(NAMES)}")
     result: Result = await importlib.import_module(f"loadtest.bench.{name}").measure(n, progress)
     return result
+
+
+def recipe_of(name: str) -> Recipe[Result]:
+    """Return how a bench's report is made.
+
+    Raises
+    ------
+    ConfigError
+        If it has none.
+    """
+    if name not in REPORTS:
+        raise ConfigError(f"--out: bench {name!r} has no page to publish; there are {', '.join(REPORTS)}")
+    recipe: Recipe[Result] = importlib.import_module(REPORTS[name]).REPORT
+    return recipe

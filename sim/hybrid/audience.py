@@ -106,7 +106,7 @@ class Audience:
         self._load_start_ns = load_start_ns
         self._leaves_ns = load_start_ns + round(scenario.load_s * NS_PER_S)
         self._published_ns = np.zeros(scenario.tables, dtype=np.int64)
-        self._cores_ns = np.zeros(1 + self._video.shields, dtype=np.int64)
+        self._cores_ns = np.zeros(self._video.origins + self._video.shields, dtype=np.int64)
         self._listed = np.zeros((scenario.edges, scenario.tables, 2), dtype=np.int64)
         self._change(empty_hall(scenario, self._video))
         self._coming = self._arrivals(share, trace)
@@ -298,8 +298,8 @@ class Audience:
         ways = self._draws.many_ns(self._video.fetch_ns, Stream.FETCH, who, number).reshape(2, edges, tables) // 2
         objects = np.count_nonzero(hall.played, axis=2)
         landing.land(
-            self._handle, self._published_ns, objects, ways, self._video.shields, self._video.origin_request_ns,
-            self._cores_ns,
+            self._handle, self._published_ns, objects, ways, self._video.origins, self._video.shields,
+            self._video.origin_request_ns, self._cores_ns,
         )  # fmt: skip
         self._make_room()
         serving.serve_all(self._handle, number, until_ns)

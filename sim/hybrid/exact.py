@@ -57,7 +57,8 @@ def exact(w: World, now_ns: int, load_start_ns: int, load_end_ns: int) -> Exact:
     counts = w.counts
     load_s = (load_end_ns - load_start_ns) / NS_PER_S
     working = w.shards["working"] > 0
-    busy_ns = w.shards["busy_ns"] + np.where(working, now_ns - w.shards["started_ns"], 0)
+    # A shard whose queue was given up on writes it all the same, after everything else is over.
+    busy_ns = np.minimum(w.shards["busy_ns"] + np.where(working, now_ns - w.shards["started_ns"], 0), now_ns)
     core_ns = w.gateways["work_ns"] - np.maximum(0, w.gateways["free_ns"] - now_ns)
     by_status = {status.name.lower(): int(counts[layout.BY_STATUS + status]) for status in Status}
     return Exact(

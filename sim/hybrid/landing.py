@@ -92,8 +92,9 @@ def _regroup(before: Records, fresh: Records, after: Records, groups: Int64s, pl
 
 
 def _land(
-    h: Hall, published_ns: Int64s, objects: Int64s, way_ns: Int64s, shields: int, request_ns: int, cores_ns: Int64s
-) -> None:
+    h: Hall, published_ns: Int64s, objects: Int64s, way_ns: Int64s, origins: int, shields: int, request_ns: int,
+    cores_ns: Int64s,
+) -> None:  # fmt: skip
     """Bring a part from the origin to the edges: one request an object and cache, however many wait.
 
     Parameters
@@ -106,25 +107,26 @@ def _land(
         Renditions that an edge's viewers of a table wait for.
     way_ns : array, shape (2, edges, tables)
         The way from the origin (or shield) to an edge, of the part and of the playlist.
-    shields, request_ns : int
-        How many shields there are, and what a request costs the core of origin or shield.
-    cores_ns : array, shape (1 + shields,)
-        When each core is free: the origin's, and the shields'.
+    origins, shields, request_ns : int
+        How many there are, and what a request costs the core of either; tables are dealt out to the origins.
+    cores_ns : array, shape (origins + shields,)
+        When each core is free: the origins', and the shields'.
     """
     tables, edges = len(published_ns), h.edges
     for t in np.argsort(published_ns):
+        origin = t % origins
         ready_ns = np.full(shields, published_ns[t], dtype=np.int64)
         if shields:
             for s in range(shields):
                 wanted = 0
                 for e in range(s, len(edges), shields):
                     wanted = max(wanted, objects[e, t])
-                cores_ns[0] = max(cores_ns[0], published_ns[t]) + 2 * wanted * request_ns
-                ready_ns[s] = cores_ns[0] + way_ns[0, s % len(edges), (t + 1) % tables]
+                cores_ns[origin] = max(cores_ns[origin], published_ns[t]) + 2 * wanted * request_ns
+                ready_ns[s] = cores_ns[origin] + way_ns[0, s % len(edges), (t + 1) % tables]
         for e in range(len(edges)):
             if not edges[e].up or h.groups[e, t + 1] == h.groups[e, t]:
                 continue
-            core = 1 + e % shields if shields else 0
+            core = origins + e % shields if shields else origin
             at_ns = ready_ns[e % shields] if shields else published_ns[t]
             cores_ns[core] = max(cores_ns[core], at_ns) + objects[e, t] * request_ns
             h.landed_ns[e, t] = cores_ns[core] + way_ns[0, e, t]

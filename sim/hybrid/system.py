@@ -18,7 +18,7 @@ import simpy
 
 from reference_impl.domain.balancing.policies import policy_of
 from reference_impl.domain.ids import shard_of, table_of
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels, random_streams
 from sim.arrivals import rule_arguments
 from sim.cores import Work
@@ -153,6 +153,15 @@ class Crowd:
     def exact(self) -> Exact:
         """Return what counts everybody."""
         return exact(self.state.world, int(self._env.now), self.load_start_ns, self._load_end_ns)
+
+    def settled_ms(self) -> list[float]:
+        """Return how long each round took from its announced result until all of its bets were settled."""
+        rounds = self._seen.rounds.values()
+        return [(seen.settled_ns - seen.result_ns) / NS_PER_MS for seen in rounds if seen.settled_ns and seen.result_ns]
+
+    def gateway_bytes(self) -> int:
+        """Return what all gateways sent to players."""
+        return int(self.state.world.gateways["egress_bytes"].sum())
 
     def names_up(self) -> frozenset[str]:
         """Return the names of the gateways that live."""

@@ -116,6 +116,16 @@ def test_a_shield_spares_the_origin_and_slows_nobody_much():
     )
 
 
+@LONGER
+def test_tables_that_are_dealt_out_to_more_origins_do_not_wait_for_each_other():
+    dear = structs.replace(Video(), origin_request_ns=60 * MS)
+    one, four = (
+        crowd(structs.replace(WATCHED, tables=4), structs.replace(dear, origins=n)).audience.watched() for n in (1, 4)
+    )
+    assert one.stalled_share > 10 * max(four.stalled_share, 0.001)
+    assert four.latency_ms["p50"] < one.latency_ms["p50"]
+
+
 @given(u=st.floats(1e-9, 1 - 1e-9), p50=st.integers(10, 10**9))
 @settings(max_examples=300, deadline=None)
 def test_the_quick_look_up_is_the_search(u, p50):

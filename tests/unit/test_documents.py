@@ -12,7 +12,7 @@ from verbs import commands
 from livetable.root import cli
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("reports/published/**/*.md")])
 TYPED = re.compile(r"^\W*(?:\w\$ |\$ |- run: )?(?:[A-Z_]+=\S+ )*(livetable [a-z].*)$", re.MULTILINE)
 FENCE = re.compile(r"^\s*```.*?^\s*```", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`livetable ([a-z][^`]*)`")

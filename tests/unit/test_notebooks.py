@@ -11,6 +11,8 @@ import pytest
 from histories import Shape, write_history
 from jupyter_client.manager import KernelManager
 
+from reference_impl.domain.errors import ConfigError
+from reports.publishing import compare, publish
 from reports.run import update_manifest
 
 HOME = Path(__file__).parents[2]
@@ -78,17 +80,63 @@ def test_a_notebook_runs_from_top_to_bottom(name, shown, kernel):
 
 
 @pytest.mark.soak  # its imports take longer than all it does
-def test_a_notebook_is_published_as_a_page_that_loads_nothing(monkeypatch):
-    monkeypatch.syspath_prepend(HOME / "notebooks")
-    publish = importlib.import_module("publish")
+def test_a_notebook_is_published_as_a_page_that_loads_nothing(publish_module):
     notebook = nbformat.read(HOME / "notebooks" / "03_close_policies.ipynb", as_version=4)
-    slider = nbformat.v4.new_output("display_data", {publish.WIDGET: {}, "text/plain": "a slider"})
+    slider = nbformat.v4.new_output("display_data", {publish_module.WIDGET: {}, "text/plain": "a slider"})
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="the answer"), slider]
-    page = publish.page_of(notebook, "03_close_policies")
+    page = publish_module.page_of(notebook, "03_close_policies")
     assert "the answer" in page
     assert "a slider" not in page
     assert page.count("<details>") == page.count("</details>") == 3
     assert re.findall(r"(?:src|href)=.?https?:", page) == []
+
+
+@pytest.fixture
+def publish_module(monkeypatch):
+    monkeypatch.syspath_prepend(HOME / "notebooks")
+    return importlib.import_module("publish")
+
+
+def run_notebook(answer, timed="12 ms"):
+    """Return a notebook as if it had run: an answer, a table, a picture, and a cell that times the machine."""
+    v4 = nbformat.v4
+    table = v4.new_output(
+        "display_data", {"text/html": "<style>#T_1</style><table><tr><th>n</th><td>7</td></tr></table>"}
+    )
+    picture = v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "<Figure>"})
+    stream = v4.new_output("stream", text=answer)
+    clock = v4.new_output("stream", text=timed)
+    return v4.new_notebook(
+        cells=[
+            v4.new_markdown_cell("# Cats\n\n**How many cats are there?**"),
+            v4.new_code_cell("count()", outputs=[stream, table, picture]),
+            v4.new_code_cell("time()", outputs=[clock], metadata={"tags": ["timed"]}),
+        ]
+    )
+
+
+def test_a_folder_of_notebooks_opens_with_questions_and_answers_and_tells_another_answer(publish_module, tmp_path):
+    def rendered(*said):
+        told = publish_module.answered(run_notebook(*said), "cats", "<p>a page</p>")
+        return publish_module.Rendered(notebooks=[told], run="a-run", kind="measured", commit="abcdef123", bets=5)
+
+    pages = {"cats.html": "<p>a page</p>"}
+    page = publish(publish_module.REPORT, rendered("three cats"), tmp_path, "make notebooks", pages).read_text()
+    assert "## [Cats](cats.html)\n\n**How many cats are there?**\n\n```text\nthree cats\nn | 7\n```" in page
+    assert compare(publish_module.REPORT, rendered("three cats", "13 ms"), tmp_path).endswith("found again")
+    with pytest.raises(ConfigError, match="cats says something else; its answer is now: 'four cats"):
+        compare(publish_module.REPORT, rendered("four cats"), tmp_path)
+
+
+def test_only_cells_that_measure_this_machine_are_left_out_of_comparisons():
+    timed = [
+        path.stem
+        for path in NOTEBOOKS
+        for cell in nbformat.read(path, as_version=4).cells
+        if "timed" in cell.metadata.get("tags", ()) and cell.cell_type == "code"
+    ]
+    assert set(timed) == {"06_surge_planning", "07_encoder_ladder"}
+    assert timed.count("06_surge_planning") == 1
 
 
 def test_every_notebook_is_run():

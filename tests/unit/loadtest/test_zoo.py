@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from loadtest import zoo
-from loadtest.zoo import Meeting, chosen, headline, page, publish, resumed, run_zoo
+from loadtest.zoo import REPORT, Meeting, chosen, headline, resumed, run_zoo, score_of
 from reference_impl.domain.errors import ConfigError
+from reports.publishing import compare, publish
 
 SEEN = Meeting.of(
     "late accept", "a.py", "no_late_bet", {"fairness": "illegal", "no_late_bet": "illegal", "x": "ok"}, 1.5
@@ -21,21 +22,30 @@ def test_a_bug_counts_as_caught_by_the_check_that_should() -> None:
 
 
 def test_the_score_is_published_for_people_and_programs(tmp_path) -> None:
-    publish([SEEN, MISSED], tmp_path, "livetable zoo", 2)
+    publish(REPORT, score_of([SEEN, MISSED], 2), tmp_path, "livetable zoo")
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["bugs"], score["caught"], score["meetings"][1]["caught"]) == (2, 1, [])
     text = (tmp_path / "README.md").read_text()
-    assert text == page([SEEN, MISSED], "livetable zoo", 2)
+    assert "1 of 2 seeded bugs were caught by the check that should; 1 were noticed by others too." in text
+    assert "| late accept | `a.py` | no_late_bet | fairness | 1.5 |" in text
     assert "| rounding | `b.py` | **MISSED** |" in text
 
 
+def test_a_bug_that_is_not_caught_any_more_is_told(tmp_path) -> None:
+    publish(REPORT, score_of([SEEN, MISSED], 2), tmp_path, "livetable zoo")
+    assert "found again" in compare(REPORT, score_of([SEEN], 1), tmp_path)
+    unseen = Meeting.of("late accept", "a.py", "no_late_bet", {"fairness": "illegal"})
+    with pytest.raises(ConfigError, match="late accept: missed, published is caught"):
+        compare(REPORT, score_of([unseen], 1), tmp_path)
+
+
 def test_a_score_that_is_not_complete_says_so(tmp_path) -> None:
-    publish([SEEN], tmp_path, "livetable zoo", 2)
+    publish(REPORT, score_of([SEEN], 2), tmp_path, "livetable zoo")
     assert "**1 more were not met yet.**" in (tmp_path / "README.md").read_text()
 
 
 async def test_what_was_met_is_not_met_again(monkeypatch, tmp_path) -> None:
-    publish([SEEN], tmp_path, "livetable zoo", 2)
+    publish(REPORT, score_of([SEEN], 2), tmp_path, "livetable zoo")
     asked: list[str] = []
 
     async def meetings(names: list[str]) -> AsyncIterator[Meeting]:
@@ -49,7 +59,7 @@ async def test_what_was_met_is_not_met_again(monkeypatch, tmp_path) -> None:
 
 def test_a_score_of_another_commit_is_not_gone_on_with(monkeypatch, tmp_path) -> None:
     assert resumed(tmp_path) == []
-    publish([SEEN], tmp_path, "livetable zoo", 2)
+    publish(REPORT, score_of([SEEN], 2), tmp_path, "livetable zoo")
     monkeypatch.setattr(zoo, "source_commit", lambda: "another")
     with pytest.raises(ConfigError, match=r"score\.json is of commit .*, this is another: run without --resume"):
         resumed(tmp_path)

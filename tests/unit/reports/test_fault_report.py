@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from histories import DEMO, write_history
 
-from reports.fault_report import FIGURE, PAGE, publish, rows, seen
+from reference_impl.domain.errors import ConfigError
+from reports.fault_report import FIGURE, REPORT, gathered, rows
 from reports.judgement import judge
+from reports.publishing import compare, publish
 from reports.recovery import recoveries
 from reports.run import update_manifest
 
@@ -24,18 +26,20 @@ def run(tmp_path_factory):
 
 def test_a_row_is_a_kind_and_its_target_over_all_runs(run):
     (one,), (theirs,) = recoveries(run), recoveries(run.twin)
-    (row,) = rows([seen(run), seen(run)])
+    (row,) = rows(gathered([run, run]))
     assert (row.name, row.n, row.simulated_n, row.hit) == ("kill gateway", 2, 2, 2 * one.hit)
     assert (row.served_p50_ms, row.served_max_ms) == (one.served_ms, one.served_ms)
     assert row.simulated_served_p50_ms == theirs.served_ms
 
 
-def test_the_page_names_runs_verdicts_and_the_command_that_writes_it_again(run, tmp_path):
-    page = publish([seen(run)], tmp_path / "out", "livetable faults report X", "On a full moon.").read_text()
-    assert "`livetable faults report X`" in page
+def test_the_page_names_runs_and_verdicts_and_the_same_runs_are_found_again(run, tmp_path):
+    found = gathered([run], "On a full moon.")
+    page = publish(REPORT, found, tmp_path, "livetable faults report X").read_text()
     assert f"({FIGURE})" in page
     assert "On a full moon." in page
     line = next(line for line in page.splitlines() if line.startswith("| kill gateway |"))
     assert len(line.split("|")) == 11
-    assert (tmp_path / "out" / FIGURE).read_text().startswith("<svg")
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == sorted([PAGE, FIGURE])
+    assert (tmp_path / FIGURE).read_text().startswith("<svg")
+    assert "found again" in compare(REPORT, gathered([run], "On another day."), tmp_path)
+    with pytest.raises(ConfigError, match="kill gateway is now Row"):
+        compare(REPORT, gathered([run, run]), tmp_path)

@@ -41,6 +41,22 @@ def test_replications_go_on_until_the_figure_is_precise_enough(pool):
     assert fine.loc["bet.p50_ms", "reached"]
 
 
+def test_a_writer_that_is_given_up_on_is_never_busy_for_longer_than_there_was_time():
+    cycle = structs.replace(Model().host.states[0].batch, beta_ns=1_000_000_000)
+    state = structs.replace(Model().host.states[0], batch=cycle)
+    drowned = structs.replace(Model(), host=structs.replace(Model().host, states=(state,)))
+    found = figures(Job(structs.replace(SMALL, shards=1, answer_s_max=1e4), drowned))
+    assert found["bet.offered"] * 1.0 > 120.0 + SMALL.load_s
+    assert 0.9 < found["shard.utilisation_max"] <= 1.0
+
+
+def test_rounds_that_begin_together_settle_together(pool):
+    many = JOB._replace(scenario=structs.replace(SMALL, tables=8, shards=1))
+    spread, together = pool.map(figures, (many, many._replace(spread=False)))
+    assert together["settle.p95_ms"] > 2 * spread["settle.p95_ms"]
+    assert many.key() != many._replace(spread=False).key()
+
+
 def test_an_unknown_figure_is_refused_in_one_line():
     with pytest.raises(ConfigError, match=r"there is no figure 'bet.p98'; there are bet.offered"):
         replicate(JOB, "bet.p98", n_min=2)

@@ -30,6 +30,7 @@ VIDEO = VideoConfig(
     ladder=(Rung("hi", 320, 180, 300),),
     timing=MediaTiming(fps=25, part_frames=4, parts_per_segment=3, gop_frames=12),
 )
+GATEWAYS = ("gateway-0", "gateway-1", "gateway-2")
 BALANCERS = ("balancer-0", "balancer-1")
 ELSEWHERE_S_MAX = 3.0
 TURN_S = 1.0
@@ -150,7 +151,12 @@ async def evening(stack: Stack) -> AsyncIterator[Evening]:
     for guest in guests:
         guest.socket.disconnect()
     await client.close()
-    await tonight.until(lambda: all(map(stack.runs, (*BALANCERS, "gateway-0", "gateway-1", "gateway-2"))), 20)
+    await tonight.until(lambda: all(is_ready(stack, name) for name in (*BALANCERS, *GATEWAYS)), 20)
+
+
+def is_ready(stack: Stack, name: str) -> bool:
+    """Tell whether a process serves, and does not only run."""
+    return stack.runs(name) and [event.what for event in stack.events if event.node == name][-1:] == ["ready"]
 
 
 async def test_while_no_balancer_lives_everybody_plays_on_and_newcomers_are_placed_by_the_last_map(

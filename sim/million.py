@@ -139,11 +139,11 @@ def changes_of_bets(whole: Job) -> dict[str, Job]:
     """Return cells that differ in one thing that bets feel, first the one that does not; nobody watches there."""
     load, model = whole.scenario, whole.model
     fewer = load.shards - max(1, load.shards // 7)
-    twice = structs.replace(load.betting, bets_per_round_mean=2 * load.betting.bets_per_round_mean)
+    keener = structs.replace(load.betting, bets_per_round_mean=1.25 * load.betting.bets_per_round_mean)
     changed = {
         "": load,
         "a quarter more players": structs.replace(load, players_per_table=round(1.25 * load.players_per_table)),
-        "twice the bets of each": structs.replace(load, betting=twice),
+        "a quarter more bets of each": structs.replace(load, betting=keener),
         "half the gateways": structs.replace(load, gateways=max(1, load.gateways // 2)),
     }
     if fewer:

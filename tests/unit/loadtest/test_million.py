@@ -27,7 +27,7 @@ def figures(names, factor=1.0):
 FOUND = Found(
     asked=ASKED, sizes=Sizes(shards=1, gateways=2, edges=3, origins=1), scenario=scenario_of(ASKED), model="",
     holds=True, p99_ms_below=60.0, extrapolates=["the parameters are assumed"], whole=WHOLE,
-    bets={"": figures(BETS), "twice the bets of each": figures(BETS, 1.5)},
+    bets={"": figures(BETS), "a quarter more bets of each": figures(BETS, 1.5)},
     video={"": figures(VIDEO), "a quarter fewer edges": figures(VIDEO)},
     took_s={"wall": 3.0, "plan": 1.0, "whole": 2.0, "bets": 0.5, "video": 0.5},
 )  # fmt: skip
@@ -45,7 +45,7 @@ def test_the_page_answers_first_with_intervals_and_flags_what_is_extrapolated(fo
     assert "1 wallet shard, 2 gateways, 3 edges, 1 origin and 4 Gbit/s" in page
     assert "**Extrapolation:** the parameters are assumed." in page
     assert "| p99, ms | 41 ± 13 | 40 – 42 |" in page
-    assert "| twice the bets of each | 16.5 (not told apart) |" in page
+    assert "| a quarter more bets of each | 16.5 (not told apart) |" in page
     assert "| a quarter fewer edges | 11 | 11 |" in page
     assert "It took 3 s, and 4 s of CPU" in page
     assert (folder / FIGURE).read_text().startswith("<svg")
@@ -83,5 +83,5 @@ def test_the_same_seeds_give_the_same_report(tmp_path):
     publish(REPORT, found, tmp_path, "livetable sim million")
     assert "found again" in compare(REPORT, again, tmp_path)
     assert found.whole["video.stalled_share"] == [0.0, 0.0]
-    busier = found.bets["twice the bets of each"]["shard.utilisation_max"]
+    busier = found.bets["a quarter more bets of each"]["shard.utilisation_max"]
     assert all(more > less for more, less in zip(busier, found.bets[""]["shard.utilisation_max"], strict=True))

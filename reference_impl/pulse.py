@@ -1,11 +1,17 @@
 """What a process notes of itself between two of its load reports: lag, run delay, CPU, rates.
 
-The lag is that of a timer that rings ten times a second, so that a loop that was held up for a moment between two
-reports shows too.
+The lag is that of a timer that rings about ten times a second, so that a loop that was held up for a moment between two
+reports shows too. It rings at random distances: one that rings evenly falls into step with whatever holds the loop up
+evenly, always rings just after it, and never is late.
+
+References
+----------
+RFC 2330, section 11.1.1: why samples are taken at random distances.
 """
 
 import asyncio
 import os
+import random
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -68,10 +74,10 @@ class Pulse:
     async def run(self) -> None:
         """Watch the loop until cancelled."""
         while True:
-            before_ns = time.monotonic_ns()
-            await asyncio.sleep(TICK_S)
+            before_ns, tick_s = time.monotonic_ns(), TICK_S * random.uniform(0.5, 1.5)
+            await asyncio.sleep(tick_s)
             if len(self._lags_ns) < LAGS_MAX:
-                self._lags_ns.append(max(0, time.monotonic_ns() - before_ns - round(TICK_S * NS_PER_S)))
+                self._lags_ns.append(max(0, time.monotonic_ns() - before_ns - round(tick_s * NS_PER_S)))
 
     def beat(self, *totals: int) -> Beat:
         """Return what happened since the beat before; `totals` are counters that only grow."""

@@ -41,7 +41,7 @@ from reference_impl.domain.balance_messages import (
 from reference_impl.domain.balancing.choosing import copies_of
 from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, weight_of
 from reference_impl.domain.balancing.moves import excess, level_of
-from reference_impl.domain.table_messages import TableEnvelope
+from reference_impl.domain.table_messages import Joined, TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 
 TURN_S = 1.0
@@ -102,6 +102,7 @@ class Balancer:
         """Balance whenever the lease is held, until cancelled."""
         await self._reports.tell(self._hear)
         await self._bus.subscribe("table.*", cb=self._on_table)
+        await self._bus.subscribe("joined", cb=self._on_joined)
         ready()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.lease.run())
@@ -214,6 +215,9 @@ class Balancer:
         else:
             self._heats.heard(report.tables, report.table_bets, now_s)
             self._gateways.hear(report.gateway, report, now_s)
+
+    async def _on_joined(self, msg: Msg) -> None:
+        self._gateways.joined(msgspec.msgpack.decode(msg.data, type=Joined).gateway)
 
     async def _on_table(self, msg: Msg) -> None:
         self._heats.event(msgspec.json.decode(msg.data, type=TableEnvelope).event, time.monotonic())

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from reference_impl.domain.balance_messages import Stand
-from reference_impl.domain.balancing.fleet import Fleet, Heard, decide, hear, is_alive
+from reference_impl.domain.balancing.fleet import Fleet, Heard, came, decide, hear, is_alive
 from reference_impl.domain.balancing.policies import Decision, Policy, Wish
 
 COST_MS = 20.0
@@ -94,6 +94,11 @@ class Places(Generic[R]):
             closing=report.stand == Stand.DRAINING, coming=coming,
         )  # fmt: skip
         self.fleet = hear(self.fleet, heard, now_s)
+
+    def joined(self, name: str) -> None:
+        """Count a session that came to a place, whoever sent it there; reports are held against that."""
+        if (report := self.reports.get(name)) is not None:
+            self.fleet = came(self.fleet, report.number)
 
     def alive(self, now_s: float) -> dict[str, R]:
         """Return who was heard lately; who was silent for too long is gone."""

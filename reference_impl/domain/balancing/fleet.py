@@ -192,14 +192,19 @@ def decide(
     if not among.numbers:
         return fleet, None
     number = among.numbers[policy.choose(among, wish)]
-    places = tuple(
-        replace(place, placed=place.placed + load) if place.number == number else place for place in fleet.places
-    )
     decision = Decision(
         now_ns, what, policy.name, session, wish.key, wish.copies, wish.first, wish.second, tuple(among.numbers),
         tuple(among.loads), tuple(among.weights), tuple(among.latencies_ms), number,
     )  # fmt: skip
-    return replace(fleet, places=places), decision
+    return came(fleet, number, load), decision
+
+
+def came(fleet: Fleet, number: int, load: float = 1.0) -> Fleet:
+    """Return the state after a session was placed, or is known to have come, that no report has counted yet."""
+    places = tuple(
+        replace(place, placed=place.placed + load) if place.number == number else place for place in fleet.places
+    )
+    return replace(fleet, places=places)
 
 
 def judge(fleet: Fleet, now_s: float) -> Fleet:

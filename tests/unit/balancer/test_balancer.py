@@ -70,6 +70,18 @@ def test_a_hot_table_is_spread_over_more_gateways() -> None:
     assert order.table == 2
 
 
+def test_who_tells_of_a_sudden_crowd_is_believed_if_the_crowd_was_seen_coming_and_not_otherwise() -> None:
+    for seen_coming, believed in ((True, {"gateway-0"}), (False, set())):
+        heard = Heard()
+        for second in range(6):
+            came = second == 2
+            for number in range(3):
+                for _ in range(60 if came and seen_coming else 0):
+                    heard.balancer._gateways.joined(f"gateway-{number}")
+                heard.gateway(number, {1: 60 if second >= 2 else 0}, float(second), LATE_MS if number == 0 else 0.0)
+        assert set(heard.orders(5.1)) == believed
+
+
 def test_few_players_are_left_where_they_are() -> None:
     heard = Heard()
     for second in range(5):

@@ -13,7 +13,7 @@ from loadtest.series import series_of
 from loadtest.simulation import varied_field
 from reference_impl.domain.errors import ConfigError
 from reports.canvas import stand_alone
-from reports.publishing import Recipe, Report
+from reports.publishing import Recipe, Report, kept
 from sim.accuracy_plots import plot_accuracy, plot_residuals
 from sim.ensemble import Ensemble
 from sim.hold_out import Accuracy
@@ -152,7 +152,7 @@ def _errors_table(found: Accuracy, part: str) -> str:
             for kind in ("given", "ignored")
         )
         target = "" if error.target is None else f"{error.target:.0%}"
-        met = {True: "yes", False: "**no**", None: ""}[error.met]
+        met = "" if error.met is None else kept(error.met)
         floor = "" if error.floor is None else f"{error.floor:.0%}"
         rows.append(
             f"| {TOLD[name]} | {error.error:.0%} ({error.low:.0%} to {error.high:.0%}) | {floor} | {target} | {met} | "

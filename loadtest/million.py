@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.canvas import INK, QUIET, SIMULATED, grid_of, plain_numbers, stand_alone, style, to_svg
-from reports.publishing import Recipe, Report, counted, markdown, short
+from reports.publishing import Recipe, Report, counted, markdown, short, spread
 from sim.million import BETS, BUSY_MAX, LIMIT, PROBABILITY, VIDEO, Figures, Found
 from sim.plan import bets_per_s_mean
 from sim.scenario import bettors, size_of
@@ -135,8 +135,7 @@ def _whole(found: Found) -> str:
     for name, (told, factor) in TOLD.items():
         if name in found.whole:
             values = found.whole[name]
-            reach = f"{short(min(values) * factor)} – {short(max(values) * factor)}"
-            rows.append((told, _told(interval(values), factor), reach))
+            rows.append((told, _told(interval(values), factor), spread([value * factor for value in values])))
     return markdown(("the whole system", "mean ± 95 %", f"{found.asked.replications} replications, from – to"), rows)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from matplotlib.axes import Axes
 
 from reports.canvas import INK, MEASURED, QUIET, SIMULATED, grid_of, plain_numbers, stand_alone, style, to_svg
-from reports.publishing import markdown
+from reports.publishing import kept, markdown
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -152,7 +152,7 @@ def tables(found: Figures) -> str:
     """Return the published page's tables, as Markdown."""
     ours = found[OURS]["all"]
     asked = [
-        (asked, told.format_map(_Shown(ours)), "yes" if kept(ours) else "**no**") for asked, told, kept in ASKED
+        (asked, told.format_map(_Shown(ours)), kept(holds(ours))) for asked, told, holds in ASKED
     ]  # fmt: skip
     verdicts = markdown(("asked of ours", "found", "kept?"), asked)
     return TABLES.format(surges=int(ours["surges"]), policies=table(found), asked=verdicts, kinds=kinds_table(found))

@@ -182,6 +182,16 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def spread(values: Sequence[float]) -> str:
+    """Return the least and the largest of some numbers."""
+    return f"{short(min(values))} – {short(max(values))}"
+
+
+def kept(well: bool) -> str:  # noqa: FBT001 - what is said of it
+    """Return whether something that was asked is kept, so that one that is not catches the eye."""
+    return "yes" if well else "**no**"
+
+
 def counted(count: int, what: str) -> str:
     """Return so many of something, as in ``1 edge`` and ``2 edges``."""
     return f"{count:,} {what}" + ("s" if count != 1 else "")

@@ -37,7 +37,7 @@ from sim.outcome import outcome
 from sim.parameters import Host, Model, Stages, check_model, load_model
 from sim.pool import pooled
 from sim.scenario import Scenario, bettors, size_of
-from sim.stalls import Stall, apart, as_faults, stalls_of
+from sim.stalls import Stall, as_faults, calmed
 from sim.twin import campaign_of, first_rounds
 from sim.wiring import FirstRound, load_start_ns
 
@@ -130,8 +130,7 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     if len(runs) < RUNS_MIN:
         raise ConfigError(f"{len(runs)} runs: a model of how campaigns differ needs at least {RUNS_MIN}")
     cores = costs_of(runs, os.cpu_count() or 1)
-    stalls = stalls_of(runs)
-    calm = [apart(run, stood) for run, stood in zip(runs, stalls, strict=True)]
+    stalls, calm = calmed(runs)
     known = [_known(run, cores) for run in calm]
     if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.empty]:
         raise ConfigError(f"{empty[0]}: has no answered bets with stage stamps")
@@ -161,8 +160,7 @@ def conditions_beside(others: Sequence[Run], runs: Sequence[Run]) -> list[Condit
     """Return what measured runs met; how slow their flushes are is told by others."""
     cores = costs_of(others, os.cpu_count() or 1)
     every = [*others, *runs]
-    stalls = stalls_of(every)
-    calm = [apart(run, stood) for run, stood in zip(every, stalls, strict=True)]
+    stalls, calm = calmed(every)
     known = [_known(run, cores) for run in calm[: len(others)]]
     met = []
     for run, quiet, stood in list(zip(every, calm, stalls, strict=True))[len(others) :]:

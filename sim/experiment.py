@@ -29,13 +29,13 @@ from reference_impl.domain.records import OpKind
 from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
 from sim.hybrid.system import Crowd
+from sim.outcome import LATENCIES
 from sim.parameters import Model
 from sim.scenario import Scenario
 from sim.statistics import interval, mser5
 from sim.wiring import FirstRound
 
 REPLICATIONS_MAX = 100
-SETTLED = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 Progress = Callable[[int, int], None]
 """Told how many jobs are done, and of how many."""
@@ -98,8 +98,8 @@ def figures(job: Job) -> dict[str, float]:
         "gateway.bps": crowd.gateway_bytes() * 8 * NS_PER_S / load_ns,
     }
     settled_ms = crowd.settled_ms()
-    if len(settled_ms):
-        found |= {f"settle.{name}_ms": float(np.quantile(settled_ms, level)) for name, level in SETTLED.items()}
+    if settled_ms:
+        found |= {f"settle.{name}_ms": float(np.quantile(settled_ms, level)) for name, level in LATENCIES.items()}
     if job.scenario.edges:
         video = crowd.audience.watched()
         found |= {f"video.latency_{name}_ms": value for name, value in video.latency_ms.items()}

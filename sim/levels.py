@@ -88,11 +88,13 @@ def _between(pressure: float, factors: Sequence[float]) -> list[float]:
 
 def eased(stages: Stages, factor: float) -> Stages:
     """Return stages whose times beyond the median are that much smaller; the cost of rows stays."""
-    tables = {
-        name: _eased(getattr(stages, name), factor) for name in stages.__struct_fields__ if name.endswith("_ns")
-    }  # fmt: skip
     batch = structs.replace(stages.batch, residual_ns=_eased(stages.batch.residual_ns, factor))
-    return Stages(**tables, batch=batch)
+    return _changed(stages, _eased, factor, batch)
+
+
+def _changed(stages: Stages, change: Callable[[Table, float], Table], factor: float, batch: Cycle) -> Stages:
+    names = [name for name in stages.__struct_fields__ if name.endswith("_ns")]
+    return Stages(**{name: change(getattr(stages, name), factor) for name in names}, batch=batch)
 
 
 def _eased(table_ns: Table, factor: float) -> Table:
@@ -102,10 +104,7 @@ def _eased(table_ns: Table, factor: float) -> Table:
 
 def stretched(stages: Stages, factor: float) -> Stages:
     """Return stages that take so many times as long: each process gets that much less of the cores."""
-    tables = {
-        name: _longer(getattr(stages, name), factor) for name in stages.__struct_fields__ if name.endswith("_ns")
-    }  # fmt: skip
-    return Stages(**tables, batch=_longer_call(stages.batch, factor))
+    return _changed(stages, _longer, factor, _longer_call(stages.batch, factor))
 
 
 def flushing(host: Host, factor: float) -> Host:

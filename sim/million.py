@@ -18,7 +18,7 @@ from reference_impl.domain.units import NS_PER_S
 from sim.experiment import Job, figures, round_s
 from sim.parameters import Model, Video
 from sim.placing import copies_by_table
-from sim.plan import Limit, Plan, cell, plan
+from sim.plan import FULL, Limit, Plan, cell, plan
 from sim.scenario import Scenario
 
 ROUND: Final = Timing(window_ms=15_000, closing_soon_ms=5_000, dealing_ms=20_000, pause_ms=9_000)
@@ -129,7 +129,7 @@ def sized(asked: Asked, model: Model) -> tuple[Job, Plan]:
     """Return the whole system at the size that it needs, and the plan of its bets."""
     load = scenario_of(asked)
     found = plan(load, model, [LIMIT], probability=PROBABILITY, replications=asked.pairs, seconds_max=math.inf)
-    edges = max(1, math.ceil(found.edges * 0.9 / BUSY_MAX))
+    edges = max(1, math.ceil(found.edges * FULL / BUSY_MAX))
     built = structs.replace(load, shards=found.shards, gateways=found.gateways, edges=edges)
     video = structs.replace(model.video, origins=min(asked.tables, origins_of(built, model.video)))
     return Job(built, structs.replace(model, video=video), SETTLED_S), found

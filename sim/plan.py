@@ -40,6 +40,9 @@ RAMP_S: Final = 2.0
 LATE_PEAK: Final = 1.6
 """Bets a second in a window's last seconds, relative to the window's mean [assumed; 40 % of bets in the last fifth]."""
 
+FULL: Final = 0.9
+"""Share of its time from which on a core, a writer or a link counts as full [assumed]."""
+
 _COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, "<": operator.lt}
 _LIMIT = re.compile(r"\s*([a-z]+\.[a-z0-9_]+)\s*(<=|<)\s*([0-9.]+)\s*")
 
@@ -218,18 +221,18 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     stages = model.host.states[0]
     middle = len(stages.check_ns) // 2
     writing_s, settling_s = stages.batch.beta_ns / NS_PER_S, model.settle.beta_ns / NS_PER_S
-    shards = max(1, math.ceil(max(rate * writing_s, mean * (writing_s + settling_s)) / 0.9))
+    shards = max(1, math.ceil(max(rate * writing_s, mean * (writing_s + settling_s)) / FULL))
     players = size_of(bettors(scenario))
     events_s = 7 * players * model.fanout_ns / NS_PER_S / max(round_s(scenario), 1e-9)
     check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S
-    gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / 0.9))
+    gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / FULL))
     if not (watching := size_of(viewers(scenario))):
         return shards, gateways, 0
     part_s = video.timing.part_s
     top = sorted(video.part_bytes[-1])[len(video.part_bytes[-1]) // 2]
     link = watching * 8 * (top + video.playlist_bytes) / part_s / video.edge_link_bps
     core = watching * 2 * video.edge_request_ns / NS_PER_S / part_s
-    return shards, gateways, max(1, math.ceil(max(link, core) / 0.9))
+    return shards, gateways, max(1, math.ceil(max(link, core) / FULL))
 
 
 def _replications(job: Job, limits: Sequence[Limit], n: int) -> pd.DataFrame:

@@ -47,6 +47,12 @@ def stalls_of(runs: Sequence[Run]) -> list[tuple[Stall, ...]]:
     return [_stalls(own, usual_ns, int(run.manifest["load_start_ns"])) for own, run in zip(calls, runs, strict=True)]
 
 
+def calmed(runs: Sequence[Run]) -> tuple[list[tuple[Stall, ...]], list[Run]]:
+    """Return each run's stalls, and the runs with them :func:`apart`."""
+    stalls = stalls_of(runs)
+    return stalls, [apart(run, stood) for run, stood in zip(runs, stalls, strict=True)]
+
+
 def as_faults(stalls: Sequence[Stall]) -> tuple[Fault, ...]:
     """Return what a simulation does to stand still in the same moments."""
     return tuple(Fault(kind=FaultKind.STOP, target="postgres", at_s=stall.at_s, for_s=stall.for_s) for stall in stalls)
@@ -59,7 +65,6 @@ def apart(run: Run, stalls: Sequence[Stall]) -> Run:
     start_ns = int(run.manifest["load_start_ns"])
     began_ns = start_ns + np.array([round(stall.at_s * NS_PER_S) for stall in stalls], dtype=np.int64)
     ended_ns = began_ns + np.array([round(stall.for_s * NS_PER_S) for stall in stalls], dtype=np.int64)
-    told = {"kind": FaultKind.STOP.value, "target": "postgres", "detected_ns": 0}
     told = {"kind": FaultKind.STOP.value, "target": "postgres", "detected_ns": 0}
     rows = pd.DataFrame({"t_ns": began_ns, "ended_ns": ended_ns, "recovered_ns": ended_ns, **told})
     faults = pd.concat([run.faults, rows.reindex(columns=run.faults.columns)], ignore_index=True)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from loadtest.bench.result import Result
 from reports.canvas import INK, MEASURED, QUIET, grid_of, plain_numbers, stand_alone, style, to_svg
-from reports.publishing import Recipe, Report, counted, markdown, short
+from reports.publishing import Recipe, Report, counted, kept, markdown, short, spread
 from sim.statistics import interval
 
 FIGURE: Final = "wallet.svg"
@@ -27,6 +27,7 @@ AGREES: Final = 0.5
 the same machine gives other figures."""
 
 OURS, FLOOR, BARE = "the wallet", "its floor", "its bare floor"
+BEST: Final = "pgbench at its best"
 COSTS: Final = {
     "postgres_cpu_us_per_bet": "PostgreSQL's CPU, µs",
     "wal_bytes_per_bet": "WAL, bytes",
@@ -51,7 +52,7 @@ def ratios(result: Result) -> dict[str, list[float]]:
     """Return ours over each other way, leg by leg; of pgbench, over the best number of clients of that leg."""
     detail = result.detail
     best = [max(leg.values()) for leg in detail["legs_peer"]]
-    others = {"pgbench at its best": best, FLOOR: detail["legs_floor"], BARE: detail["legs_bare_floor"]}
+    others = {BEST: best, FLOOR: detail["legs_floor"], BARE: detail["legs_bare_floor"]}
     return {
         name: [ours / other for ours, other in zip(detail["legs_ours"], legs, strict=True)]
         for name, legs in others.items()
@@ -76,7 +77,7 @@ def summary(result: Result) -> str:
     waits = " and ".join(f"{short(wait['p99_ms'])} ms at {wait['offered_per_s']:,} bets/s" for wait in _natural(result))
     return (
         f"The wallet writes {short(statistics.median(result.detail['legs_ours']))} durable bets a second (median of"
-        f" {counted(result.n, 'leg')}): {against['pgbench at its best']} times pgbench at its best, {against[FLOOR]} of"
+        f" {counted(result.n, 'leg')}): {against[BEST]} times {BEST}, {against[FLOOR]} of"
         f" its floor. As they come, 99 of 100 bets are answered within {waits}."
     )
 
@@ -104,13 +105,9 @@ def _natural(result: Result) -> list[dict[str, Any]]:
     return natural
 
 
-def _spread(legs: Sequence[float]) -> str:
-    return f"{short(min(legs))} – {short(max(legs))}"
-
-
 def _asked(result: Result) -> str:
     against = {name: statistics.median(legs) for name, legs in ratios(result).items()}
-    peer, floor = against["pgbench at its best"], against[FLOOR]
+    peer, floor = against[BEST], against[FLOOR]
     rows = [
         (f"at least {PEER_RATIO_MIN:g} times pgbench", f"{short(peer)} times", peer >= PEER_RATIO_MIN),
         (f"at least {FLOOR_SHARE_MIN:g} of its own floor", f"{floor:.2f}", floor >= FLOOR_SHARE_MIN),
@@ -121,7 +118,7 @@ def _asked(result: Result) -> str:
             p99 = wait["p99_ms"]
             rows.append((f"p99 at {wait['offered_per_s']:,}/s at most {most:g} ms", f"{short(p99)} ms", p99 <= most))
     return markdown(
-        ("asked", "found (median of legs)", "kept?"), [(a, b, "yes" if c else "**no**") for a, b, c in rows]
+        ("asked", "found (median of legs)", "kept?"), [(asked, found, kept(well)) for asked, found, well in rows]
     )
 
 
@@ -131,9 +128,9 @@ def _speeds(result: Result) -> str:
     for name, legs in rates(result).items():
         ratio = over.get(name)
         told = _ratio(ratio) if ratio else ""
-        rows.append((name, short(statistics.median(legs)), _spread(legs), told))
-    best = over["pgbench at its best"]
-    rows.append(("pgbench at its best, leg by leg", short(result.peer), "", _ratio(best)))
+        rows.append((name, short(statistics.median(legs)), spread(legs), told))
+    best = over[BEST]
+    rows.append((f"{BEST}, leg by leg", short(result.peer), "", _ratio(best)))
     head = ("who", "durable bets/s, median", f"{result.n} legs, from – to", "ours over it: median (95 % interval)")
     return markdown(head, rows)
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from left_behind import processes_below
 
 from loadtest.campaign import run_campaign
 from loadtest.config import CAMPAIGNS, load_campaign, parse_campaign
@@ -13,19 +14,6 @@ from reports.run import Run, open_run
 from reports.users import adversary_gain
 
 pytestmark = pytest.mark.timeout(150)
-
-
-def processes_below(folder: Path) -> list[str]:
-    """Command lines of living processes that name a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it ended while we looked
-            continue
-        if str(folder) in command:
-            found.append(command)
-    return found
 
 
 def under_load(out: Path) -> bool:

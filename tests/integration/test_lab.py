@@ -14,12 +14,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from left_behind import processes_below
 from table_client import HttpError, call
 
 from reference_impl.domain.errors import OperationalError
 from reference_impl.stack.processes import end, spawn
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(240)]
+
+OURS = " up --lab "
+"""What the command line of our own stack has in it."""
 
 TINY = """
 name = "tiny"
@@ -123,7 +127,7 @@ async def test_a_stopped_campaign_ends_its_system_and_keeps_what_it_recorded(roo
     over = await room.until("campaigns", lambda seen: seen["stage"] == "over", RUN_S_MAX)
     assert (over["verdict"], over["report"]) == ("stopped", "")
     assert '"interrupted"' in (room.runs / over["run"] / "manifest.json").read_text()
-    assert processes_of(room.runs / over["run"]) == []
+    assert processes_below(room.runs / over["run"], OURS) == []
 
 
 @pytest.mark.parametrize("target", ["postgres", "nats", "services"])
@@ -140,20 +144,7 @@ async def test_a_campaign_ends_with_the_system_it_was_started_beside(tmp_path: P
     end([(room.process, signal.SIGINT)], 30)
     assert room.process.returncode == 0, room.log.read_text()
     deadline_s = time.monotonic() + 20
-    while left := processes_of(room.runs):
+    while left := processes_below(room.runs, OURS):
         assert time.monotonic() < deadline_s, left
         await asyncio.sleep(0.2)
     assert '"interrupted"' in (room.runs / seen["run"] / "manifest.json").read_text()
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of living processes, our own stack's aside, that name a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it ended while we looked
-            continue
-        if str(folder) in command and " up --lab " not in command:
-            found.append(command)
-    return found

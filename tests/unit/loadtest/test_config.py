@@ -118,6 +118,10 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
             NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nviewing={rule="LoL+"}',
             "scenario.viewing.rule = 'LoL+': simulated viewers know only 'throughput'; set simulate = false",
         ),
+        (
+            NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nladder="lowest"',
+            "scenario.ladder = 'lowest': simulated studios know only 'small'; set simulate = false",
+        ),
         (CROWD + 'kind="bettr"', "scenario.crowds[0].kind = 'bettr': there is no such choice, did you mean 'bettor'?"),
         (CROWD + "tabel=1", "unknown key 'scenario.crowds[0].tabel', did you mean 'table'?"),
         (CROWD + "table=3", "scenario.crowds[0].table = 3: there are only tables 1 to 2, and 0 for all of them"),

@@ -19,7 +19,6 @@ from reference_impl.precedence import Precedence
 
 PACKET_BYTES = 1500
 SHARED, ELSEWHERE, FIRST, LATER = "1:1", "1:2", "1:10", "1:20"
-ELSEWHERE_MBPS = 1000
 FIRST_SHARE = 0.9
 """What bets have for themselves; they rarely use it, and video takes what they leave. It is large since HTB (tc-htb(8))
 serves whoever keeps within a share before anybody who borrows, whatever the priorities: with a small share, a message
@@ -33,7 +32,7 @@ class Sharing(StrEnum):
     """Who is on the link, and how packets wait for it."""
 
     APART = "apart"
-    """Bets alone, as a control; video has a link with room for everybody."""
+    """Bets alone, as a control; video has another link of the same speed."""
     BANDS = "bands"
     """Bets and video, bets first."""
     ONE_QUEUE = "one queue"
@@ -57,7 +56,7 @@ def commands(mbps: float, sharing: Sharing) -> list[list[str]]:
         rest = f"rate {kbps - first}kbit ceil {kbps}kbit prio 1"
         lines.append(f"tc class add dev lo parent {SHARED} classid {LATER} htb {rest}")
     else:
-        lines.append(f"tc class add dev lo parent 1: classid {ELSEWHERE} htb rate {ELSEWHERE_MBPS}mbit")
+        lines.append(f"tc class add dev lo parent 1: classid {ELSEWHERE} htb rate {kbps}kbit ceil {kbps}kbit")
     for mark, into in ((Precedence.BETS, bets_into), (Precedence.VIDEO, video_into)):
         lines.append(
             f"tc filter add dev lo parent 1: protocol ip u32 match ip dsfield {mark.field:#x} 0xfc flowid {into}"

@@ -2,29 +2,28 @@
 
 One run in a network namespace of its own, whose loopback is the link: the campaign ``shared-link``, whose viewers want
 more than the link carries, at the only rendition that there is. From stretch to stretch the link is shared in another
-way; the control is the same link without video, which has one of its own then. So players, viewers, processes and the
-minute are the same, and stretches are compared in neighbouring pairs (:mod:`reports.turns`).
+way; as control, video has another link of that speed and fills it as well. So players, viewers, what is delivered and
+the minute are the same, and neighbouring stretches can be compared (:mod:`reports.turns`).
 """
 
 import asyncio
 import math
 import tempfile
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from loadtest.bench.link_leg import LEAD_S, STRETCH_S
 from loadtest.bench.result import Result, summarise
 from loadtest.link import Sharing, run_apart
 from loadtest.progress import Progress
-from reference_impl.domain.errors import ConfigError
 from reports.judgement import read_summary
 from reports.latency import percentiles_ms
 from reports.run import Run, open_run
-from reports.turns import PAIRS_MAX, Pair, Slowdown, Values, bets_ms, busy_cores, slowdown
+from reports.turns import Slowdown, Values, bets_ms, busy_cores, slowdown
 
 LINK_MBPS = 6.0
 BESIDE_S_MAX = 120.0
@@ -42,8 +41,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     start_ns, end_ns : int
         When.
     link_mbps, carried_mbps, video_mbps : float
-        What the link can carry, and what it and video's share of it carried in the median second; where it is apart,
-        `video_mbps` is what viewers take who may have what they want.
+        What the link can carry, and what it and video, wherever it went, carried in the median second.
     full_share : float
         Share of the seconds in which the link was full.
     dropped_packets : int
@@ -72,31 +70,26 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shared(msgspec.Struct, frozen=True):
-    """What was seen on the link: stretches in order of time, and bets' latencies in each of them, in ms."""
+    """What was seen on the link: stretches in order of time."""
 
     run: Run
     stretches: list[Stretch]
-    latencies: list[Values]
 
     def of(self, sharing: Sharing) -> list[Stretch]:
         """Return the stretches of one kind."""
         return [stretch for stretch in self.stretches if stretch.sharing is sharing]
 
-    def pairs(self) -> list[Pair]:
-        """Return bets' latencies apart and in bands, in neighbouring pairs."""
-        both = [
-            (stretch.sharing, values)
-            for stretch, values in zip(self.stretches, self.latencies, strict=True)
-            if stretch.sharing is not Sharing.ONE_QUEUE
-        ]
-        found = []
-        for (kind, values), (_, others) in list(pairwise(both))[::2]:
-            found.append((values, others) if kind is Sharing.APART else (others, values))
-        return found
+    def pooled_ms(self, sharing: Sharing) -> Values:
+        """Return the latencies of all bets in stretches of one kind."""
+        return np.concatenate([bets_ms(self.run, stretch.start_ns, stretch.end_ns) for stretch in self.of(sharing)])
 
     def slowdown(self, alpha: float = ALPHA) -> Slowdown:
-        """Return by how much bets' p99 is slower in bands beside video than apart from it."""
-        return slowdown(self.pairs(), alpha)
+        """Return by how much stretches' p99 of bets is higher in bands beside video than apart from it."""
+        apart, bands = (
+            np.array([stretch.p99_ms for stretch in self.of(kind)], dtype=np.float64)
+            for kind in (Sharing.APART, Sharing.BANDS)
+        )
+        return slowdown(apart, bands, alpha)
 
 
 def order(pairs: int, queues: int) -> list[Sharing]:
@@ -122,14 +115,13 @@ def share(turns: Sequence[Sharing], out: Path, mbps: float = LINK_MBPS) -> Share
     timeout_s = LEAD_S + len(turns) * STRETCH_S + BESIDE_S_MAX
     said = run_apart("loadtest.bench.link_leg", (str(mbps), str(out), *turns), timeout_s)
     run = open_run(said["run"])
-    stretches, latencies = [], []
+    stretches = []
     for raw in said["stretches"]:
         values = bets_ms(run, raw["start_ns"], raw["end_ns"])
         busy = busy_cores(run, raw["start_ns"], raw["end_ns"])
         raw |= {"bets": len(values), "busy_cores": busy, **percentiles_ms(values)}
-        latencies.append(values)
         stretches.append(msgspec.convert(raw, Stretch))
-    return Shared(run, stretches, latencies)
+    return Shared(run, stretches)
 
 
 async def measure(n: int, progress: Progress) -> Result:
@@ -138,15 +130,14 @@ async def measure(n: int, progress: Progress) -> Result:
     Raises
     ------
     ConfigError
-        If there can be no such link here, or `n` is too large.
+        If there can be no such link here.
     """
-    if n > PAIRS_MAX:
-        raise ConfigError(f"{n} legs: bench link takes at most {PAIRS_MAX}, since all ways to swap pairs are tried")
     turns = order(n, n)
     with tempfile.TemporaryDirectory(prefix="bench-link-") as folder:
         progress.say(f"{len(turns)} stretches of {STRETCH_S:g} s on a link of {LINK_MBPS:g} Mbit/s")
         seen = await asyncio.to_thread(share, turns, Path(folder) / "runs")
         said = read_summary(seen.run)
+        pooled = {kind: percentiles_ms(seen.pooled_ms(kind)) for kind in Sharing}
     bands, queue = (
         [stretch.p99_ms or math.nan for stretch in seen.of(kind)] for kind in (Sharing.BANDS, Sharing.ONE_QUEUE)
     )
@@ -154,6 +145,7 @@ async def measure(n: int, progress: Progress) -> Result:
         "verdict": said["verdict"],
         "unknown": said["bet"]["unknown"],
         "over_apart": {name: _finite(value) for name, value in seen.slowdown()._asdict().items()},
+        "all_bets": pooled,
         "stretches": msgspec.to_builtins(seen.stretches),
     }
     return summarise("link", "ms, p99 of bets", bands, queue, "one queue", detail, lower_is_better=True)

@@ -27,9 +27,9 @@ from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Campaign
 
 LEAD_S = 10.0
-STRETCH_S = 30.0
-SETTLE_S = 6.0
-"""The beginning of a stretch that does not count: packets were lost, viewers catch up or fall behind."""
+STRETCH_S = 15.0
+SETTLE_S = 3.0
+"""The beginning of a stretch that does not count: what waited was lost and is sent again."""
 LOOK_S = 1.0
 FULL_SHARE = 0.95
 """A second in which the link carried at least this share of its speed was full."""

@@ -10,8 +10,10 @@ from statistics import median
 import pytest
 
 from loadtest.bench.link import LINK_MBPS, order, share
+from loadtest.bench.link_leg import FULL_SHARE
 from loadtest.link import TOOLS, Sharing, run_apart
 from reports.judgement import read_summary
+from reports.latency import percentiles_ms
 
 pytestmark = [
     pytest.mark.soak,
@@ -19,19 +21,20 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not all(map(shutil.which, TOOLS)), reason="needs root, unshare, ip and tc"),
 ]
 
-PAIRS, QUEUES = 6, 2
+PAIRS, QUEUES = 13, 2
 OVER_APART_MAX = 1.5
 OVER_ALONE_MAX = 1.5
 BURST_S_MAX = 30.0
-WANTED_MIN = 1.2
-FULL_SHARE = 0.95
-IN_BANDS_MIN = 5_000
+DOUBT = 0.05
+FULL_SECONDS_MIN = 0.9
+BETS_MIN = 5_000
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     seen = share(order(PAIRS, QUEUES), tmp_path_factory.mktemp("link") / "runs")
-    print("\n".join([*map(told, seen.stretches), str(seen.slowdown())]))  # noqa: T201 - for -rP
+    pooled = {kind: (len(values := seen.pooled_ms(kind)), percentiles_ms(values)) for kind in Sharing}
+    print("\n".join([*map(told, seen.stretches), str(pooled), str(seen.slowdown())]))  # noqa: T201 - for -rP
     return seen
 
 
@@ -48,13 +51,13 @@ def test_a_message_to_everybody_passes_video_that_fills_the_link():
     assert median(said["took_ms"]) <= OVER_ALONE_MAX * said["alone_ms"], said
 
 
-def test_viewers_want_more_than_the_link_carries_and_fill_it(shared):
-    wanted = median(stretch.video_mbps for stretch in shared.of(Sharing.APART))
-    assert wanted >= WANTED_MIN * LINK_MBPS
-    for sharing, count in ((Sharing.BANDS, PAIRS), (Sharing.ONE_QUEUE, QUEUES)):
-        assert len(shared.of(sharing)) == count
-        assert all(stretch.full_share >= FULL_SHARE for stretch in shared.of(sharing)), shared.of(sharing)
-    assert not any(stretch.full_share for stretch in shared.of(Sharing.APART))
+def test_video_fills_the_link_wherever_it_shares_it_and_nowhere_else(shared):
+    assert [len(shared.of(sharing)) for sharing in Sharing] == [PAIRS, PAIRS, QUEUES]
+    for stretch in shared.stretches:
+        if stretch.sharing is Sharing.APART:
+            assert stretch.carried_mbps < LINK_MBPS / 4 < LINK_MBPS * FULL_SHARE < stretch.video_mbps, stretch
+        else:
+            assert stretch.full_share >= FULL_SECONDS_MIN, stretch
 
 
 def test_no_bet_is_lost(shared):
@@ -63,10 +66,9 @@ def test_no_bet_is_lost(shared):
 
 
 def test_bets_keep_their_p99_where_they_go_first(shared):
-    found = shared.slowdown()
-    assert min(found.n) >= IN_BANDS_MIN
-    assert found.ratio <= OVER_APART_MAX, found
-    assert found.high <= 2 * OVER_APART_MAX, found
+    """With 95 % confidence: a run of which that cannot be said proves nothing."""
+    assert min(len(shared.pooled_ms(sharing)) for sharing in (Sharing.APART, Sharing.BANDS)) >= BETS_MIN
+    assert shared.slowdown(DOUBT).high <= OVER_APART_MAX, shared.slowdown(DOUBT)
 
 
 def test_in_one_queue_bets_would_wait_behind_video(shared):

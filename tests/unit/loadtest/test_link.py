@@ -40,6 +40,7 @@ def test_in_one_queue_both_wait_alike():
 def test_apart_bets_have_the_whole_link_and_video_another_one():
     lines = told(8, Sharing.APART)
     assert f"tc class add dev lo parent {SHARED} classid {FIRST} htb rate 8000kbit ceil 8000kbit prio 0" in lines
+    assert f"tc class add dev lo parent 1: classid {ELSEWHERE} htb rate 8000kbit ceil 8000kbit" in lines
     assert marked(lines) == [f"0xb8 0xfc flowid {FIRST}", f"0x88 0xfc flowid {ELSEWHERE}"]
 
 

@@ -40,7 +40,7 @@ from reference_impl.domain.balance_messages import (
     Taken,
 )
 from reference_impl.domain.balancing.choosing import copies_of
-from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, weight_of
+from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, too_many, weight_of
 from reference_impl.domain.balancing.moves import excess, level_of
 from reference_impl.domain.table_messages import Joined, TableEnvelope
 from reference_impl.domain.units import NS_PER_S
@@ -51,8 +51,8 @@ TURN_S_MIN = 0.2
 PASSED_S = 10.0
 """A plan is for so many seconds' moves: players go between rounds, so most turns find nobody who may. How many go in a
 second is bounded by each gateway."""
-MOVES_MIN = 5
-"""Fewer are not worth anybody's hand-over."""
+EXCESS_MIN = 5
+"""Fewer too many are not worth anybody's hand-over. Whether all of them find room at once is another question."""
 MOVED_KEPT_MAX = 100
 ORDER_S_MAX = 1.0
 STEER_EVERY_S = 10.0
@@ -160,7 +160,7 @@ class Balancer:
         return [
             (names[giver], self._order(alive, names, fleet, giver, takers))
             for giver, takers in by_giver.items()
-            if takers.total() >= MOVES_MIN
+            if too_many(fleet, giver, sessions[giver], now_s) >= EXCESS_MIN
         ]
 
     def _order(

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 MEANS_KEPT: Final = 3
 KEPT: Final = 30
 """Reports that count. A median of so many takes no notice of the few in which a place slows down."""
-KNOWN: Final = 5
-"""With fewer reports of its own, what is usual for its kind is usual for it."""
+KNOWN: Final = 3
+"""With fewer reports nothing is said of a place."""
 SPREADS: Final = 3.0
 """What is usual at most: the median, and so many times the median distance from it."""
 SUDDEN_SPREADS: Final = 6.0
@@ -84,10 +84,9 @@ def usual_cost(usual: Usual, others: Sequence[float], lag_ms: float) -> float:
     lag_ms : float
         How late it is now.
     """
-    own = usual.took_ms
-    if others:
-        kind = median_low(others)
-        own = min(own, KIND_MAX * kind) if len(usual.lags_ms) >= KNOWN else kind
+    if len(usual.lags_ms) < KNOWN:
+        return 1.0
+    own = min(usual.took_ms, KIND_MAX * median_low(others)) if others else usual.took_ms
     certain_ms = max(min(usual.last_ms, lag_ms), lag_ms - SUDDEN_SPREADS * spread_of(usual.lags_ms))
     return max(1.0, (work_of(usual) + certain_ms) / own)
 

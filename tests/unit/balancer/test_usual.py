@@ -7,6 +7,7 @@ import pytest
 from reference_impl.domain.balancing.usual import (
     KEPT,
     KIND_MAX,
+    KNOWN,
     LATE_EVERY,
     WORK_MS_MIN,
     Usual,
@@ -84,4 +85,4 @@ def test_who_was_slow_when_first_heard_is_not_excused() -> None:
     known = taught([60.0] * KEPT)
     assert usual_cost(known, [], 60.0) == 1.0, "nobody else is there"
     assert usual_cost(known, [11.0, 12.0, 40.0], 60.0) == pytest.approx(70.0 / (KIND_MAX * 12.0))
-    assert usual_cost(Usual(), [11.0, 12.0, 40.0], 14.0) == pytest.approx(2.0), "nothing is known of it yet"
+    assert usual_cost(taught([60.0] * (KNOWN - 1)), [11.0, 12.0, 40.0], 60.0) == 1.0, "nothing is known of it yet"

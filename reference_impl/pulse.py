@@ -1,8 +1,8 @@
 """What a process notes of itself between two of its load reports: lag, run delay, CPU, rates.
 
-The lag is that of a timer that rings about ten times a second, so that a loop that was held up for a moment between two
-reports shows too. It rings at random distances: one that rings evenly falls into step with whatever holds the loop up
-evenly, always rings just after it, and never is late.
+The lag is that of a timer that rings about a hundred times a second: so much would whatever comes at a random moment
+have waited, and even short hold-ups are met several times between two reports. It rings at random distances: one that
+rings evenly falls into step with whatever holds the loop up evenly, always rings just after it, and never is late.
 
 References
 ----------
@@ -13,13 +13,16 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
-TICK_S = 0.1
+TICK_S = 0.01
 LAGS_MAX = 1_000
+LATER_SHARE = 50
+"""One ring in so many is later than a beat's p98, and always the latest one: a hiccup is no lateness."""
 
 
 class Cost(NamedTuple):
@@ -52,11 +55,25 @@ def cost_of(*pids: int) -> Cost:
     return Cost(cpu_ns, run_delay_ns)
 
 
+async def rings(tick_s: float) -> AsyncIterator[int]:
+    """Ring at random distances of `tick_s` on average, and yield how late each ring is, ns; until cancelled."""
+    while True:
+        before_ns, distance_s = time.monotonic_ns(), tick_s * random.uniform(0.5, 1.5)
+        await asyncio.sleep(distance_s)
+        yield max(0, time.monotonic_ns() - before_ns - round(distance_s * NS_PER_S))
+
+
+def p98_of(lags: Sequence[int]) -> int:
+    """Return what all but one in :data:`LATER_SHARE` do not exceed, and all but the largest; 0 of fewer than two."""
+    return sorted(lags)[-1 - max(1, len(lags) // LATER_SHARE)] if len(lags) > 1 else 0
+
+
 class Beat(NamedTuple):
-    """The time since the beat before: the largest and the mean lag, shares of it, and the growth of totals a second."""
+    """The time since the beat before: largest, mean and p98 lag, shares of it, and the growth of totals a second."""
 
     lag_ms: float
     lag_ms_mean: float
+    lag_ms_p98: float
     cpu_share: float
     run_delay_share: float
     per_s: tuple[float, ...]
@@ -73,11 +90,9 @@ class Pulse:
 
     async def run(self) -> None:
         """Watch the loop until cancelled."""
-        while True:
-            before_ns, tick_s = time.monotonic_ns(), TICK_S * random.uniform(0.5, 1.5)
-            await asyncio.sleep(tick_s)
+        async for lag_ns in rings(TICK_S):
             if len(self._lags_ns) < LAGS_MAX:
-                self._lags_ns.append(max(0, time.monotonic_ns() - before_ns - round(tick_s * NS_PER_S)))
+                self._lags_ns.append(lag_ns)
 
     def beat(self, *totals: int) -> Beat:
         """Return what happened since the beat before; `totals` are counters that only grow."""
@@ -87,6 +102,7 @@ class Pulse:
         beat = Beat(
             max(self._lags_ns, default=0) / NS_PER_MS,
             sum(self._lags_ns) / max(1, len(self._lags_ns)) / NS_PER_MS,
+            p98_of(self._lags_ns) / NS_PER_MS,
             (cost.cpu_ns - self._cost.cpu_ns) / past_ns,
             (cost.run_delay_ns - self._cost.run_delay_ns) / past_ns,
             tuple((now - then) * NS_PER_S / past_ns for now, then in zip(totals, before, strict=True)),

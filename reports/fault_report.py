@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
+from reference_impl.domain.errors import ConfigError
 from reports.canvas import MEASURED, SIMULATED, stand_alone, style
 from reports.fault_figures import drawn, fault_name
 from reports.judgement import read_summary
@@ -76,7 +77,13 @@ class Row(Struct, frozen=True):
 
 
 def gathered(runs: Sequence[Run], note: str = "") -> Faults:
-    """Return what the faults of Runs and of their twins did."""
+    """Return what the faults of Runs and of their twins did.
+
+    Raises
+    ------
+    ConfigError
+        If a Run was not judged, or ended in an error.
+    """
     measured = [recoveries(run) for run in runs]
     twins = [run.twin for run in runs if run.twin]
     return Faults(
@@ -140,6 +147,8 @@ published."""
 
 def _line_of(run: Run, faults: int) -> Line:
     summary = read_summary(run)
+    if summary["verdict"] == "error":
+        raise ConfigError(f"{run.path}: ended in an error, so there is nothing to report of it: {summary['reason']}")
     checks, bets, simulated = summary["checks"].values(), summary["bet"], summary["simulated"]
     return Line(
         name=run.manifest["name"], commit=run.manifest["commit"], verdict=summary["verdict"], checks=len(checks),

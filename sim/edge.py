@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import simpy
 
+from reference_impl.domain.hls_steering import CONNECTIONS_A_VIEWER
 from reference_impl.domain.records import CacheState
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
@@ -24,9 +25,6 @@ from sim.server import Server, after
 CACHE_BYTES_MAX = 64 * 1024 * 1024
 ENTRY_BYTES = 1024
 """What an object costs in memory beside its body."""
-
-CONNECTIONS = 2
-"""A viewer's connections: one for media, one for playlists."""
 
 REPORT_NS = NS_PER_S
 REPORT_NS_MAX = 3 * NS_PER_S
@@ -83,7 +81,7 @@ class Edge:
     @property
     def connections(self) -> int:
         """Open connections."""
-        return CONNECTIONS * len(self.viewers)
+        return CONNECTIONS_A_VIEWER * len(self.viewers)
 
     @property
     def fetching(self) -> int:

@@ -18,6 +18,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -110,17 +111,42 @@ class Ensemble(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     conditions: tuple[Conditions, ...]
 
 
+class Reading(NamedTuple):
+    """What measured runs say before a model is fitted.
+
+    Parameters
+    ----------
+    runs : list of Run
+        The runs.
+    cores : Cores
+        What their operations cost the cores.
+    stalls : list of tuple of Stall
+        When each run's storage stood still.
+    calm : list of Run
+        The runs with their stalls among their faults.
+    bets : list of DataFrame
+        Each run's answered bets, with the pressures that they met.
+    """
+
+    runs: list[Run]
+    cores: Cores
+    stalls: list[tuple[Stall, ...]]
+    calm: list[Run]
+    bets: list[pd.DataFrame]
+
+
 def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ensemble:
-    """Fit models on measured runs.
+    """Fit models on measured runs; the same as :func:`fitted` on what :func:`read_off` finds."""
+    return fitted(read_off(runs), members, seed)
+
+
+def read_off(runs: Sequence[Run]) -> Reading:
+    """Return what measured runs say.
 
     Parameters
     ----------
     runs : sequence of Run
         Measured runs with stage stamps and samples of the host's load, of one machine and at several loads.
-    members : int
-        Models: one on all runs, the others on resampled ones.
-    seed : int
-        Of the resampling.
 
     Raises
     ------
@@ -134,6 +160,22 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     known = [_known(run, cores) for run in calm]
     if empty := [run.path.name for run, campaign in zip(runs, known, strict=True) if campaign.empty]:
         raise ConfigError(f"{empty[0]}: has no answered bets with stage stamps")
+    return Reading(list(runs), cores, stalls, calm, known)
+
+
+def fitted(reading: Reading, members: int = MEMBERS, seed: int = 1) -> Ensemble:
+    """Fit models on what was read off runs.
+
+    Parameters
+    ----------
+    reading : Reading
+        Of :func:`read_off`.
+    members : int
+        Models: one on all runs, the others on resampled ones.
+    seed : int
+        Of the resampling.
+    """
+    runs, cores, stalls, calm, known = reading
     flushes = flushes_of(known)
     met = [_met(run, flush, stood) for run, flush, stood in zip(runs, flushes, stalls, strict=True)]
     known = [bets.assign(flush=flush) for bets, flush in zip(known, flushes, strict=True)]
@@ -156,15 +198,13 @@ def calibrate(runs: Sequence[Run], members: int = MEMBERS, seed: int = 1) -> Ens
     )
 
 
-def conditions_beside(others: Sequence[Run], runs: Sequence[Run]) -> list[Conditions]:
+def conditions_beside(others: Reading, runs: Sequence[Run]) -> list[Conditions]:
     """Return what measured runs met; how slow their flushes are is told by others."""
-    cores = costs_of(others, os.cpu_count() or 1)
-    every = [*others, *runs]
-    stalls, calm = calmed(every)
-    known = [_known(run, cores) for run in calm[: len(others)]]
+    stalls, calm = calmed([*others.runs, *runs])
+    mine = slice(len(others.runs), None)
     met = []
-    for run, quiet, stood in list(zip(every, calm, stalls, strict=True))[len(others) :]:
-        *usual, own = flushes_of([*known, _known(quiet, cores)])
+    for run, quiet, stood in zip(runs, calm[mine], stalls[mine], strict=True):
+        *usual, own = flushes_of([*others.bets, _known(quiet, others.cores)])
         met.append(_met(run, own / float(np.median(usual)), stood))
     return met
 

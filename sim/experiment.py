@@ -28,6 +28,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.records import OpKind
 from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
+from sim.hybrid.exact import busiest
 from sim.hybrid.system import Crowd
 from sim.outcome import LATENCIES
 from sim.parameters import Model
@@ -77,6 +78,11 @@ def figures(job: Job) -> dict[str, float]:
     Latencies and shares are of everybody. Utilisation is of the whole simulated time, the last rounds after the load
     included, and so are ``busy_cores``; those of edges, which nobody watches after the load, and all ``bps`` and
     ``per_s`` are of the load. A round settles (``settle``) from its announced result to its last payment.
+
+    Raises
+    ------
+    OverloadError
+        If more bets wait than gateways keep.
     """
     starts = spread_starts(job.scenario) if job.spread else {}
     crowd = Crowd(job.scenario, job.model, starts, share=0.0, warm_up_s=job.warm_up_s)
@@ -90,10 +96,7 @@ def figures(job: Job) -> dict[str, float]:
         "bet.rejected_share": bets.rejected / max(bets.offered, 1),
         "bet.unknown_share": bets.unanswered / max(bets.offered, 1),
         "bet.resent_share": bets.resent / max(bets.offered, 1),
-        "shard.utilisation_max": max(bets.shard_utilisation),
-        "gateway.utilisation_max": max(bets.gateway_utilisation),
-        "shard.busy_cores": sum(bets.shard_utilisation),
-        "gateway.busy_cores": sum(bets.gateway_utilisation),
+        **busiest(bets),
         "gateway.pushes_per_s": bets.pushes_per_s,
         "gateway.bps": crowd.gateway_bytes() * 8 * NS_PER_S / load_ns,
     }

@@ -20,7 +20,7 @@ from msgspec import Struct
 from reference_impl.domain.errors import ConfigError
 from reports.run import Run, open_run
 from sim.calibrate import fit
-from sim.ensemble import MEMBERS, calibrate, conditions_beside, logarithms, measured, simulated
+from sim.ensemble import MEMBERS, conditions_beside, fitted, logarithms, measured, read_off, simulated
 from sim.pool import pooled
 from sim.prediction import REPLICATIONS, Interval, predict
 from sim.scenario import Campaign
@@ -144,11 +144,12 @@ def _held_out(task: _Task) -> HeldOut:
     rest = [open_run(path) for at, paths in enumerate(task.folders) if at != task.held_out for path in paths]
     [load] = loads_of([open_run(path) for path in task.folders[task.held_out]])
     top = task.held_out == len(task.folders) - 1
-    ensemble = calibrate(rest, task.members)
+    reading = read_off(rest)
+    ensemble = fitted(reading, task.members)
     prediction = predict(ensemble, load.campaign, replications=task.replications)
     found = validate(prediction, load.runs)
     careless = fit(pooled(rest), "all")
-    conditions = conditions_beside(rest, load.runs)
+    conditions = conditions_beside(reading, load.runs)
     given, ignored = [], []
     for run, met in zip(load.runs, conditions, strict=True):
         own, scenario = measured(run), campaign_of(run).scenario

@@ -11,7 +11,8 @@ Assumptions
 * A control request keeps its shard's writer for its whole fitted time, the way there and back included.
 * No bus, relay or dealer ever fails; a scenario's faults in these are left out (:func:`sim.faults.not_modelled`).
 * Video and money share nothing but the clock: see :mod:`sim.video`.
-* Bounds that refuse work under overload (pending bets, queued batches) are not reached.
+* Bounds that refuse work under overload (pending bets, queued batches) are not reached: a scenario that does ends with
+  :class:`sim.wiring.OverloadError`.
 
 Invariants
 ----------
@@ -40,7 +41,7 @@ from sim.random_streams import Stream
 from sim.scenario import Scenario
 from sim.video import VideoSystem
 from sim.wallet import WalletShard
-from sim.wiring import Starts, begin_tables, load_start_ns, make_tables, over, victims
+from sim.wiring import OverloadError, Starts, begin_tables, load_start_ns, make_tables, over, overload, victims
 
 
 def simulate(scenario: Scenario, model: Model, starts: Starts | None = None) -> dict[str, pd.DataFrame]:
@@ -164,6 +165,9 @@ class Simulation:
                  gateway.server.busy_ns, gateway.bets, gateway.egress_bytes)  # fmt: skip
         for shard in self._shards:
             note(shard.name, 0, shard.queued_bets, 0, shard.busy_ns, shard.bets_placed, 0)
+        waiting = [gateway.waiting for gateway in self._gateways]
+        if said := overload(self._scenario, waiting, now_ns - self._load_start_ns):
+            raise OverloadError(said)
         note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
         for load in self._video.loads():
             note(*load)

@@ -27,6 +27,7 @@ from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.parameters import Model
 from sim.scenario import Scenario, bettors, size_of, viewers
 from sim.statistics import prediction_limit
+from sim.wiring import OverloadError
 
 SECONDS_MAX: Final = 9.0
 """No new size is tried after so long."""
@@ -236,10 +237,16 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
 
 
 def _replications(job: Job, limits: Sequence[Limit], n: int) -> pd.DataFrame:
-    """Simulate a size; one run that breaks a limit is enough to know that the size is too small."""
+    """Simulate a size; one run that breaks a limit is enough to know that the size is too small.
+
+    One in which gateways would refuse bets breaks them all.
+    """
     rows: list[dict[str, float]] = []
     for i in range(n):
-        rows.append(figures(job.with_seed(job.scenario.seed + i)))
+        try:
+            rows.append(figures(job.with_seed(job.scenario.seed + i)))
+        except OverloadError as error:
+            return pd.DataFrame([{**error.busy, **{limit.figure: math.inf for limit in limits}}])
         if any(limit.figure in rows[-1] and rows[-1][limit.figure] > limit.value for limit in limits):
             break
     return pd.DataFrame(rows)

@@ -1,7 +1,8 @@
 """What both models of a system are wired with: when tables begin, what can be broken, when it is over.
 
 :mod:`sim.model` simulates single players, :mod:`sim.hybrid.system` a crowd; tables, shards, faults and the clock are
-the same for both.
+the same for both. So is the bound of what gateways keep: a bet without an answer is sent again over the next
+connection, and where that happens faster than bets are written, copies pile up without end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import simpy
 
+from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
@@ -24,6 +26,28 @@ PROVISION_NS = NS_PER_S
 
 DRAIN_S_MAX = 120.0
 """What is unfinished so long after the load stays so."""
+
+PENDING_BETS_MAX = 20_000
+"""Bets that a real gateway keeps for one shard. It refuses more, which no simulation carries out."""
+
+
+class OverloadError(ConfigError):
+    """More bets wait than a real system keeps, or than a simulation does.
+
+    Parameters
+    ----------
+    text : str
+        What waits where, the limit, and what decides it.
+    busy : dict of str to float, optional
+        How busy shards and gateways were until then, by the names of :func:`sim.experiment.figures`.
+    """
+
+    def __init__(self, text: str, busy: Mapping[str, float] | None = None) -> None:
+        super().__init__(text, busy)
+        self.busy = busy or {"shard.utilisation_max": 1.0, "gateway.utilisation_max": 0.0}
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class FirstRound(NamedTuple):
@@ -83,6 +107,30 @@ def over(now_ns: int, load_end_ns: int, tables: Iterable[Table], *, unanswered: 
         return False
     busy = unanswered or any(table.playing for table in tables)
     return not busy or now_ns > load_end_ns + round(DRAIN_S_MAX * NS_PER_S)
+
+
+def overload(scenario: Scenario, waiting: Sequence[int], load_ns: int) -> str:
+    """Return which gateway keeps more bets than a real one would, and what decides that; nothing if none does.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is simulated.
+    waiting : sequence of int
+        Each gateway's bets without an answer.
+    load_ns : int
+        Since the load's start.
+    """
+    most = max(range(len(waiting)), key=waiting.__getitem__)
+    limit = PENDING_BETS_MAX * scenario.shards
+    if waiting[most] <= limit:
+        return ""
+    return (
+        f"{load_ns / NS_PER_S:.0f} s after the load's start {waiting[most]:,} bets wait at gateway-{most},"
+        f" {PENDING_BETS_MAX:,} a shard are the most that it keeps ({limit:,} here): bets come, and are sent again"
+        f" after answer_s_max = {scenario.answer_s_max:g} s, faster than they are written; raise shards"
+        f" ({scenario.shards}), gateways ({scenario.gateways}) or answer_s_max, or ask for fewer players"
+    )
 
 
 def victims(shards: Mapping[str, Victim], gateways: Mapping[str, Victim]) -> dict[str, list[Victim]]:

@@ -14,6 +14,7 @@ import signal
 import statistics
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -119,7 +120,7 @@ async def measure(n: int, progress: Progress) -> Result:
             rates["peer"].append(await peer.saturate())
             progress.say(f"{turn + 1}/{n}: " + ", ".join(_words(name, legs[-1]) for name, legs in rates.items()))
         detail = _detail(rates, split)
-        detail["offered"] = await _offered(ours, peer, seats, rates, progress)
+        detail["offered"] = await _offered(n, ours, peer, seats, rates, progress)
     detail["peer_variants"] = await _variants(progress)
     return summarise(
         "betpath", "accepted bets/s", [rate.bets_per_s for rate in rates["ours"]],
@@ -149,24 +150,31 @@ def _detail(rates: dict[str, list[Rate]], split: list[dict[str, float]]) -> dict
 
 
 async def _offered(
-    ours: Side, peer: Side, seats: Seats, rates: dict[str, list[Rate]], progress: Progress
-) -> dict[str, dict[str, float]]:
+    n: int, ours: Side, peer: Side, seats: Seats, rates: dict[str, list[Rate]], progress: Progress
+) -> dict[str, dict[str, Any]]:
     """Offer shares of saturation: to both, and to ours again while the events of a busy table go out."""
-    found: dict[str, dict[str, float]] = {}
+    legs: dict[str, list[dict[str, float]]] = defaultdict(list)
 
     async def offer(side: Side, share: float, kind: str) -> None:
         rate = statistics.median(rate.bets_per_s for rate in rates[side.name])
-        found[kind] = await side.offer(share * rate)
-        progress.say(f"{kind}: p50 {found[kind]['p50_ms']} ms, p99 {found[kind]['p99_ms']} ms")
+        leg = await side.offer(share * rate)
+        legs[kind].append(leg)
+        progress.say(f"{kind}: p50 {leg['p50_ms']} ms, p99 {leg['p99_ms']} ms")
 
-    for share in SHARES:
+    for share in SHARES * n:
         await offer(ours, share, f"ours at {share:g}")
         await offer(peer, share, f"peer at {share:g}")
     watching = seats.sockets(range(CONNECTIONS + 1, CONNECTIONS + WATCHERS + 1), BUSY_TABLE)
     async with CrowdProcess(watching):
-        for share in SHARES:
+        for share in SHARES * n:
             await offer(ours, share, f"ours at {share:g} with events")
-    return found
+    return {kind: _typical(of) for kind, of in legs.items()}
+
+
+def _typical(legs: list[dict[str, float]]) -> dict[str, Any]:
+    """Return each figure's median over the legs, and every leg's 99th percentile."""
+    medians: dict[str, Any] = {name: round(statistics.median(leg[name] for leg in legs), 3) for name in legs[0]}
+    return medians | {"p99_ms_by_leg": [leg["p99_ms"] for leg in legs]}
 
 
 async def _variants(progress: Progress) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from reference_impl.background import Background
 from reference_impl.balancer.decisions import Shifted
 from reference_impl.balancer.heat import Heats
 from reference_impl.balancer.lease import Lease
-from reference_impl.balancer.places import Places, R
+from reference_impl.balancer.places import Places, R, edges, gateways
 from reference_impl.balancer.reports import LoadReport, Reports
 from reference_impl.domain.balance_messages import (
     BalanceMap,
@@ -39,17 +40,19 @@ from reference_impl.domain.balance_messages import (
     Taken,
 )
 from reference_impl.domain.balancing.choosing import copies_of
-from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, weight_of
+from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, too_many, weight_of
 from reference_impl.domain.balancing.moves import excess, level_of
 from reference_impl.domain.table_messages import Joined, TableEnvelope
 from reference_impl.domain.units import NS_PER_S
 
 TURN_S = 1.0
+TURN_S_MIN = 0.2
+"""Whether somebody runs hot is asked every second, and so soon when a gateway begins to slow down."""
 PASSED_S = 10.0
 """A plan is for so many seconds' moves: players go between rounds, so most turns find nobody who may. How many go in a
 second is bounded by each gateway."""
-MOVES_MIN = 5
-"""Fewer are not worth anybody's hand-over."""
+EXCESS_MIN = 5
+"""Fewer too many are not worth anybody's hand-over. Whether all of them find room at once is another question."""
 MOVED_KEPT_MAX = 100
 ORDER_S_MAX = 1.0
 STEER_EVERY_S = 10.0
@@ -93,8 +96,8 @@ class Balancer:
         self._log = log
         self._beside = Background(name)
         self._heats = Heats()
-        self._gateways = Places[GatewayReport]("gateway", self._load_of)
-        self._edges = Places[EdgeReport]("edge")
+        self._gateways, self._edges = gateways(self._load_of), edges()
+        self._slowing = asyncio.Event()
         self._steered_s: dict[str, float] = {}
         self._seq = 0
 
@@ -107,9 +110,15 @@ class Balancer:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.lease.run())
             while True:
-                await asyncio.sleep(TURN_S)
+                await self._next_turn()
                 if self.lease.held:
                     await self._carry_out(self.turn(time.monotonic_ns()))
+
+    async def _next_turn(self) -> None:
+        await asyncio.sleep(TURN_S_MIN)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._slowing.wait(), TURN_S - TURN_S_MIN)
+        self._slowing.clear()
 
     def turn(self, now_ns: int) -> Turn:
         """Decide what is to be done now."""
@@ -151,7 +160,7 @@ class Balancer:
         return [
             (names[giver], self._order(alive, names, fleet, giver, takers))
             for giver, takers in by_giver.items()
-            if takers.total() >= MOVES_MIN
+            if too_many(fleet, giver, sessions[giver], now_s) >= EXCESS_MIN
         ]
 
     def _order(
@@ -160,9 +169,9 @@ class Balancer:
         to = [(names[taker], taker, alive[names[taker]].url, count) for taker, count in takers.items()]
         place = next(place for place in fleet.places if place.number == giver)
         report = alive[names[giver]]
-        slow = place.speed < 1.0 and report.lag_ms_mean > min(one.lag_ms_mean for one in alive.values())
+        slow = place.speed < 1.0 and report.lag_ms_p98 > min(one.lag_ms_p98 for one in alive.values())
         why = (
-            f"slow: its loop is {report.lag_ms_mean:.0f} ms late on average"
+            f"slow: its loop is {report.lag_ms_p98:.0f} ms late one time in fifty"
             if slow
             else f"carries {place.load:.0f} of {sum(each.load for each in fleet.places):.0f}"
         )
@@ -214,7 +223,11 @@ class Balancer:
             self._edges.hear(report.edge, report, now_s)
         else:
             self._heats.heard(report.tables, report.table_bets, now_s)
+            before = self._gateways.place(report.gateway)
             self._gateways.hear(report.gateway, report, now_s)
+            after = self._gateways.place(report.gateway)
+            if before is not None and after is not None and after.speed < before.speed and not before.hot:
+                self._slowing.set()
 
     async def _on_joined(self, msg: Msg) -> None:
         self._gateways.joined(msgspec.msgpack.decode(msg.data, type=Joined).gateway)

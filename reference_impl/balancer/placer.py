@@ -16,10 +16,11 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from reference_impl.balancer.places import Choice, Places, R
+from reference_impl.balancer.places import Choice, R, edges, gateways
 from reference_impl.balancer.reports import LoadReport, Reports
 from reference_impl.domain.balance_messages import BalanceMap, EdgeReport, Fence, GatewayReport
 from reference_impl.domain.balancing.policies import Balancing, Decision, Wish, policy_of
+from reference_impl.domain.table_messages import Joined
 
 DEFAULT = Balancing()
 
@@ -47,8 +48,7 @@ class Placer:
         self, bus: Client, reports: Reports, uniform: Callable[[], float], record: Callable[..., None],
         log: Callable[[Decision], None] = lambda _decision: None, balancing: Balancing = DEFAULT,
     ) -> None:  # fmt: skip
-        self.gateways = Places[GatewayReport]("gateway")
-        self.edges = Places[EdgeReport]("edge")
+        self.gateways, self.edges = gateways(), edges()
         self.map: BalanceMap | None = None
         """The newest map; of the highest epoch heard."""
         self._bus = bus
@@ -63,6 +63,7 @@ class Placer:
     async def run(self, ready: Callable[[], None]) -> None:
         """Follow reports until cancelled; `ready` is called once there is a gateway to send players to."""
         await self._bus.subscribe("balance.map", cb=self._on_map)
+        await self._bus.subscribe("joined", cb=self._on_joined)
         await self._reports.tell(self._hear)
         await self._serves.wait()
         ready()
@@ -98,6 +99,11 @@ class Placer:
             choice.decision.t_ns, player, table, what.encode(), chosen.encode(), choice.reports[0].number,
             float(choice.load), len(choice.reports),
         )  # fmt: skip
+
+    async def _on_joined(self, msg: Msg) -> None:
+        joined = msgspec.msgpack.decode(msg.data, type=Joined)
+        if joined.moved:  # everybody else was placed here
+            self.gateways.joined(joined.gateway)
 
     async def _on_map(self, msg: Msg) -> None:
         self.take(msgspec.msgpack.decode(msg.data, type=BalanceMap))

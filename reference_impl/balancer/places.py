@@ -1,20 +1,15 @@
 """The places of one kind, as their reports tell: what the rules know of them, and where they are."""
 
-from collections import deque
 from collections.abc import Callable
-from statistics import median
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from reference_impl.domain.balance_messages import Stand
-from reference_impl.domain.balancing.fleet import Fleet, Heard, came, decide, hear, is_alive
+from reference_impl.domain.balance_messages import EdgeReport, GatewayReport, Stand
+from reference_impl.domain.balancing.fleet import Fleet, Heard, Place, came, decide, hear, is_alive
 from reference_impl.domain.balancing.policies import Decision, Policy, Wish
+from reference_impl.domain.balancing.usual import Usual, is_late, lateness, learned, usual_cost
 
-COST_MS = 20.0
-"""What a unit of work costs a place whose loop is never late. What it is late comes on top: it is the first sign of a
-place that slows down, whatever the reason, and this keeps the usual few ms of a busy machine from being noise. An
-**assumption**."""
-LAGS_KEPT = 3
-"""Of so many reports the middle one counts: one hiccup is no trend."""
+PART_MS = 20.0
+"""Lateness of an edge is held against so much: viewers are a second behind, and no ms is felt. [assumed]"""
 
 
 class Report(Protocol):
@@ -48,6 +43,10 @@ class Report(Protocol):
     def lag_ms_mean(self) -> float:
         """What its loop was late on average."""
 
+    @property
+    def lag_ms_p98(self) -> float:
+        """What its loop was late one time in fifty, single hiccups aside."""
+
 
 R = TypeVar("R", bound=Report)
 
@@ -60,6 +59,16 @@ class Choice(NamedTuple, Generic[R]):
     decision: Decision
 
 
+def gateways(load_of: Callable[[GatewayReport], float] | None = None) -> "Places[GatewayReport]":
+    """Return gateways of which nobody has been heard yet."""
+    return Places("gateway", lambda report: report.bet_p50_ms, lambda report: report.left, load_of)
+
+
+def edges() -> "Places[EdgeReport]":
+    """Return edges of which nobody has been heard yet; they count connections, of which a viewer has several."""
+    return Places("edge", lambda _report: PART_MS)
+
+
 class Places(Generic[R]):
     """The places of one kind, by name.
 
@@ -67,30 +76,39 @@ class Places(Generic[R]):
     ----------
     what : str
         The kind: ``gateway`` or ``edge``.
+    work_of : callable
+        What a report says that its place's own work took, ms; 0 if it had none.
+    left_of : callable, optional
+        How many sessions a report says have left since its place began. Without it, nobody but the place knows who
+        comes and goes, and its word is taken.
     load_of : callable, optional
         What a report's place will carry soon, in sessions of usual work; without it, its connections.
     """
 
-    def __init__(self, what: str, load_of: Callable[[R], float] | None = None) -> None:
+    def __init__(
+        self, what: str, work_of: Callable[[R], float], left_of: Callable[[R], int] | None = None,
+        load_of: Callable[[R], float] | None = None,
+    ) -> None:  # fmt: skip
         self.fleet = Fleet()
         self.reports: dict[str, R] = {}
-        self._lags_ms: dict[str, deque[float]] = {}
+        self._usual: dict[str, Usual] = {}
         self._what = what
+        self._work_of = work_of
+        self._left_of = left_of
         self._load_of: Callable[[R], float] = load_of or (lambda report: float(report.connections))
 
     def hear(self, name: str, report: R, now_s: float) -> None:
         """Take a report; who is gone is forgotten."""
         if report.stand == Stand.GONE:
             self.reports.pop(name, None)
-            self._lags_ms.pop(name, None)
+            self._usual.pop(name, None)
             self.fleet = Fleet(tuple(p for p in self.fleet.places if p.number != report.number), self.fleet.begun_s)
             return
+        self._count_out(self.reports.get(name), report)
         self.reports[name] = report
-        lags_ms = self._lags_ms.setdefault(name, deque(maxlen=LAGS_KEPT))
-        lags_ms.append(report.lag_ms_mean)
         coming = self._load_of(report) / report.connections if report.connections else 1.0
         heard = Heard(
-            report.number, float(report.connections), COST_MS + median(lags_ms), report.p99_ms + report.lag_ms,
+            report.number, float(report.connections), self._cost(name, report), report.p99_ms + report.lag_ms,
             closing=report.stand == Stand.DRAINING, coming=coming,
         )  # fmt: skip
         self.fleet = hear(self.fleet, heard, now_s)
@@ -99,6 +117,33 @@ class Places(Generic[R]):
         """Count a session that came to a place, whoever sent it there; reports are held against that."""
         if (report := self.reports.get(name)) is not None:
             self.fleet = came(self.fleet, report.number)
+
+    def place(self, name: str) -> Place | None:
+        """Return what the rules know of a place, if it was heard."""
+        number = self.reports[name].number if name in self.reports else -1
+        return next((place for place in self.fleet.places if place.number == number), None)
+
+    def _count_out(self, before: R | None, report: R) -> None:
+        """Take who has left off the books that a report is held against."""
+        known = next((place for place in self.fleet.places if place.number == report.number), None)
+        if before is None or known is None:
+            return
+        if self._left_of is None:
+            change = report.connections - known.expected()
+        else:
+            left, left_before = self._left_of(report), self._left_of(before)
+            change = -min(known.expected(), left - left_before if left >= left_before else left)
+        self.fleet = came(self.fleet, report.number, change)
+
+    def _cost(self, name: str, report: R) -> float:
+        """Return what a unit of work costs a place, the most that is usual there being 1; and learn from it."""
+        usual = self._usual.get(name, Usual())
+        lag_ms = lateness(usual, report.lag_ms_p98, report.lag_ms_mean)
+        cost = usual_cost(usual, [one.took_ms for other, one in self._usual.items() if other != name], lag_ms)
+        costs = [place.own_cost for place in self.fleet.places if place.number != report.number]
+        late = is_late(cost, [*costs, cost])
+        self._usual[name] = learned(usual, lag_ms, report.lag_ms_mean, self._work_of(report), late=late)
+        return cost
 
     def alive(self, now_s: float) -> dict[str, R]:
         """Return who was heard lately; who was silent for too long is gone."""

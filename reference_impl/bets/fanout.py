@@ -43,6 +43,8 @@ class Fanout:
     """
 
     def __init__(self) -> None:
+        self.left = 0
+        """Subscribers who went, whoever replaced them."""
         self._by_table: dict[int, dict[Subscriber, Write]] = defaultdict(dict)
         self._by_account: dict[int, Subscriber] = {}
         self._turns = 0
@@ -69,7 +71,7 @@ class Fanout:
     def leave(self, table: int, account: int, subscriber: Subscriber) -> None:
         """Remove a subscriber; harmless if it was replaced or never joined."""
         self._turns += 1
-        self._by_table[table].pop(subscriber, None)
+        self.left += self._by_table[table].pop(subscriber, None) is not None
         if self._by_account.get(account) is subscriber:
             del self._by_account[account]
 

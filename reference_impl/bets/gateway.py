@@ -230,9 +230,8 @@ class Gateway:
 
     async def welcome(self, player: Player, ticket: Ticket) -> None:
         """Tell a new player the balance and where the table stands, and other gateways that the player is here."""
-        await self._bus.publish(
-            "joined", _pack(Joined(ticket.player, self.config.name, ticket.issued_unix_ns, ticket.nonce))
-        )
+        joined = Joined(ticket.player, self.config.name, ticket.issued_unix_ns, ticket.nonce, ticket.moved)
+        await self._bus.publish("joined", _pack(joined))
         try:
             balance = await ask_wallet(self._bus, player.shard, GetBalance(ticket.player), Balance)
         except OutcomeUnknownError:

@@ -66,4 +66,5 @@ class LoadReporter:
             int(self._moving.stand), beat.cpu_share, beat.run_delay_share, spans.own_p99_ms, spans.p99_ms,
             spans.p50_ms, bets_per_s, accepts_per_s, egress_bytes_per_s, waiting,
             tables, self._moving.moved, self.stalls, beat.lag_ms_mean, bets_here,
+            self._fanout.left, beat.lag_ms_p98,
         )  # fmt: skip

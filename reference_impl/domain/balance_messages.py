@@ -36,10 +36,11 @@ class Stand(IntEnum):
 class GatewayReport(Struct, array_like=True, frozen=True):
     """A gateway's load, once a second; rates and shares are of the time since the last report.
 
-    ``lag_ms`` is the most that a timer was late, ``lag_ms_mean`` what it was late on average. ``p99_ms`` is its own
-    work at a bet (without what it waits for the wallet), ``bet_p99_ms`` the whole way from reading it to its durable
-    answer; ``tables`` are watchers by table, the most watched ones, and ``table_bets`` their bets. ``stalls`` is how
-    often pictures stood still at its players, as their pages say.
+    ``lag_ms`` is the most that a timer was late, ``lag_ms_mean`` what it was late on average, and ``lag_ms_p98`` what
+    one in fifty was later than, single hiccups aside. ``p99_ms`` is its own work at a bet (without what it waits for
+    the wallet), ``bet_p99_ms`` the whole way from reading it to its durable answer; ``tables`` are watchers by table,
+    the most watched ones, and ``table_bets`` their bets. ``stalls`` is how often pictures stood still at its players,
+    as their pages say. ``left`` counts players' sockets that closed since the gateway began.
     """
 
     gateway: str
@@ -62,6 +63,8 @@ class GatewayReport(Struct, array_like=True, frozen=True):
     stalls: int = 0
     lag_ms_mean: float = 0.0
     table_bets: dict[int, int] = {}
+    left: int = 0
+    lag_ms_p98: float = 0.0
 
 
 class EdgeReport(Struct, array_like=True, frozen=True):
@@ -84,6 +87,7 @@ class EdgeReport(Struct, array_like=True, frozen=True):
     egress_bytes_per_s: float = 0.0
     lag_ms_mean: float = 0.0
     p99_ms: float = 0.0
+    lag_ms_p98: float = 0.0
 
 
 class MoveAway(Struct, tag=True, frozen=True):

@@ -16,6 +16,8 @@ HOME = "."
 """The pathway of variants that name none."""
 TTL_S = 10
 """Between a viewer's questions. The draft recommends 300; a crowd at a table turns faster. An **assumption**."""
+CONNECTIONS_A_VIEWER = 2
+"""A viewer of a live stream waits for a part and for a playlist, each on a connection of its own."""
 CROWDED_SHARE = 1.25
 CROWDED_VIEWERS_MIN = 20
 """An edge is crowded with so many viewers more than the mean, and this share of it. **Assumptions**."""

@@ -120,10 +120,12 @@ class EndedSessions(Struct, array_like=True, frozen=True):
 class Joined(Struct, array_like=True, frozen=True):
     """A player connected to a gateway with a ticket of this age: older sockets elsewhere are to be closed.
 
-    The gateway that gave out the ticket of this ``nonce`` itself, to move the player, first answers what it owes.
+    The gateway that gave out the ticket of this ``nonce`` itself, to move the player, first answers what it owes;
+    ``moved`` is whether such a ticket opened the socket, which nobody who places players has seen.
     """
 
     player: int
     gateway: str
     issued_unix_ns: int
     nonce: str = ""
+    moved: bool = False

@@ -1,13 +1,11 @@
 """What a process costs and how far behind it is, once a second, from /proc and from its event loop."""
 
-import asyncio
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from reference_impl.domain.units import NS_PER_S
-from reference_impl.pulse import Cost, cost_of
+from reference_impl.pulse import Cost, cost_of, rings
 
 SAMPLE_S = 1.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -57,13 +55,11 @@ class SelfSampler:
         self._flush = flush
 
     async def run(self) -> None:
-        """Append a record every second, and flush records five times a second, until cancelled."""
+        """Append a record every second, and flush records about five times a second, until cancelled."""
         lag_ns_max = 0
         sampled_s = time.monotonic()
-        while True:
-            before_ns = time.monotonic_ns()
-            await asyncio.sleep(FLUSH_S)
-            lag_ns_max = max(lag_ns_max, time.monotonic_ns() - before_ns - int(FLUSH_S * NS_PER_S))
+        async for lag_ns in rings(FLUSH_S):
+            lag_ns_max = max(lag_ns_max, lag_ns)
             if time.monotonic() - sampled_s >= SAMPLE_S:
                 sampled_s = time.monotonic()
                 self._append(*node_record(self._node, os.getpid(), self._load(), cost_of(os.getpid()), lag_ns_max))

@@ -153,8 +153,8 @@ class Edge:
     def _steer(self, request: Request) -> Response:
         """Return where this viewer is to go; never refused for being asked too often, or players would give up."""
         viewer = request.path[1:].partition("/")[0]
-        viewers = len(self.http.connections)
-        said = self.pathways.manifest(viewer, request.query, viewers, time.monotonic())
+        connections = len(self.http.connections)
+        said = self.pathways.manifest(viewer, request.query, connections, time.monotonic())
         return respond(200, said, "application/json", b"Cache-Control: no-store\r\n")
 
     def _admit(self, path: str) -> str | Response:

@@ -74,4 +74,5 @@ class EdgeReporter:
             edge.config.name, self._number, url, len(edge.http.connections), edge.http.egress_bytes, share,
             beat.lag_ms, Stand.SERVING, beat.cpu_share, beat.run_delay_share, requests_per_s,
             egress_bytes_per_s, beat.lag_ms_mean, edge.take_p99_ms(),
+            beat.lag_ms_p98,
         )  # fmt: skip

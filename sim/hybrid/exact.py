@@ -82,6 +82,16 @@ def exact(w: World, now_ns: int, load_start_ns: int, load_end_ns: int) -> Exact:
     )
 
 
+def busiest(found: Exact) -> dict[str, float]:
+    """Return how busy the busiest shard and gateway were, and all of them together."""
+    return {
+        "shard.utilisation_max": max(found.shard_utilisation),
+        "gateway.utilisation_max": max(found.gateway_utilisation),
+        "shard.busy_cores": sum(found.shard_utilisation),
+        "gateway.busy_cores": sum(found.gateway_utilisation),
+    }
+
+
 def middle_of(buckets: Int64s) -> Any:
     """Return the middle of histogram buckets, in ns."""
     octave, part = np.divmod(buckets, layout.BUCKETS_PER_OCTAVE)

@@ -14,6 +14,7 @@ from sim.hybrid.answers import PUSH
 from sim.hybrid.events import draw, free_bet, push, see, submit, take_bet
 from sim.hybrid.layout import (
     ENDED,
+    NONE,
     ON_CUT,
     ON_DUE,
     ON_INVOKE,
@@ -201,10 +202,11 @@ def _tell_paid(w: World, s: Setup, t: int, owners: Int64s, key: int, event: int,
             see(w, SEEN_PUSH, p, at_ns, event, player.gateway, player.connection, 0.0)
 
 
-def _retire(w: World, r: int) -> None:
-    """Give the rows of a finished round's bets back, but for those who are followed or still unanswered."""
+def _retire(w: World, r: int) -> int:
+    """Give the rows of a finished round's bets back, but for those who are followed; return how many are unanswered."""
     b = ahead = w.rounds[r].bets
-    seen = 0
+    seen = unanswered = 0
+    kept = NONE
     while b >= 0:
         while ahead >= 0 and seen < AHEAD:
             ask_for(w.players, w.bets[ahead].player)
@@ -212,11 +214,15 @@ def _retire(w: World, r: int) -> None:
             seen += 1
         seen -= 1
         following = w.bets[b].next_of_round
-        if w.bets[b].state == ENDED and not w.players[w.bets[b].player].followed:
+        if w.bets[b].state != ENDED:
+            w.bets[b].next_of_round, kept = kept, b
+            unanswered += 1
+        elif not w.players[w.bets[b].player].followed:
             unlink(w, b)
             free_bet(w, b)
         b = following
-    w.rounds[r].bets = -1
+    w.rounds[r].bets = kept
+    return unanswered
 
 
 new_op = compiled(_new_op)

@@ -191,9 +191,25 @@ def _close(w: World, p: int, code: int, now_ns: int) -> None:
     player.opened_ns = 0
 
 
+def _forget_unanswered(w: World, p: int) -> None:
+    """Take what has no answer from a player's own: who is on the way back sends none of it again."""
+    player = w.players[p]
+    last, b = NONE, player.bets
+    while b >= 0:
+        following = w.bets[b].next
+        if w.bets[b].state != UNANSWERED:
+            last = b
+        elif last < 0:
+            player.bets = following
+        else:
+            w.bets[last].next = following
+        b = following
+
+
 def _leave(w: World, now_ns: int) -> None:
-    """Close every connection: the run is over."""
+    """Close every connection, and ask no longer for what has no answer: the run is over."""
     for p in range(1, len(w.players)):
+        forget_unanswered(w, p)
         if w.players[p].gateway >= 0:
             close(w, p, NORMAL, now_ns)
 
@@ -258,6 +274,7 @@ leave_seat = compiled(_leave_seat)
 come_forward = compiled(_come_forward)
 welcome = compiled(_welcome)
 close = compiled(_close)
+forget_unanswered = compiled(_forget_unanswered)
 leave = compiled(_leave)
 dropped = compiled(_dropped)
 kill_gateway = compiled(_kill_gateway)

@@ -17,6 +17,7 @@ import pandas as pd
 import simpy
 
 from reference_impl.domain.balancing.policies import policy_of
+from reference_impl.domain.hls_steering import CONNECTIONS_A_VIEWER
 from reference_impl.domain.ids import shard_of, table_of
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from sim import kernels, random_streams
@@ -28,7 +29,7 @@ from sim.gateway import ANSWER_BYTES, EVENT_BYTES
 from sim.hybrid import layout, loop
 from sim.hybrid.audience import Audience
 from sim.hybrid.events import COLUMNS
-from sim.hybrid.exact import Exact, exact
+from sim.hybrid.exact import Exact, busiest, exact
 from sim.hybrid.gateways import CrowdGateways
 from sim.hybrid.layout import Setup, World
 from sim.hybrid.scope import refuse_what_no_crowd_has
@@ -42,7 +43,7 @@ from sim.parameters import LEVELS, Model
 from sim.random_streams import Stream
 from sim.scenario import Scenario, bettors, size_of
 from sim.server import after
-from sim.wiring import Starts, begin_tables, load_start_ns, make_tables, over, victims
+from sim.wiring import OverloadError, Starts, begin_tables, load_start_ns, make_tables, over, overload, victims
 
 
 class Crowd:
@@ -67,6 +68,10 @@ class Crowd:
     ------
     ConfigError
         If the scenario asks for something that only the model of single players carries out.
+
+    Notes
+    -----
+    :meth:`run` raises :class:`sim.wiring.OverloadError` once more bets wait than gateways keep.
     """
 
     def __init__(
@@ -275,14 +280,16 @@ class Crowd:
             busy_ns = work - max(0, free - now_ns)
             note(f"gateway-{number}", connections, waiting, lag, busy_ns, bets, egress)
         w.gateways["lag_ns_max"] = 0
+        if said := overload(self._scenario, columns[2], now_ns - self.load_start_ns):
+            raise OverloadError(said, busiest(self.exact()))
         for number, shard in enumerate(self.shards):
             row = w.shards[number]
             busy_ns = int(row["busy_ns"]) + (now_ns - int(row["started_ns"]) if row["working"] else 0)
             note(shard.name, 0, int(row["queued"]), 0, busy_ns, int(row["placed"]), 0)
         for number, row in enumerate(self.audience.edges):
             lag_ns, row["lag_ns_max"] = int(row["lag_ns_max"]), 0
-            note(f"edge-{number}", 2 * int(row["viewers"]), 0, lag_ns, int(row["busy_ns"]),
-                 int(row["requests"]), int(row["bytes"]))  # fmt: skip
+            note(f"edge-{number}", CONNECTIONS_A_VIEWER * int(row["viewers"]), 0, lag_ns,
+                 int(row["busy_ns"]), int(row["requests"]), int(row["bytes"]))  # fmt: skip
         note("dealer", 0, 0, 0, 0, sum(table.rounds for table in self._tables), 0)
         begun = w.counts[layout.OFFERED] + w.counts[layout.LOGINS] + w.counts[layout.CONNECTS]
         self._seen.worker(now_ns, int(w.counts[layout.CONNECTED]), int(begun))

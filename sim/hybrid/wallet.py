@@ -21,6 +21,7 @@ from sim.kernels import Int64s
 from sim.laws import Books
 from sim.operations import WINDOW, operation_ref
 from sim.wallet import Control, Writer
+from sim.wiring import OverloadError
 
 
 class State:
@@ -38,11 +39,24 @@ class State:
             self.world, self.handle = world, made(WorldHandle, world)
 
     def slot(self, known: int) -> int:
-        """Return a round's row; what was there four rounds ago gives way."""
+        """Return a round's row; what was there four rounds ago gives way.
+
+        Raises
+        ------
+        OverloadError
+            If that has bets without an answer, or unsettled ones.
+        """
         w = self.world
         row = (table_of(known) - 1) * ROUNDS_KEPT + round_no_of(known) % ROUNDS_KEPT
         if w.rounds[row]["id"] < known:
-            planning.retire(self.handle, row)
+            left = max(planning.retire(self.handle, row), int(w.books["count"][row].sum()))
+            if left:
+                old, new = round_no_of(int(w.rounds[row]["id"])), round_no_of(known)
+                raise OverloadError(
+                    f"table {table_of(known)}: {left:,} bets of round {old} have no end when round {new} opens:"
+                    f" {ROUNDS_KEPT} rounds are the most that a crowd's simulation keeps of a table; shorten the fault"
+                    " that holds a shard up, raise shards, or lengthen the rounds"
+                )
             w.rounds[row] = (known, table_of(known) - 1, 0, 0, 0, -1, 0, 0, 0, 0)
             w.books[row] = (0, 0, 0, -1, -1, 0)
             w.cuts["acknowledged"][:, row] = 0

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 Switch = Callable[[Page, Stack], Awaitable[None]]
 FOREVER_UNIX_S = 1 << 40
-CROWD = 60
+CROWD = 100
 """Connections that make one of two edges crowded: it sends half of its viewers away."""
 EDGES = 2
 

@@ -40,6 +40,16 @@ def test_pages_show_campaigns() -> None:
     assert len(list(campaigns())) > 4
 
 
+@pytest.mark.parametrize("page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda page: page.stem)
+def test_a_campaign_that_a_tutorial_runs_is_one_that_it_shows_or_makes(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = {f"{name}.toml" for name in re.findall(r'^name = "(.+)"', text, re.MULTILINE)}
+    made = set(re.findall(r"> (\S+\.toml)$", text, re.MULTILINE))
+    commands = re.findall(r"^\S*livetable (?:campaign|sim) .*", text, re.MULTILINE)
+    run = {name for command in commands for name in re.findall(r"[\w-]+\.toml", command)}
+    assert run - shown - made == set()
+
+
 def test_the_tutorials_game_keeps_what_every_game_promises(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

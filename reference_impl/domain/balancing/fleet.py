@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from reference_impl.domain.balancing import signals
-from reference_impl.domain.balancing.moves import Move, budget_of, level_of, plan_moves
+from reference_impl.domain.balancing.moves import GIVE_TO, Move, budget_of, excess, level_of, plan_moves
 from reference_impl.domain.balancing.policies import Candidates, Decision, Policy, Wish
 
 WEIGHT_MIN = 0.01
@@ -217,6 +217,14 @@ def judge(fleet: Fleet, now_s: float) -> Fleet:
         for place, weight in zip(fleet.places, fit, strict=True)
     )
     return replace(fleet, places=tuple(judged))
+
+
+def too_many(fleet: Fleet, number: int, sessions: int, now_s: float) -> int:
+    """Return how many of its sessions a place would have to give, if there were room for all of them."""
+    alive = [place for place in fleet.places if is_alive(place, now_s)]
+    level = level_of([place.ahead() for place in alive], [fitness_of(place, now_s) for place in alive])
+    place = next(place for place in alive if place.number == number)
+    return excess(place.ahead(), fitness_of(place, now_s), sessions, GIVE_TO * level)
 
 
 def shifts(

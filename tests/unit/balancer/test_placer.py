@@ -2,7 +2,7 @@
 
 import msgspec
 
-from reference_impl.balancer.places import Choice, Places
+from reference_impl.balancer.places import Choice, Places, edges
 from reference_impl.domain.balance_messages import EdgeReport, Stand
 from reference_impl.domain.balancing.policies import Wish, policy_of
 from reference_impl.domain.balancing.signals import REPORT_S_MAX
@@ -17,7 +17,7 @@ def report(name: str, connections: int = 0, stand: Stand = Stand.SERVING) -> Edg
 
 
 def places(*loads: int) -> Places[EdgeReport]:
-    known = Places[EdgeReport]("edge")
+    known = edges()
     for number, load in enumerate(loads):
         known.hear(f"edge-{number}", report(f"edge-{number}", load), 0.0)
     return known

@@ -48,6 +48,15 @@ async def test_what_else_is_due_is_done_before_the_last_has_heard() -> None:
     assert all(ear.heard for ear in ears)
 
 
+async def test_who_goes_is_counted_once_whoever_came_in_that_place() -> None:
+    fanout, ears = crowd()
+    fanout.join(1, 1, Ear(), print)
+    for _ in range(2):
+        fanout.leave(1, 1, ears[0])
+    fanout.leave(1, 2, ears[1])
+    assert (fanout.left, len(fanout)) == (2, WATCHERS - 1)
+
+
 async def test_who_leaves_or_turns_meanwhile_is_not_written_to_as_before() -> None:
     fanout, ears = crowd()
     telling = asyncio.create_task(fanout.announce(news(1)))

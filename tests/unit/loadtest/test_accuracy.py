@@ -13,7 +13,7 @@ from reference_impl.domain.units import NS_PER_S
 from reports.publishing import compare, publish
 from reports.run import open_run
 from sim import ensemble, hold_out, prediction, validation
-from sim.contention import costs_of, non_negative, others_of
+from sim.contention import costs_of, non_negative, others_of, slices_of
 from sim.cores import Pressure, Work
 from sim.empirical import TAIL_FROM, table_of, tail_of
 from sim.parameters import LEVELS
@@ -27,8 +27,13 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def fitted(runs):
-    return ensemble.calibrate(runs[:4], members=2)
+def reading(runs):
+    return ensemble.read_off(runs[:4])
+
+
+@pytest.fixture(scope="module")
+def fitted(reading):
+    return ensemble.fitted(reading, members=2)
 
 
 def test_costs_of_operations_are_recovered_from_the_processes_cpu_time(runs):
@@ -97,6 +102,20 @@ def test_resampled_members_differ_and_effects_have_no_shift(fitted):
     assert one.host.states != other.host.states
     assert np.median([met.effect["bet_p50_ms"] for met in fitted.conditions]) == pytest.approx(0.0, abs=1e-3)
     assert len(fitted.card.residuals["bet_p50_ms"]) == len(fitted.card.fitted_on) == 4
+
+
+def test_what_was_read_off_runs_to_fit_a_model_also_tells_what_others_met(runs, reading, monkeypatch):
+    read = []
+
+    def noted(run, cores):
+        read.append(run.path)
+        return slices_of(run, cores)
+
+    monkeypatch.setattr(ensemble, "slices_of", noted)
+    met = ensemble.conditions_beside(reading, runs[4:])
+    assert read == [run.path for run in runs[4:]]
+    assert [each.source for each in met] == [run.path.name for run in runs[4:]]
+    assert [each.flush for each in met] == pytest.approx([1.0, 1.0], abs=0.3)
 
 
 def test_an_ensemble_on_disk_is_also_a_model_for_simulations(fitted, tmp_path):

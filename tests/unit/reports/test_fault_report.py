@@ -7,7 +7,7 @@ from histories import DEMO, write_history
 
 from reference_impl.domain.errors import ConfigError
 from reports.fault_report import FIGURE, REPORT, gathered, rows
-from reports.judgement import judge
+from reports.judgement import error_summary, judge, write_summary
 from reports.publishing import compare, publish
 from reports.recovery import recoveries
 from reports.run import update_manifest
@@ -43,3 +43,10 @@ def test_the_page_names_runs_and_verdicts_and_the_same_runs_are_found_again(run,
     assert "found again" in compare(REPORT, gathered([run], "On another day."), tmp_path)
     with pytest.raises(ConfigError, match="kill gateway is now Row"):
         compare(REPORT, gathered([run, run]), tmp_path)
+
+
+def test_a_run_that_ended_in_an_error_is_refused_in_one_line(tmp_path):
+    failed = write_history(tmp_path / "failed", SHAPE)
+    write_summary(failed, error_summary("the dealer never came up"))
+    with pytest.raises(ConfigError, match=r"failed: ended in an error, .*: the dealer never came up$"):
+        gathered([failed])

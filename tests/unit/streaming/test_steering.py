@@ -17,8 +17,16 @@ def report(name, connections=5, url="http://10.0.0.2:81"):
     return EdgeReport(name, 1, url, connections, 0, 1.0, 0.0)
 
 
-def order(pathways, now_s, query="", viewers=10):
-    return msgspec.json.decode(pathways.manifest("viewer", query, viewers, now_s))["PATHWAY-PRIORITY"]
+def order(pathways, now_s, query="", connections=10, viewer="viewer"):
+    return msgspec.json.decode(pathways.manifest(viewer, query, connections, now_s))["PATHWAY-PRIORITY"]
+
+
+@pytest.mark.parametrize(("connections", "crowded"), [(60, False), (120, True)])
+def test_a_viewer_with_two_connections_is_one_viewer_more_than_the_mean(connections, crowded):
+    pathways = Pathways("edge-0")
+    pathways.hear(report("edge-1", connections=0), 100.0)
+    first = {order(pathways, 100.0, connections=connections, viewer=f"viewer-{n}")[0] for n in range(50)}
+    assert ("edge-1" in first) is crowded
 
 
 def test_silent_edge_is_no_pathway_any_more():

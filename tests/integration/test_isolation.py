@@ -2,7 +2,8 @@
 
 At the beginning of every other stretch of seven seconds a streaming process is killed; it is ready again, and everybody
 watches, before the next stretch begins. Bets of those stretches are held against bets of the calm ones before them
-(:mod:`reports.turns`). Were kills harmless, the comparison would fail in at most 1 of 100 runs.
+(:mod:`reports.turns`). Kills that raise p99 by half or more pass in at most 1 of 20 runs. Harmless ones raise the alarm
+in fewer than 1 of 100; on a machine too crowded for the bound the test fails as well, and says so.
 """
 
 import asyncio
@@ -33,7 +34,8 @@ TARGETS = (
 """Who is killed in turn. Viewers leave an edge whose origin is away: so either edge has them when it is killed."""
 ALARM, DOUBT = 0.01, 0.05
 HARM_MAX = 1.5
-"""It must be 95 % sure that kills raise p99 by less than this: a run that is too noisy to say so proves nothing."""
+TYPICAL = (16, 84)
+"""Percentiles a standard deviation from the middle; unlike it, they forgive a pause of the machine's."""
 BACK_S_MAX = 3.0
 SERVED_BEFORE_NS = 2 * NS_PER_S
 
@@ -96,10 +98,13 @@ def told(run, kind, its):
 def test_bets_are_as_fast_as_without_kills_within_the_noise_of_repetition(run):
     calm, struck = stretches(run)
     p99_ms = [np.array([np.percentile(bets_ms(run, *one), 99) for one in its]) for its in (calm, struck)]
-    found = slowdown(*p99_ms, DOUBT)
-    print(told(run, "calm", calm), told(run, "kills", struck), found, *p99_ms, sep="\n")  # noqa: T201 - for -rP
-    assert found.p > ALARM, found
-    assert found.high <= HARM_MAX, found
+    low, high = np.percentile(p99_ms[0], TYPICAL)
+    noise = (high / low) ** 0.5
+    alarm, bound = slowdown(*p99_ms, ALARM), slowdown(*p99_ms, DOUBT)
+    seen = f"{bound}, at least {alarm.low:.2f}; calm stretches differ from each other by a factor of {noise:.2f}"
+    print(told(run, "calm", calm), told(run, "kills", struck), seen, *p99_ms, sep="\n")  # noqa: T201 - for -rP
+    assert alarm.low <= noise, f"kills slow bets: {seen}"
+    assert bound.high <= HARM_MAX, f"kills slow bets, or the machine is too noisy to say: {seen}"
 
 
 def test_ledger_is_consistent_and_no_bet_or_round_is_lost(run):

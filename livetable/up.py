@@ -20,8 +20,8 @@ TABLES = 2
 @click.option("--shards", type=click.IntRange(1, 1000), default=2, show_default=True, help="Wallet shards.")
 @click.option("--edges", type=click.IntRange(0, 1000), default=2, show_default=True, help="Video edges; 0: no video.")
 @click.option(
-    "--ladder", type=click.Choice(["full", "small", "single", "lowest"]), default="small",
-    show_default=True, help="Renditions that studios encode: three, two, or one, of 480 or of 240 lines.",
+    "--ladder", type=click.Choice(["full", "small", "single"]), default="small", show_default=True,
+    help="Renditions that studios encode: three, two or one.",
 )  # fmt: skip
 @click.option("--sound", is_flag=True, help="Studios add sound.")
 @click.option("--film", type=click.Path(exists=True, dir_okay=False), help="Studios show this file, not a drawn table.")

@@ -174,7 +174,7 @@ class Choosing(StrEnum):
 
 
 class Ladder(StrEnum):
-    """Which renditions studios encode, by the names of ``livetable up --ladder``."""
+    """Which renditions studios encode, as ``livetable up`` names them; ``lowest`` is that of 240 lines alone."""
 
     FULL = "full"
     SMALL = "small"

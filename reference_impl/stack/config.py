@@ -18,7 +18,7 @@ from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_n
 from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.seamless import Conventions
 from reference_impl.stack.sightings import SIGHTINGS
-from reference_impl.streaming.config import LADDERS, VideoConfig
+from reference_impl.streaming.config import HEADLESS_LADDERS, VideoConfig
 
 SECRETS_VARIABLE = "LIVETABLE_SEAMLESS_SECRETS"
 """Environment variable with the secret of each game provider: a JSON object. Without it nobody may call."""
@@ -216,8 +216,8 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
 
 
 def filmed_as(ladder: str) -> VideoConfig:
-    """Return what studios film with a ladder of :data:`reference_impl.streaming.config.LADDERS`, by its name."""
-    return VideoConfig(ladder=LADDERS[ladder])
+    """Return what studios film with one of the :data:`reference_impl.streaming.config.HEADLESS_LADDERS`."""
+    return VideoConfig(ladder=HEADLESS_LADDERS[ladder])
 
 
 def plan(config: StackConfig) -> list[str]:

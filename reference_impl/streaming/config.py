@@ -24,10 +24,11 @@ LADDERS = {
     "full": (Rung("720p", 1280, 720, 3000), Rung("480p", 854, 480, 1000), Rung("240p", 426, 240, 300)),
     "small": (Rung("480p", 854, 480, 1000), Rung("240p", 426, 240, 300)),
     "single": (Rung("480p", 854, 480, 1000),),
-    "lowest": (Rung("240p", 426, 240, 300),),
 }
 """Sets of renditions. At 25 fps and superfast a core encodes about two tables of the full one, five of the small."""
 LADDER = LADDERS["small"]
+HEADLESS_LADDERS = {**LADDERS, "lowest": LADDER[-1:]}
+"""What there is for viewers without a page as well: the page's interactive tier wants 480p."""
 
 
 class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):

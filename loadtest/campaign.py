@@ -41,7 +41,7 @@ from reference_impl.domain.bets import TableLimits
 from reference_impl.domain.errors import LabError, OperationalError
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.stack.audit_export import export_trail
-from reference_impl.stack.config import StackConfig
+from reference_impl.stack.config import StackConfig, filmed_as
 from reference_impl.stack.stack import Stack
 from reports.convert import convert
 from reports.judgement import EXIT_CODES, error_summary, write_summary
@@ -308,7 +308,8 @@ def _stack_config(scenario: Scenario, records: Path) -> StackConfig:
     return StackConfig(
         tables=scenario.tables, gateways=scenario.gateways, shards=scenario.shards, timing=scenario.timing,
         timings=scenario.timings, games=scenario.games,
-        edges=scenario.edges, balancing=scenario.balancer, record_dir=str(records), password_cost=cost,
+        edges=scenario.edges, video=filmed_as(scenario.ladder), balancing=scenario.balancer, record_dir=str(records),
+        password_cost=cost,
         reality_check_s=0,  # load users acknowledge nothing, and a campaign may last for hours
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ from reference_impl.domain.games.catalogue import GAMES
 from reference_impl.domain.round_timing import Timing
 from reports.expectations import RarePath
 from reports.limits import parse_slos
-from sim.scenario import Campaign, Choosing, Scenario, viewer_arrivals
+from sim.scenario import Campaign, Choosing, Ladder, Scenario, viewer_arrivals
 
 CAMPAIGNS = Path(__file__).parent / "campaigns"
 SCHEMA = CAMPAIGNS / "schema.json"
@@ -140,9 +140,16 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     yield from fault_problems(campaign)
     yield from _limit_problems(campaign)
     yield from _expectation_problems(campaign.expect)
-    rule = campaign.scenario.viewing.rule
-    if campaign.simulate and rule is not Choosing.THROUGHPUT and viewer_arrivals(campaign.scenario):
+    if campaign.simulate and viewer_arrivals(campaign.scenario):
+        yield from _video_problems(campaign.scenario)
+
+
+def _video_problems(scenario: Scenario) -> Iterator[str]:
+    """Yield what the simulation's video does not have."""
+    if (rule := scenario.viewing.rule) is not Choosing.THROUGHPUT:
         yield f"scenario.viewing.rule = '{rule}': simulated viewers know only 'throughput'; set simulate = false"
+    if (ladder := scenario.ladder) is not Ladder.SMALL:
+        yield f"scenario.ladder = '{ladder}': simulated studios know only '{Ladder.SMALL}'; set simulate = false"
 
 
 def _limit_problems(campaign: Campaign) -> Iterator[str]:

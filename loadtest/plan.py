@@ -18,6 +18,9 @@ from sim.scenario import Scenario
 PLAN_VARIABLE = "LIVETABLE_LOAD"
 """Environment variable that holds the path of the plan."""
 
+START_FILE = "load_start"
+"""File beside the records that holds the load's zero, CLOCK_MONOTONIC ns."""
+
 SPAWN_LEAD_S = 2.0
 """Users are spawned this long before they arrive, so that spawning delays nobody."""
 
@@ -54,7 +57,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def start_file(self) -> Path:
         """The file that holds the load's zero, CLOCK_MONOTONIC ns."""
-        return Path(self.record_dir) / "load_start"
+        return Path(self.record_dir) / START_FILE
 
     @property
     def round_s_max(self) -> float:

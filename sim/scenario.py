@@ -173,6 +173,15 @@ class Choosing(StrEnum):
     LOL_PLUS = "LoL+"
 
 
+class Ladder(StrEnum):
+    """Which renditions studios encode, as ``livetable up`` names them; ``lowest`` is that of 240 lines alone."""
+
+    FULL = "full"
+    SMALL = "small"
+    SINGLE = "single"
+    LOWEST = "lowest"
+
+
 class Viewing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a viewer plays the video.
 
@@ -215,6 +224,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Size of the system. Tables are numbered from 1, gateways and shards from 0.
     edges : int
         Edges that serve the video; 0 means that there is none. Edges are numbered from 0.
+    ladder : Ladder
+        Which renditions studios encode. The simulation has the small ladder only.
     players_per_table : int
         Players at each table before any surge or crowd.
     viewers_per_table : int
@@ -253,6 +264,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateways: Positive = 2
     shards: Positive = 2
     edges: Count = 0
+    ladder: Ladder = Ladder.SMALL
     players_per_table: Count = 100
     viewers_per_table: Count = 0
     ramp_s: Seconds = 5.0

@@ -14,7 +14,7 @@ from sim.draws import Draws
 from sim.edge import Edge
 from sim.observations import Observations, PlacementSeen
 from sim.random_streams import Stream
-from sim.scenario import Arrival, Choosing, Scenario, viewer_arrivals
+from sim.scenario import Arrival, Choosing, Ladder, Scenario, viewer_arrivals
 from sim.screening import EdgeLostError, Screening, Setting, Steps, Watching, bandwidths
 
 RETURN_NS_MAX = 200 * NS_PER_MS
@@ -69,6 +69,8 @@ class Viewers:
             raise ConfigError(
                 f"scenario.viewing.rule is {scenario.viewing.rule}: simulated viewers know only throughput"
             )
+        if self._arrivals and scenario.ladder is not Ladder.SMALL:
+            raise ConfigError(f"scenario.ladder is {scenario.ladder}: simulated studios know only {Ladder.SMALL}")
         self._setting = Setting(
             env, draws, seen, timing, scenario.viewing, bandwidths(draws.model.video.bandwidths_bps)
         )

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from loadtest.link import shape
+from loadtest.link import Sharing, shape
 from reference_impl.precedence import Precedence
 
 LINK_MBPS = 8.0
@@ -46,7 +46,7 @@ def fill(video: socket.socket, over: threading.Event) -> None:
 
 def main() -> None:
     """Fill the link and send bursts."""
-    shape(LINK_MBPS, bands=True)
+    shape(LINK_MBPS, Sharing.BANDS)
     screen, players = receiver(), receiver()
     over = threading.Event()
     video, gateway = sender(screen, Precedence.VIDEO), sender(players, Precedence.BETS)

@@ -4,7 +4,8 @@ Ours is the whole system with everything on: gateways, one writer a shard, Postg
 JetStream, audit, dealer. The peer is :mod:`loadtest.bench.usual_stack` on a PostgreSQL of its own with the same
 settings. Both run all the time, and the same clients load them in turn. First each is saturated: every client keeps
 bets outstanding. Then each is offered a quarter and a half of its own saturation, whatever its answers do; ours once
-more while thousands of other sockets hear events.
+more while thousands of other sockets hear events. These legs are repeated, too, ours before the peer's, whose database
+tidies up after its own: a figure is the median of theirs, and what each of them saw stands beside it.
 """
 
 import asyncio
@@ -163,11 +164,12 @@ async def _offered(
 
     for share in SHARES * n:
         await offer(ours, share, f"ours at {share:g}")
-        await offer(peer, share, f"peer at {share:g}")
     watching = seats.sockets(range(CONNECTIONS + 1, CONNECTIONS + WATCHERS + 1), BUSY_TABLE)
     async with CrowdProcess(watching):
         for share in SHARES * n:
             await offer(ours, share, f"ours at {share:g} with events")
+    for share in SHARES * n:
+        await offer(peer, share, f"peer at {share:g}")
     return {kind: _typical(of) for kind, of in legs.items()}
 
 

@@ -18,7 +18,7 @@ from reference_impl.domain.games.catalogue import DEFAULT_GAMES, game_at, game_n
 from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.seamless import Conventions
 from reference_impl.stack.sightings import SIGHTINGS
-from reference_impl.streaming.config import VideoConfig
+from reference_impl.streaming.config import HEADLESS_LADDERS, VideoConfig
 
 SECRETS_VARIABLE = "LIVETABLE_SEAMLESS_SECRETS"
 """Environment variable with the secret of each game provider: a JSON object. Without it nobody may call."""
@@ -213,6 +213,11 @@ def resolve(config: StackConfig, dsns: list[str], nats_url: str, folder: Path, p
         admin_token=secrets.token_urlsafe(24),
         seamless_secrets=_parse_secrets(os.environ.get(SECRETS_VARIABLE, "")),
     )
+
+
+def filmed_as(ladder: str) -> VideoConfig:
+    """Return what studios film with one of the :data:`reference_impl.streaming.config.HEADLESS_LADDERS`."""
+    return VideoConfig(ladder=HEADLESS_LADDERS[ladder])
 
 
 def plan(config: StackConfig) -> list[str]:

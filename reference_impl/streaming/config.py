@@ -27,6 +27,8 @@ LADDERS = {
 }
 """Sets of renditions. At 25 fps and superfast a core encodes about two tables of the full one, five of the small."""
 LADDER = LADDERS["small"]
+HEADLESS_LADDERS = {**LADDERS, "lowest": LADDER[-1:]}
+"""What there is for viewers without a page as well: the page's interactive tier wants 480p."""
 
 
 class VideoConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.games.catalogue import game_at
 from reference_impl.domain.games.roulette import ROULETTE
 from reference_impl.domain.round_timing import timing_at
-from sim.scenario import Choosing, Kind, Pace, Scenario, bettors, size_of
+from sim.scenario import Choosing, Kind, Ladder, Pace, Scenario, bettors, size_of
 
 CROWD_KINDS = frozenset({Kind.BETTOR, Kind.VIEWER})
 
@@ -44,6 +44,8 @@ def _strangers(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
 
 
 def _strange_crowds(scenario: Scenario) -> Iterator[tuple[str, object, str]]:
+    if scenario.ladder is not Ladder.SMALL:
+        yield "ladder", scenario.ladder, Ladder.SMALL
     if scenario.viewing.rule is not Choosing.THROUGHPUT:
         yield "viewing.rule", scenario.viewing.rule, Choosing.THROUGHPUT
     for number, crowd in enumerate(scenario.crowds):

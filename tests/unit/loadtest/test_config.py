@@ -6,8 +6,9 @@ import pytest
 
 from loadtest.config import CAMPAIGNS, SCHEMA, load_campaign, parse_campaign, schema_text
 from reference_impl.domain.errors import ConfigError
+from reference_impl.stack.config import filmed_as
 from sim.processes import Replay
-from sim.scenario import Scenario, arrivals, people, viewer_arrivals
+from sim.scenario import Ladder, Scenario, arrivals, people, viewer_arrivals
 
 NAMED = 'name = "x"\n'
 CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
@@ -117,6 +118,10 @@ CROWD = NAMED + "[[scenario.crowds]]\ncount=1\n"
         (
             NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nviewing={rule="LoL+"}',
             "scenario.viewing.rule = 'LoL+': simulated viewers know only 'throughput'; set simulate = false",
+        ),
+        (
+            NAMED + '[scenario]\nedges=1\nviewers_per_table=1\nladder="lowest"',
+            "scenario.ladder = 'lowest': simulated studios know only 'small'; set simulate = false",
         ),
         (CROWD + 'kind="bettr"', "scenario.crowds[0].kind = 'bettr': there is no such choice, did you mean 'bettor'?"),
         (CROWD + "tabel=1", "unknown key 'scenario.crowds[0].tabel', did you mean 'table'?"),
@@ -241,3 +246,8 @@ def test_viewers_are_numbered_after_the_players_and_come_during_the_ramp() -> No
     everybody = people(scenario)
     assert sorted(person.player for person in everybody) == list(range(1, 11))
     assert [person.at_s for person in everybody] == sorted(person.at_s for person in everybody)
+
+
+def test_studios_can_film_with_every_ladder_that_a_scenario_can_name():
+    heights = {ladder: [rung.height for rung in filmed_as(ladder).ladder] for ladder in Ladder}
+    assert heights == {"full": [720, 480, 240], "small": [480, 240], "single": [480], "lowest": [240]}

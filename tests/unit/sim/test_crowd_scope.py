@@ -10,7 +10,7 @@ from sim.hybrid.scope import refuse_what_no_crowd_has
 from sim.hybrid.system import Crowd
 from sim.parameters import Model
 from sim.plan import parse_limit, plan
-from sim.scenario import Betting, Clients, Kind, Pace, Scenario, Storm, StormKind
+from sim.scenario import Betting, Clients, Kind, Ladder, Pace, Scenario, Storm, StormKind
 from sim.scenario import Crowd as People
 
 PLAIN = Scenario()
@@ -25,6 +25,7 @@ SHORT = Timing(window_ms=3000)
         ({"timings": (Timing(), SHORT)}, "scenario.timings is another for table 2 than for table 1: .* equal timings"),
         ({"timing": Timing(close_policy=ClosePolicy.GRACE)}, "scenario.timing.close_policy is"),
         ({"betting": Betting(pace=Pace.CLOSED)}, "scenario.betting.pace is closed: .* only open"),
+        ({"edges": 1, "ladder": Ladder.LOWEST}, "scenario.ladder is lowest: .* only small"),
         ({"clients": Clients(late_share=0.5)}, "scenario.clients.late_share is 0.5: .* only 0"),
         ({"crowds": (People(count=3), People(kind=Kind.ADVERSARY, count=1))}, r"crowds\[1\].kind is adversary"),
         ({"crowds": (People(kind=Kind.HIGH_ROLLER, count=1),)}, r"crowds\[0\].kind is high-roller: .* bettor and"),

@@ -261,7 +261,7 @@ def refuse_places(name: str, page: str) -> None:
     """
     words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", page)
     places = {str(HOME.parent), str(Path.home()), tempfile.gettempdir()} - {"/"}
-    for place in sorted(places):
+    for place in sorted(places, key=len, reverse=True):  # the narrowest first: one may lie in another
         if re.search(rf"{re.escape(place)}(?![\w-])", words):
             raise ConfigError(f"{name}: its page names {place}, a place on this machine")
 

@@ -3,8 +3,9 @@
 ``LIVETABLE_RUN``, ``LIVETABLE_MODEL`` and ``LIVETABLE_SMALL`` mean what they mean in the notebooks. A page opens
 anywhere: it holds its figures and loads nothing. Sliders would stand still in it and are left out.
 
-The folder also gets a page of questions and answers. With ``--check`` notebooks run again and must say the same,
-except for cells with the tag ``timed``, which measure the machine that they run on.
+The folder also gets a page of questions and answers; what is published of notebooks that are not named stays. With
+``--check`` notebooks run again and must say the same, except for cells with the tag ``timed``, which measure the
+machine that they run on.
 """
 
 import argparse
@@ -13,19 +14,21 @@ import html
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import nbclient
-import nbformat
-from msgspec import Struct
+from msgspec import Struct, structs
+from nbformat import NotebookNode
+from nbformat import read as read_notebook
 
-from reference_impl.domain.errors import LabError
-from reports.publishing import Recipe, Report, conclude
+from reference_impl.domain.errors import ConfigError, LabError
+from reports.publishing import Recipe, Report, conclude, read
 from reports.run import open_run
 
 HOME = Path(__file__).parent
+NAMES = frozenset(path.stem for path in HOME.glob("*.ipynb"))
 SECONDS_MAX = 1800
 BYTES_MAX = 1_000_000
 ANSWER_MAX = 2_000
@@ -47,6 +50,7 @@ table { border-collapse: collapse; font-size: .85rem; border: 0; }
 th, td { padding: .25rem .7rem; border: 0; border-bottom: 1px solid #dfe5e8; text-align: right; }
 td:first-child, th:first-child { text-align: left; }
 .anchor-link { display: none; }
+@media (max-width: 40rem) { .output_area img, .output_area svg { max-width: none; width: 40rem; } }
 """
 TEMPLATE = """{% extends 'basic/index.html.j2' %}
 {% block header %}<!doctype html>
@@ -78,17 +82,19 @@ class Rendered(Struct, frozen=True, kw_only=True):
     bets: int = 0
 
 
-def executed(path: Path) -> nbformat.NotebookNode:
+def executed(path: Path) -> NotebookNode:
     """Return a notebook with the outputs of a run from top to bottom."""
-    notebook = nbformat.read(path, as_version=4)
+    import nbclient  # noqa: PLC0415 - takes longer to load than whatever does without it
+
+    notebook = read_notebook(path, as_version=4)
     where = {"metadata": {"path": str(HOME)}}
     nbclient.NotebookClient(notebook, timeout=SECONDS_MAX, kernel_name="python3", resources=where).execute()
     return notebook
 
 
-def page_of(notebook: nbformat.NotebookNode, name: str) -> str:
+def page_of(notebook: NotebookNode, name: str) -> str:
     """Return a notebook as a page: text and results, each piece of code behind a fold."""
-    from jinja2 import DictLoader  # noqa: PLC0415 - takes longer to load than whatever does without it
+    from jinja2 import DictLoader  # noqa: PLC0415 - as above
     from nbconvert import HTMLExporter  # noqa: PLC0415
 
     for cell in notebook.cells:
@@ -102,7 +108,7 @@ def page_of(notebook: nbformat.NotebookNode, name: str) -> str:
     return page
 
 
-def answered(notebook: nbformat.NotebookNode, name: str, page: str) -> Answered:
+def answered(notebook: NotebookNode, name: str, page: str) -> Answered:
     """Return what is told of a notebook that was run."""
     opening = notebook.cells[0].source
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -116,7 +122,7 @@ def answered(notebook: nbformat.NotebookNode, name: str, page: str) -> Answered:
     )  # fmt: skip
 
 
-def said(outputs: Iterable[nbformat.NotebookNode]) -> Iterator[str]:
+def said(outputs: Iterable[NotebookNode]) -> Iterator[str]:
     """Return the words of a cell's outputs: what is printed and what stands in tables, without pictures."""
     for output in outputs:
         data = output.get("data", {})
@@ -151,7 +157,7 @@ def report_of(found: Rendered) -> Report:
 
 def differences(published: Rendered, found: Rendered) -> Iterator[str]:
     """Return which notebooks say something else, a line each."""
-    if (published.run, published.commit) != (found.run, found.commit):
+    if found.run and (published.run, published.commit) != (found.run, found.commit):
         yield f"the run is {found.run} of commit {found.commit}, published is {published.run} of {published.commit}"
     known = {each.name: each for each in published.notebooks}
     for now in found.notebooks:
@@ -166,12 +172,21 @@ REPORT: Final = Recipe(file="notebooks.json", content=Rendered, report_of=report
 OPENING: Final = """\
 # The notebooks, run in full
 
-Each answers one question about one Run, or by simulation alone. Pages open anywhere and load nothing; code is behind
-folds."""
+**Question.** What do the notebooks say of one Run: were promises kept, where does a bet's time go, what is fair, how
+far can the simulation be believed, what does a surge need, what do bit rates buy?
+
+**Answer.** Each notebook's own answer stands below, as it printed it. Its page opens anywhere and loads nothing; code
+is behind folds."""
 
 CLOSING: Final = """\
-**Threats.** One Run is one evening: it has no interval, and another one differs. Cells that time this machine
-(passwords, encoding) say what it was then. What a notebook does not say stands at its end.
+**Method.** Every notebook is executed from top to bottom, in full, on the Run that is named above or by simulation
+alone, and rendered with what it printed and drew.
+
+**Intervals.** In brackets behind a Run's quantiles: 95 %, from resampling its rounds. Behind simulated figures:
+Student's, 95 %, over replications or pairs. Behind errors of predictions: 95 %, over runs.
+
+**Threats.** One Run is one evening: its intervals know of its rounds and not of other evenings. Cells that time this
+machine (passwords, encoding) say what it was then. What a notebook does not say stands at its end.
 
 **Command.**
 
@@ -197,6 +212,8 @@ def main(arguments: list[str]) -> None:
     if unknown := sorted(set(asked.names) - known.keys()):
         sys.exit(f"there is no notebook {unknown[0]!r}; there are {', '.join(known)}")
     found, pages = render([path for name, path in known.items() if not asked.names or name in asked.names])
+    if not asked.check and (asked.folder / REPORT.file).exists():
+        found, pages = with_others(asked.folder, found, pages)
     command = f"LIVETABLE_RUN=… make notebooks OUT={asked.folder}"
     print(conclude(REPORT, found, asked.folder, command, check=asked.check, pages=pages))
 
@@ -208,12 +225,45 @@ def render(paths: list[Path]) -> tuple[Rendered, dict[str, str]]:
     for path in paths:
         notebook = executed(path)
         page = page_of(notebook, path.stem)
+        refuse_places(path.stem, page)
         told.append(answered(notebook, path.stem, page))
         if told[-1].bytes > BYTES_MAX:
             sys.exit(f"{path.stem}: {told[-1].bytes:,} bytes, {BYTES_MAX:,} are the most that is kept")
         pages[f"{path.stem}.html"] = page
         print(f"{path.stem}: {told[-1].bytes:,} bytes", file=sys.stderr)
     return Rendered(notebooks=told, **facts), pages
+
+
+def with_others(folder: Path, found: Rendered, pages: dict[str, str]) -> tuple[Rendered, dict[str, str]]:
+    """Return what was rendered, together with what a folder holds of other notebooks.
+
+    Raises
+    ------
+    ConfigError
+        If these look at another Run.
+    """
+    known = read(REPORT, folder)
+    others = [each for each in known.notebooks if f"{each.name}.html" not in pages and each.name in NAMES]
+    if others and found.run and known.run and found.run != known.run:
+        raise ConfigError(f"{folder}: is of the run {known.run}, these notebooks looked at {found.run}: publish all")
+    texts = {f"{each.name}.html": (folder / f"{each.name}.html").read_text(encoding="utf-8") for each in others}
+    both = sorted([*found.notebooks, *others], key=lambda each: each.name)
+    return structs.replace(found if found.run else known, notebooks=both), texts | pages
+
+
+def refuse_places(name: str, page: str) -> None:
+    """Refuse a page that tells where on this machine it was made.
+
+    Raises
+    ------
+    ConfigError
+        Names the notebook and the place.
+    """
+    words = re.sub(r"base64,[A-Za-z0-9+/=\s]+", "", page)
+    places = {str(HOME.parent), str(Path.home()), tempfile.gettempdir()} - {"/"}
+    for place in sorted(places, key=len, reverse=True):  # the narrowest first: one may lie in another
+        if re.search(rf"{re.escape(place)}(?![\w-])", words):
+            raise ConfigError(f"{name}: its page names {place}, a place on this machine")
 
 
 def about_run() -> dict[str, Any]:

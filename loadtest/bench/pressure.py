@@ -128,7 +128,7 @@ class Evening:
 async def _evening(config: StackConfig, people: int) -> AsyncIterator[Evening]:
     async with Stack(config) as stack:
         evening = Evening(stack)
-        await evening.provision(2 * people)
+        await evening.provision(2 * PEOPLE)
         await evening.come(people)
         await asyncio.sleep(BEFORE_S)
         yield evening

@@ -1,6 +1,6 @@
 """Video dies, bets go on: kills and calm take turns in one run, so that the noise of the same minutes is known.
 
-At the beginning of every other stretch of seven seconds a streaming process is killed; it is ready again, and everybody
+At the beginning of every other stretch of 6.5 s a streaming process is killed; it is ready again, and everybody
 watches, before the next stretch begins. Bets of those stretches are held against bets of the calm ones before them
 (:mod:`reports.turns`). Kills that raise p99 by half or more pass in at most 1 of 20 runs. Harmless ones raise the alarm
 in fewer than 1 of 100; on a machine too crowded for the bound the test fails as well, and says so.
@@ -25,7 +25,7 @@ from reports.video import parts
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(700)]
 
 PAIRS = 30
-LEAD_S, STRETCH_S, TAIL_S = 8.0, 7.0, 4.0
+LEAD_S, STRETCH_S, TAIL_S = 8.0, 6.5, 4.0
 """Rounds take about 5 s, so each kill falls into another phase."""
 TARGETS = (
     "studio-1", "origin", "edge-0", "studio-2", "edge-1",

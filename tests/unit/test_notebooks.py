@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import nbclient
@@ -48,15 +49,30 @@ def test_a_notebook_opens_with_its_question(path):
 
 
 SHOWN = (
-    ("01_first_look", ("of 19 checks", "accepted", "Half of the bets were answered within", "database commits")),
-    ("02_life_of_one_bet", ("until the screen answers", "ms since meant", "image/png")),
-    ("03_close_policies", ("a liar 20 ms away gains", "make 95 % of these players whole", "image/png")),
-    ("04_latency_measured_vs_simulated", ("beyond all others", "image/svg+xml", "contention ignored", "image/png")),
-    ("05_consistency_measured_vs_simulated", ("balance_age_p95_ms", "rejected_slow_share", "image/png")),
+    (
+        "01_first_look",
+        (": of 19 checks", "half answered within", "Half of the bets were answered within", "database commits"),
+    ),
+    ("02_life_of_one_bet", ("until the screen answers", "The slowest tenth takes", "ms since meant", "image/png")),
+    (
+        "03_close_policies",
+        ("more under server", "a liar 20 ms away gains", "make 95 % of these players whole", "image/png"),
+    ),
+    (
+        "04_latency_measured_vs_simulated",
+        ("beyond all others, EXTRAPOLATION", "targets missed: ", "image/svg+xml", "contention ignored", "image/png"),
+    ),
+    (
+        "05_consistency_measured_vs_simulated",
+        ("  Refused: ", "balance_age_p95_ms", "rejected_slow_share", "image/png", "0 faults struck"),
+    ),
     ("06_surge_planning", ("wallet shards", "with probability 0.9", "EXTRAPOLATION", "half the gateways", "image/png")),
-    ("07_encoder_ladder", ("psnr_db", "frames of look-ahead change", "image/png")),
-    ("08_what_if", ("told_apart", "one shard instead of two", "gateway.utilisation_max", "widget-view")),
-)  # fmt: skip
+    ("07_encoder_ladder", ("How sure: ", "psnr_db", "frames of look-ahead change", "image/png")),
+    (
+        "08_what_if",
+        ("twice as many players: ", "told_apart", "one shard instead of two", "gateway.utilisation_max", "widget-view"),
+    ),
+)
 SLOW = ("05_consistency_measured_vs_simulated", "06_surge_planning", "08_what_if")
 """Notebooks that simulate for seconds even in their small mode."""
 
@@ -126,6 +142,33 @@ def test_a_folder_of_notebooks_opens_with_questions_and_answers_and_tells_anothe
     assert compare(publish_module.REPORT, rendered("three cats", "13 ms"), tmp_path).endswith("found again")
     with pytest.raises(ConfigError, match="cats says something else; its answer is now: 'four cats"):
         compare(publish_module.REPORT, rendered("four cats"), tmp_path)
+
+
+def told_of(publish_module, name, answer, run="a-run"):
+    told = publish_module.answered(run_notebook(answer), name, "<p>a page</p>")
+    return publish_module.Rendered(notebooks=[told], run=run, kind="measured", commit="abcdef123", bets=5)
+
+
+def test_what_is_published_of_other_notebooks_stays(publish_module, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish_module, "NAMES", {"cats", "dogs"})
+    publish(publish_module.REPORT, told_of(publish_module, "dogs", "two dogs"), tmp_path, "c", {"dogs.html": "old"})
+    cats = told_of(publish_module, "cats", "a cat", run="")
+    found, pages = publish_module.with_others(tmp_path, cats, {"cats.html": "new"})
+    assert [(each.name, each.answer.splitlines()[0]) for each in found.notebooks] == [
+        ("cats", "a cat"), ("dogs", "two dogs"),
+    ]  # fmt: skip
+    assert (found.run, pages) == ("a-run", {"cats.html": "new", "dogs.html": "old"})
+    again, _ = publish_module.with_others(tmp_path, told_of(publish_module, "dogs", "three"), {"dogs.html": "new"})
+    assert [each.answer.splitlines()[0] for each in again.notebooks] == ["three"]
+    with pytest.raises(ConfigError, match="is of the run a-run, these notebooks looked at another: publish all"):
+        publish_module.with_others(tmp_path, told_of(publish_module, "cats", "a cat", "another"), {"cats.html": "new"})
+
+
+@pytest.mark.parametrize("where", [HOME, Path.home(), Path(tempfile.gettempdir())], ids=["tree", "home", "temporary"])
+def test_a_page_that_names_a_place_on_this_machine_is_refused(publish_module, where):
+    publish_module.refuse_places("cats", "<p>a cat</p><img src='data:image/png;base64,AA/tmp/AA'>")
+    with pytest.raises(ConfigError, match=f"cats: its page names {where}, a place on this machine"):
+        publish_module.refuse_places("cats", f"<p>a cat in {where}/basket</p>")
 
 
 def test_only_cells_that_measure_this_machine_are_left_out_of_comparisons():

@@ -1,5 +1,6 @@
 """What is published follows from the aggregates beside it: nobody edited a figure, and today's code draws the same."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,21 @@ from loadtest.bench import balance, wallet_report
 from reports import fault_report
 from reports.publishing import MANIFEST, Recipe, hold
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
-RECIPES = (accuracy.REPORT, balance.REPORT, wallet_report.REPORT, million.REPORT, fault_report.REPORT, zoo.REPORT)
+HOME = Path(__file__).parents[2]
+PUBLISHED = HOME / "reports" / "published"
+
+
+def notebooks_report() -> Recipe:
+    spec = importlib.util.spec_from_file_location("publish_notebooks", HOME / "notebooks" / "publish.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.REPORT
+
+
+RECIPES = (
+    accuracy.REPORT, balance.REPORT, wallet_report.REPORT, million.REPORT, fault_report.REPORT, zoo.REPORT,
+    notebooks_report(),
+)  # fmt: skip
 ASKED = ("**Question.**", "**Answer.**", "**Method.**", "**Threats.**", "**Command")
 SEALED = sorted(folder.parent.name for folder in PUBLISHED.glob(f"*/{MANIFEST}"))
 

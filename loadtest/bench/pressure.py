@@ -47,6 +47,8 @@ GATEWAYS = 3
 PEOPLE = 90
 GAP_S = 0.5
 BEFORE_S = 8.0
+ROUND_S = 4.0
+"""Each leg strikes at another moment of the round: people are moved between rounds only."""
 RAMP_S = 24.0
 PERIOD_S = 0.1
 HELD_S_MAX = 0.085
@@ -130,7 +132,7 @@ async def _evening(config: StackConfig, people: int) -> AsyncIterator[Evening]:
         evening = Evening(stack)
         await evening.provision(2 * PEOPLE)
         await evening.come(people)
-        await asyncio.sleep(BEFORE_S)
+        await asyncio.sleep(BEFORE_S + random.uniform(0.0, ROUND_S))
         yield evening
 
 

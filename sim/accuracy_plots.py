@@ -1,6 +1,8 @@
 """How far a model can be believed, drawn: predictions beside the runs that followed, and what a fit left over."""
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.ticker import LogLocator
 
 from reports.canvas import MEASURED, QUIET, SIMULATED, grid_of, plain_numbers, stand_alone, style, to_svg
 from reports.figures import Picture
@@ -9,6 +11,10 @@ from sim.hold_out import Accuracy
 from sim.outcome import TOLD
 
 LATENCY = {name: TOLD[name] for name in ("bet_p50_ms", "bet_p95_ms", "bet_p99_ms")}
+MARKED = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+"""Of each power of ten: most panels span less than one."""
+ROOM = 1.45
+"""A load whose neighbour above is nearer than that many times it has no room for its number."""
 CONSISTENCY = {name: TOLD[name] for name in ("balance_age_p95_ms", "result_age_p95_ms", "money_age_p95_ms")}
 
 
@@ -38,13 +44,19 @@ def plot_accuracy(found: Accuracy, panels: dict[str, str] | None = None) -> Pict
                 panel.plot([held.players * 1.04] * len(values), values, color=MEASURED, marker="o", markersize=3.5,
                            linestyle="none", alpha=0.8)  # fmt: skip
             panel.set(xscale="log", yscale="log", xlabel="players", title=label)
-            panel.set_xticks(players, [f"{count:.0f}" for count in players], minor=False)
+            panel.set_xticks(players, [_label(count, players) for count in players], minor=False)
             panel.set_xticks([], minor=True)
+            panel.yaxis.set_major_locator(LogLocator(subs=MARKED))
             plain_numbers(panel.yaxis)
         axes[0].annotate("predicted, 90 %", (0.04, 0.95), xycoords="axes fraction", color=SIMULATED, fontsize=8.5)
         axes[0].annotate("measured, each run", (0.04, 0.88), xycoords="axes fraction", color=MEASURED, fontsize=8.5)
         svg = to_svg(drawing)
     return Picture("accuracy", "Predicted and measured", "", svg, "Each load was predicted from all the others.")
+
+
+def _label(count: float, players: npt.NDArray[np.float64]) -> str:
+    above = players[players > count]
+    return "" if len(above) and above.min() < ROOM * count else f"{count:.0f}"
 
 
 def plot_residuals(card: Card) -> str:

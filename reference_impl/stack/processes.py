@@ -92,7 +92,15 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     **more: Any,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in its own process group, its output appended to a log file; `environment` adds to ours."""
+    """Start a program in its own process group, its output appended to a log file; `environment` adds to ours.
+
+    It heeds SIGINT even if we do not: what a shell starts in the background is told to ignore it, and passes that on.
+    """
+
+    def begin() -> None:
+        die_with_parent(on_parent_death)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     if environment:
         more["env"] = {**os.environ, **environment}
     with log_path.open("ab") as log_file:
@@ -102,7 +110,7 @@ def spawn(
             stdout=log_file,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=lambda: die_with_parent(on_parent_death),  # noqa: PLW1509 - one prctl call, before any thread
+            preexec_fn=begin,  # noqa: PLW1509 - two system calls, before any thread
             **more,
         )
 

@@ -11,11 +11,12 @@ from sim.hold_out import Accuracy
 from sim.outcome import TOLD
 
 LATENCY = {name: TOLD[name] for name in ("bet_p50_ms", "bet_p95_ms", "bet_p99_ms")}
+CONSISTENCY = {name: TOLD[name] for name in ("balance_age_p95_ms", "result_age_p95_ms", "money_age_p95_ms")}
+
 MARKED = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Of each power of ten: most panels span less than one."""
 ROOM = 1.45
 """A load whose neighbour above is nearer than that many times it has no room for its number."""
-CONSISTENCY = {name: TOLD[name] for name in ("balance_age_p95_ms", "result_age_p95_ms", "money_age_p95_ms")}
 
 
 def plot_accuracy(found: Accuracy, panels: dict[str, str] | None = None) -> Picture:

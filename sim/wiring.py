@@ -12,6 +12,7 @@ import simpy
 
 from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.games.catalogue import game_at
+from reference_impl.domain.pacing import PENDING_BETS_MAX
 from reference_impl.domain.round_timing import timing_at
 from reference_impl.domain.units import NS_PER_S
 from sim.draws import Draws
@@ -26,9 +27,6 @@ PROVISION_NS = NS_PER_S
 
 DRAIN_S_MAX = 120.0
 """What is unfinished so long after the load stays so."""
-
-PENDING_BETS_MAX = 20_000
-"""Bets that a real gateway keeps for one shard. It refuses more, which no simulation carries out."""
 
 
 class OverloadError(ConfigError):

@@ -8,7 +8,7 @@ beside theirs as before. It is the measure of the simulated surges (``sim/balanc
 so many that all of them are the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loadtest.bench.bettors import Answered
 from loadtest.bench.result import percentile
@@ -25,36 +25,26 @@ def doubled_at(answered: Sequence[Answered], gateway: str, struck_s: float) -> f
 
     A bet counts from when it was sent.
     """
-    here = sorted(one for one in answered if one.gateway == gateway)
+    here, _ = _parted(answered, gateway)
     usual_ms = p99_of(here, 0.0, struck_s)
     if not usual_ms:
         return None
-    for one in here:
-        if one.sent_s < struck_s:
-            continue
-        span = _during(here, one.sent_s - SPAN_S, one.sent_s)
-        if len(span) >= BETS_MIN and percentile(span, 0.99) >= TIMES * usual_ms:
-            return one.sent_s + one.ms / 1000 - struck_s
-    return None
+    return _first(here, struck_s, lambda at_s: _p99_until(here, SPAN_S, at_s) >= TIMES * usual_ms)
 
 
 def felt_at(answered: Sequence[Answered], gateway: str, struck_s: float) -> float | None:
     """Return how long after the strike a gateway was first felt to be slower than all others; None if never."""
-    here = sorted(one for one in answered if one.gateway == gateway)
-    others = sorted(one for one in answered if one.gateway != gateway)
+    here, others = _parted(answered, gateway)
     before = p99_of(here, 0.0, struck_s), p99_of(others, 0.0, struck_s)
     if not all(before):
         return None
     usual = max(1.0, before[0] / before[1])
-    for one in here:
-        if one.sent_s < struck_s:
-            continue
-        mine, theirs = (_during(some, one.sent_s - FELT_S, one.sent_s) for some in (here, others))
-        if min(len(mine), len(theirs)) < BETS_MIN:
-            continue
-        if percentile(mine, 0.99) >= TIMES * usual * percentile(theirs, 0.99):
-            return one.sent_s + one.ms / 1000 - struck_s
-    return None
+
+    def felt(at_s: float) -> bool:
+        theirs_ms = _p99_until(others, FELT_S, at_s)
+        return theirs_ms > 0.0 and _p99_until(here, FELT_S, at_s) >= TIMES * usual * theirs_ms
+
+    return _first(here, struck_s, felt)
 
 
 def p99_of(answered: Sequence[Answered], from_s: float, to_s: float) -> float:
@@ -63,5 +53,21 @@ def p99_of(answered: Sequence[Answered], from_s: float, to_s: float) -> float:
     return percentile(span, 0.99) if span else 0.0
 
 
-def _during(answered: Sequence[Answered], after_s: float, until_s: float) -> list[float]:
-    return [one.ms for one in answered if after_s < one.sent_s <= until_s]
+def _parted(answered: Sequence[Answered], gateway: str) -> tuple[list[Answered], list[Answered]]:
+    """Return a gateway's bets and those of all others, in the order in which they were sent."""
+    parts: tuple[list[Answered], list[Answered]] = [], []
+    for one in sorted(answered):
+        parts[one.gateway != gateway].append(one)
+    return parts
+
+
+def _first(here: Sequence[Answered], struck_s: float, slow: Callable[[float], bool]) -> float | None:
+    """Return how long after the strike the first bet was answered that was sent when a gateway was slow."""
+    found = next((one for one in here if one.sent_s >= struck_s and slow(one.sent_s)), None)
+    return None if found is None else found.sent_s + found.ms / 1000 - struck_s
+
+
+def _p99_until(answered: Sequence[Answered], span_s: float, until_s: float) -> float:
+    """Return the p99 of the bets of the last `span_s`, 0 if they are too few to say."""
+    span = [one.ms for one in answered if until_s - span_s < one.sent_s <= until_s]
+    return percentile(span, 0.99) if len(span) >= BETS_MIN else 0.0

@@ -40,7 +40,7 @@ from reference_impl.domain.balance_messages import (
     Taken,
 )
 from reference_impl.domain.balancing.choosing import copies_of
-from reference_impl.domain.balancing.fleet import Fleet, judge, shifts, too_many, weight_of
+from reference_impl.domain.balancing.fleet import Fleet, Place, judge, shifts, too_many, weight_of
 from reference_impl.domain.balancing.moves import excess, level_of
 from reference_impl.domain.table_messages import Joined, TableEnvelope
 from reference_impl.domain.units import NS_PER_S
@@ -158,24 +158,23 @@ class Balancer:
         for move in moves:
             by_giver[move.giver][move.taker] += move.sessions
         return [
-            (names[giver], self._order(alive, names, fleet, giver, takers))
+            (names[giver], self._order(alive, names, fleet, place, takers))
             for giver, takers in by_giver.items()
-            if too_many(fleet, giver, sessions[giver], now_s) >= EXCESS_MIN
+            if (place := fleet.find(giver)) and too_many(fleet, place, sessions[giver], now_s) >= EXCESS_MIN
         ]
 
     def _order(
-        self, alive: dict[str, GatewayReport], names: dict[int, str], fleet: Fleet, giver: int, takers: Counter[int]
+        self, alive: dict[str, GatewayReport], names: dict[int, str], fleet: Fleet, giver: Place, takers: Counter[int]
     ) -> MoveAway:
         to = [(names[taker], taker, alive[names[taker]].url, count) for taker, count in takers.items()]
-        place = next(place for place in fleet.places if place.number == giver)
-        report = alive[names[giver]]
-        slow = place.speed < 1.0 and report.lag_ms_p98 > min(one.lag_ms_p98 for one in alive.values())
+        report = alive[names[giver.number]]
+        slow = giver.speed < 1.0 and report.lag_ms_p98 > min(one.lag_ms_p98 for one in alive.values())
         why = (
             f"slow: its loop is {report.lag_ms_p98:.0f} ms late one time in fifty"
             if slow
-            else f"carries {place.load:.0f} of {sum(each.load for each in fleet.places):.0f}"
+            else f"carries {giver.load:.0f} of {sum(each.load for each in fleet.places):.0f}"
         )
-        return MoveAway(self.lease.epoch, _crowded_table(alive, names[giver]), takers.total(), to, why)
+        return MoveAway(self.lease.epoch, _crowded_table(alive, names[giver.number]), takers.total(), to, why)
 
     def _steer(self, now_s: float) -> list[tuple[str, GatewayOrder]]:
         """Return what players are told of edges that are crowded or have fallen silent."""
@@ -247,9 +246,8 @@ def _crowded_table(alive: dict[str, GatewayReport], name: str) -> int:
 
 def _leave_share(places: Places[EdgeReport], name: str, now_s: float) -> float:
     """Return the share of a hot place's connections that is above its level; 0 if it is not hot, or by no viewer."""
-    connections = places.reports[name].connections
-    place = next(place for place in places.fleet.places if place.number == places.reports[name].number)
-    if not place.hot:
+    connections, place = places.reports[name].connections, places.place(name)
+    if place is None or not place.hot:
         return 0.0
     too_many = excess(place.believed(), weight_of(place, now_s), connections, _level(places.fleet, now_s))
     return too_many / connections if too_many >= VIEWER_CONNECTIONS_MAX else 0.0

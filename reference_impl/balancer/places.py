@@ -120,12 +120,11 @@ class Places(Generic[R]):
 
     def place(self, name: str) -> Place | None:
         """Return what the rules know of a place, if it was heard."""
-        number = self.reports[name].number if name in self.reports else -1
-        return next((place for place in self.fleet.places if place.number == number), None)
+        return self.fleet.find(self.reports[name].number) if name in self.reports else None
 
     def _count_out(self, before: R | None, report: R) -> None:
         """Take who has left off the books that a report is held against."""
-        known = next((place for place in self.fleet.places if place.number == report.number), None)
+        known = self.fleet.find(report.number)
         if before is None or known is None:
             return
         if self._left_of is None:

@@ -16,12 +16,11 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from reference_impl.domain.pacing import rest_ns
+from reference_impl.domain.pacing import PENDING_BETS_MAX, rest_ns
 from reference_impl.domain.units import NS_PER_S
 from reference_impl.domain.wallet_messages import BetAnswers, BetBatch
 
 BATCH_BETS_MAX = 1000
-PENDING_BETS_MAX = 20_000
 ANSWER_S_MAX = 2.0
 RETRY_S = 0.05
 

@@ -1,4 +1,4 @@
-"""When a gateway's next batch of bets for a shard may leave: the sender rests after each flight.
+"""What a gateway keeps for a shard, and when its next batch of bets may leave: the sender rests after each flight.
 
 What every batch costs, whatever its size, is paid by every part of the way: two hops, a commit, an event. Where
 processors are short, a sender that never rests keeps them busy with small batches, and all bets wait for that. The rest
@@ -8,6 +8,8 @@ rested sender leaves at once; where flights grow long, batches grow instead of t
 
 from reference_impl.domain.units import NS_PER_MS
 
+PENDING_BETS_MAX = 20_000
+"""Bets without an answer that a gateway keeps for one shard; it refuses more."""
 REST_FLIGHTS = 2
 REST_NS_MAX = 10 * NS_PER_MS
 

@@ -84,11 +84,15 @@ class Fleet(Struct, frozen=True):
     places: tuple[Place, ...] = ()
     begun_s: float = 0.0
 
+    def find(self, number: int) -> Place | None:
+        """Return a place, if it ever reported."""
+        return next((place for place in self.places if place.number == number), None)
+
 
 def hear(fleet: Fleet, heard: Heard, now_s: float) -> Fleet:
     """Return the state after a report."""
     others = tuple(place for place in fleet.places if place.number != heard.number)
-    known = next((place for place in fleet.places if place.number == heard.number), None)
+    known = fleet.find(heard.number)
     begun_s = fleet.begun_s if fleet.places else now_s
     if known is None or now_s - known.heard_s > signals.REPORT_S_MAX:
         # Places that are there from the beginning are as warm as each other.
@@ -219,11 +223,10 @@ def judge(fleet: Fleet, now_s: float) -> Fleet:
     return replace(fleet, places=tuple(judged))
 
 
-def too_many(fleet: Fleet, number: int, sessions: int, now_s: float) -> int:
+def too_many(fleet: Fleet, place: Place, sessions: int, now_s: float) -> int:
     """Return how many of its sessions a place would have to give, if there were room for all of them."""
-    alive = [place for place in fleet.places if is_alive(place, now_s)]
-    level = level_of([place.ahead() for place in alive], [fitness_of(place, now_s) for place in alive])
-    place = next(place for place in alive if place.number == number)
+    alive = [one for one in fleet.places if is_alive(one, now_s)]
+    level = level_of([one.ahead() for one in alive], [fitness_of(one, now_s) for one in alive])
     return excess(place.ahead(), fitness_of(place, now_s), sessions, GIVE_TO * level)
 
 

@@ -2,7 +2,9 @@
 
 While the stream is live two requests are outstanding, each on a connection of its own: the hinted part, and the
 playlist that will list it. A viewer that has fallen behind fetches listed parts one after the other; one that has
-fallen too far behind begins again at the live end. Renditions change where a segment starts. A part that will not come
+fallen too far behind begins again at the live end. Where that is, only a young playlist tells: one that waited for a
+part is kept by caches as it was when the part came, so a viewer that asks for it late looks at the ``Age`` and takes
+the plain one instead. Renditions change where a segment starts. A part that will not come
 in time is given up: the viewer goes on with the next independent part of the lowest rendition.
 
 Every fetch leaves one record, the failed ones too.
@@ -114,6 +116,7 @@ class Screening:
         self._variants: tuple[Variant, ...] = ()
         self._init_uri = ""
         self._init = b""
+        self._known_ns = 0
         self._failures = 0
 
     def run(self) -> None:
@@ -180,6 +183,8 @@ class Screening:
             return
         if spot is None:
             self._reload(follower.reload_query())
+        elif self._out_of_date(playback):
+            self._look_anew()
         elif self._too_late(spot, playback):
             self._begin(playback)
         elif spot.init_uri != self._init_uri:
@@ -188,6 +193,15 @@ class Screening:
             self._open_rendition()
         else:
             self._load_part(spot, playback)
+
+    def _out_of_date(self, playback: Playback) -> bool:
+        """Tell whether the playlist is too old to say whether the viewer must skip."""
+        old_ns = time.monotonic_ns() - self._known_ns
+        return playback.started and old_ns > self._watching.viewing.skip_behind_s * NS_PER_S
+
+    def _look_anew(self) -> None:
+        if self._reload(""):
+            self._known_ns = time.monotonic_ns()  # no cache has a younger one
 
     def _too_late(self, spot: Spot, playback: Playback) -> bool:
         behind_ns = self._watching.follower.newest_ns - spot.start_ns - playback.hold_back_ns
@@ -305,6 +319,7 @@ class Screening:
             self._record(wish, answer)
             self._fail(wish.kind, str(error))
             return False
+        self._known_ns = answer.end_ns - answer.age_s * NS_PER_S
         if watching.playback is not None:
             watching.playback.advance(answer.end_ns)
             watching.playback.pace(follower.newest_ns, answer.end_ns)

@@ -116,7 +116,6 @@ class Screening:
         self._broken = False
         self._outstanding: list[_Fetch] = []
         self._init_of = -1
-        self._known_ns = 0
         self._failures = 0
 
     def run(self) -> Steps:
@@ -179,16 +178,15 @@ class Screening:
         while watching.wanted <= watching.listing.newest and watching.wanted in watching.listing.gaps:
             watching.wanted += 1
         wanted, newest = watching.wanted, watching.listing.newest
-        behind_ns = self._starts_ns(newest + 1) - self._starts_ns(wanted) - playback.hold_back_ns
-        skip_ns = self._set.viewing.skip_behind_s * NS_PER_S
+        newest_ns = self._starts_ns(newest + 1) + self._now_ns - watching.listing.written_ns
+        behind_ns = newest_ns - self._starts_ns(wanted) - playback.hold_back_ns
+        too_late = playback.started and behind_ns > self._set.viewing.skip_behind_s * NS_PER_S
         if wanted < self._oldest_listed():
             self._begin(playback)
         elif wanted > newest + 1:
             yield from self._reload(wanted)
-        elif playback.started and self._now_ns - self._known_ns > skip_ns:
-            yield from self._look_anew()
-        elif playback.started and behind_ns > skip_ns:
-            self._begin(playback)
+        elif too_late and (yield from self._skip(playback)):
+            return
         elif self._init_of != watching.rendition:
             if (yield from self._get(FetchKind.INIT)):
                 self._init_of = watching.rendition
@@ -197,10 +195,16 @@ class Screening:
         else:
             yield from self._load_part(playback)
 
-    def _look_anew(self) -> Steps:
-        """Take the plain playlist: one that waited for a part is kept as it was when the part came."""
-        if (yield from self._reload(-1)):
-            self._known_ns = self._now_ns
+    def _skip(self, playback: Playback) -> Generator[simpy.Event, Any, bool]:
+        """Want what a plain playlist calls the live end; tell whether that is any later: the stream may stand still."""
+        watching = self._watching
+        wanted = watching.wanted
+        if not (yield from self._reload(-1)):
+            return True
+        self._begin(playback)
+        later = watching.wanted > wanted
+        watching.wanted = max(watching.wanted, wanted)
+        return later
 
     def _change_rendition(self, playback: Playback) -> bool:
         watching = self._watching
@@ -245,7 +249,6 @@ class Screening:
         if not (yield from self._read(fetch)) or fetch.answer.listing is None:
             return False
         watching.listing = listing = fetch.answer.listing
-        self._known_ns = listing.written_ns
         if watching.playback is not None:
             watching.playback.pace(self._starts_ns(listing.newest + 1), fetch.end_ns)
         self._record(fetch, number=listing.newest)

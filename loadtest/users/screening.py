@@ -3,8 +3,9 @@
 While the stream is live two requests are outstanding, each on a connection of its own: the hinted part, and the
 playlist that will list it. A viewer that has fallen behind fetches listed parts one after the other; one that has
 fallen too far behind begins again at the live end. Where that is, the playlist it has may not tell: one that waited
-for a part is kept by caches as it was when the part came, so who asks late looks at its ``Age``. Renditions change where a segment starts. A part that will not come
-in time is given up: the viewer goes on with the next independent part of the lowest rendition.
+for a part is kept by caches as it was when the part came, so who asks late looks at its ``Age``. Renditions change
+where a segment starts. A part that will not come in time is given up: the viewer goes on with the next independent
+part of the lowest rendition.
 
 Every fetch leaves one record, the failed ones too.
 """

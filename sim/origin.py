@@ -36,11 +36,12 @@ class Wish(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a media playlist tells: its first and its newest part, and which parts never came."""
+    """What a media playlist tells: its first and its newest part, which parts never came; and when it was written."""
 
     oldest: int
     newest: int
     gaps: AbstractSet[int]
+    written_ns: int
 
 
 class Answer(NamedTuple):
@@ -183,7 +184,7 @@ class Origin:
             if verdict is Verdict.WAIT:
                 return None
         keep_s = playlist_age_s_max(timing.target_duration_s, blocking=number >= 0, ok=True)
-        listing = Listing(stream.oldest, stream.newest, stream.gaps)
+        listing = Listing(stream.oldest, stream.newest, stream.gaps, int(self._env.now))
         return Answer(HTTPStatus.OK, self._video.playlist_bytes, round(keep_s * NS_PER_S), listing)
 
 

@@ -39,7 +39,7 @@ TRANSFER_S_MIN = 1e-6
 Steps: TypeAlias = Generator[simpy.Event, Any, None]
 
 
-NOTHING_LISTED = Listing(-1, -1, frozenset())
+NOTHING_LISTED = Listing(-1, -1, frozenset(), 0)
 
 
 class EdgeLostError(Exception):
@@ -178,12 +178,15 @@ class Screening:
         while watching.wanted <= watching.listing.newest and watching.wanted in watching.listing.gaps:
             watching.wanted += 1
         wanted, newest = watching.wanted, watching.listing.newest
-        behind_ns = self._starts_ns(newest + 1) - self._starts_ns(wanted) - playback.hold_back_ns
+        newest_ns = self._starts_ns(newest + 1) + self._now_ns - watching.listing.written_ns
+        behind_ns = newest_ns - self._starts_ns(wanted) - playback.hold_back_ns
         too_late = playback.started and behind_ns > self._set.viewing.skip_behind_s * NS_PER_S
-        if too_late or wanted < self._oldest_listed():
+        if wanted < self._oldest_listed():
             self._begin(playback)
         elif wanted > newest + 1:
             yield from self._reload(wanted)
+        elif too_late and (yield from self._skip(playback)):
+            return
         elif self._init_of != watching.rendition:
             if (yield from self._get(FetchKind.INIT)):
                 self._init_of = watching.rendition
@@ -191,6 +194,17 @@ class Screening:
             yield from self._open_rendition()
         else:
             yield from self._load_part(playback)
+
+    def _skip(self, playback: Playback) -> Generator[simpy.Event, Any, bool]:
+        """Want what a plain playlist calls the live end; tell whether that is any later: the stream may stand still."""
+        watching = self._watching
+        wanted = watching.wanted
+        if not (yield from self._reload(-1)):
+            return True
+        self._begin(playback)
+        later = watching.wanted > wanted
+        watching.wanted = max(watching.wanted, wanted)
+        return later
 
     def _change_rendition(self, playback: Playback) -> bool:
         watching = self._watching

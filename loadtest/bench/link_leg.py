@@ -27,7 +27,7 @@ from reference_impl.domain.units import NS_PER_S
 from sim.scenario import Campaign
 
 LEAD_S = 10.0
-STRETCH_S = 15.0
+STRETCH_S = 8.0
 SETTLE_S = 3.0
 """The beginning of a stretch that does not count: what waited was lost and is sent again."""
 LOOK_S = 1.0

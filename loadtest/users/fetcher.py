@@ -27,17 +27,19 @@ _READ_BYTES = 256 * 1024
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CACHE = re.compile(rb"\r\nx-cache: *(\w+)", re.IGNORECASE)
+_AGE = re.compile(rb"\r\nage: *(\d{1,9})\r", re.IGNORECASE)
 _STATES = {b"hit": CacheState.HIT, b"miss": CacheState.MISS, b"coalesced": CacheState.COALESCED}
 
 
 class Answer(NamedTuple):
-    """An answer and when its first and last bytes arrived, CLOCK_MONOTONIC ns."""
+    """An answer, when its first and last bytes arrived, CLOCK_MONOTONIC ns, and how long caches had kept it, s."""
 
     status: int
     cache: CacheState
     body: bytes
     first_byte_ns: int
     end_ns: int
+    age_s: int = 0
 
 
 class TooSlowError(Exception):
@@ -123,7 +125,7 @@ class Fetcher:
             if len(data) > HEAD_BYTES_MAX:
                 raise RemoteProtocolError(f"answer's head is longer than {HEAD_BYTES_MAX} bytes")
             data += self._receive()
-        status, length_bytes, cache = _read_head(data[: end + 2])
+        status, length_bytes, cache, age_s = _read_head(data[: end + 2])
         chunks, missing_bytes = [data[end + 4 :]], length_bytes - (len(data) - end - 4)
         while missing_bytes > 0:
             left_s = patience_s - (time.monotonic_ns() - first_byte_ns) / NS_PER_S
@@ -134,7 +136,7 @@ class Fetcher:
             missing_bytes -= len(more)
         if missing_bytes < 0:
             raise RemoteProtocolError(f"{-missing_bytes} bytes after the answer's end")
-        return Answer(status, cache, b"".join(chunks), first_byte_ns, self._arrived_ns)
+        return Answer(status, cache, b"".join(chunks), first_byte_ns, self._arrived_ns, age_s)
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -169,12 +171,13 @@ def seconds_between(start_ns: int, end_ns: int) -> float:
     return max(end_ns - start_ns, 1000) / NS_PER_S
 
 
-def _read_head(head: bytes) -> tuple[int, int, CacheState]:
+def _read_head(head: bytes) -> tuple[int, int, CacheState, int]:
     status, length = _STATUS.match(head), _LENGTH.search(head)
     if status is None or length is None:
         raise RemoteProtocolError(f"answer's head {head[:80]!r} has no status or no Content-Length")
     length_bytes = int(length[1])
     if length_bytes > BODY_BYTES_MAX:
         raise RemoteProtocolError(f"answer of {length_bytes} bytes, limit {BODY_BYTES_MAX}")
-    state = _CACHE.search(head)
-    return int(status[1]), length_bytes, _STATES.get(state[1].lower() if state else b"", CacheState.UNKNOWN)
+    state, age = _CACHE.search(head), _AGE.search(head)
+    cache = _STATES.get(state[1].lower() if state else b"", CacheState.UNKNOWN)
+    return int(status[1]), length_bytes, cache, int(age[1]) if age else 0

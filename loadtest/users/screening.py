@@ -2,8 +2,10 @@
 
 While the stream is live two requests are outstanding, each on a connection of its own: the hinted part, and the
 playlist that will list it. A viewer that has fallen behind fetches listed parts one after the other; one that has
-fallen too far behind begins again at the live end. Renditions change where a segment starts. A part that will not come
-in time is given up: the viewer goes on with the next independent part of the lowest rendition.
+fallen too far behind begins again at the live end. Where that is, the playlist it has may not tell: one that waited
+for a part is kept by caches as it was when the part came, so who asks late looks at its ``Age``. Renditions change
+where a segment starts. A part that will not come in time is given up: the viewer goes on with the next independent
+part of the lowest rendition.
 
 Every fetch leaves one record, the failed ones too.
 """
@@ -114,6 +116,7 @@ class Screening:
         self._variants: tuple[Variant, ...] = ()
         self._init_uri = ""
         self._init = b""
+        self._known_ns = 0
         self._failures = 0
 
     def run(self) -> None:
@@ -180,8 +183,8 @@ class Screening:
             return
         if spot is None:
             self._reload(follower.reload_query())
-        elif self._too_late(spot, playback):
-            self._begin(playback)
+        elif self._too_late(spot, playback) and self._skip(playback):
+            return
         elif spot.init_uri != self._init_uri:
             self._load_init(spot)
         elif spot.part == 0 and self._change_rendition(playback):
@@ -190,8 +193,21 @@ class Screening:
             self._load_part(spot, playback)
 
     def _too_late(self, spot: Spot, playback: Playback) -> bool:
-        behind_ns = self._watching.follower.newest_ns - spot.start_ns - playback.hold_back_ns
+        newest_ns = self._watching.follower.newest_ns + time.monotonic_ns() - self._known_ns
+        behind_ns = newest_ns - spot.start_ns - playback.hold_back_ns
         return playback.started and behind_ns > self._watching.viewing.skip_behind_s * NS_PER_S
+
+    def _skip(self, playback: Playback) -> bool:
+        """Want what a plain playlist calls the live end; tell whether that is any later: the stream may stand still."""
+        follower = self._watching.follower
+        wanted = follower.wanted
+        if not self._reload(""):
+            return True
+        self._begin(playback)
+        if wanted is None or follower.wanted is None or follower.wanted > wanted:
+            return True
+        follower.wanted = wanted
+        return False
 
     def _load_init(self, spot: Spot) -> None:
         path = urljoin(self._playlist_path, spot.init_uri)
@@ -305,6 +321,7 @@ class Screening:
             self._record(wish, answer)
             self._fail(wish.kind, str(error))
             return False
+        self._known_ns = answer.end_ns - answer.age_s * NS_PER_S
         if watching.playback is not None:
             watching.playback.advance(answer.end_ns)
             watching.playback.pace(follower.newest_ns, answer.end_ns)

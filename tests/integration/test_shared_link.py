@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not all(map(shutil.which, TOOLS)), reason="needs root, unshare, ip and tc"),
 ]
 
-PAIRS, QUEUES = 13, 2
+PAIRS, QUEUES = 26, 2
 OVER_APART_MAX = 1.5
 OVER_ALONE_MAX = 1.5
 BURST_S_MAX = 30.0

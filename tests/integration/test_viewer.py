@@ -103,13 +103,14 @@ class Link:
         raise ConnectionError("one side closed")
 
 
-def a_viewer(folder, target, leaves_s, rule=Choosing.THROUGHPUT):
+def a_viewer(folder, target, leaves_s, rule=Choosing.THROUGHPUT, skip_behind_s=4.0):
     folder.mkdir(exist_ok=True)
     recorder = Recorder(folder, 0)
     now_ns = time.monotonic_ns()
     leaves_ns = now_ns + round(leaves_s * NS_PER_S)
+    viewing = Viewing(rule=rule, skip_behind_s=skip_behind_s)
     watching = Watching(
-        Arrival(1, 1, 0.0), Viewing(rule=rule), recorder, HostClock(), leaves_ns, lambda *_: None, keeps_clips=True
+        Arrival(1, 1, 0.0), viewing, recorder, HostClock(), leaves_ns, lambda *_: None, keeps_clips=True
     )  # fmt: skip
     return Viewer(watching, target, now_ns), recorder
 
@@ -229,6 +230,38 @@ async def test_dead_studio_is_a_stall_that_ends_when_it_is_back_and_the_viewer_c
     assert (parts["media_ns"].diff().dropna() > 0).all()
     assert parts["media_ns"].diff().max() > PART_MS * 1_000_000
     assert parts["latency_ms"].iloc[-1] < 2000
+
+
+SKIP_S = 1.0
+TOO_LITTLE_BPS = 45_000
+
+
+@pytest.mark.soak
+async def test_viewer_whose_link_carries_too_little_skips_and_stays_near_the_live_end(tmp_path: Path) -> None:
+    """Caches keep a playlist that waited for a part as it was then: whoever asks late must not take it for the end."""
+    video = msgspec.structs.replace(VIDEO, ladder=VIDEO.ladder[1:])
+    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
+    tasks = [await started(origin)]
+    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
+    tasks.append(await started(edge))
+    tasks.append(await started(Studio(1, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")))
+    await asyncio.sleep(1.5)
+    link = Link(edge.port, 10_000_000)
+    server = await link.open()
+    viewer, recorder = a_viewer(tmp_path, Target([edge], link.port), 14.0, skip_behind_s=SKIP_S)
+    watching = asyncio.create_task(watch(viewer, recorder))
+    await asyncio.sleep(2.0)
+    link.bps = TOO_LITTLE_BPS
+    await watching
+    server.close()
+    for task in reversed(tasks):
+        await ended(task)
+    rows = video_of(tmp_path)
+    parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200)]
+    hold_back_s = 3 * PART_MS / 1000
+    behind_s = parts["latency_ms"] / 1000 - hold_back_s
+    assert behind_s.max() > SKIP_S
+    assert behind_s.max() < 2 * SKIP_S + 2.0, "a playlist's age is told in whole seconds"
 
 
 FALL_S_MAX = 3.0

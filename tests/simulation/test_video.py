@@ -159,6 +159,15 @@ def test_a_crowded_link_makes_viewers_choose_a_lower_rendition(plain):
     assert crowded["rendition"].mean() < 0.7 * parts_of(plain)["rendition"].mean()
 
 
+def test_viewers_of_a_link_that_carries_too_little_skip_and_stay_near_the_live_end():
+    skip_s = 1.0
+    starved = structs.replace(WATCHED, viewing=Viewing(skip_behind_s=skip_s))
+    parts = parts_of(simulate(starved, with_video(edge_link_bps=1_500_000)))
+    behind_s = parts["latency_ms"] / 1000 - MEDIA.part_hold_back_s
+    assert behind_s.max() > skip_s
+    assert behind_s.max() < 2 * skip_s + MEDIA.segment_s + 1.0, "and what one look and one part take"
+
+
 def test_viewers_of_a_killed_edge_go_on_at_the_other_one():
     tables = simulate(with_faults(("edge-1", 8.0)), with_video())
     struck_ns, back_ns = tables["faults"].iloc[0][["t_ns", "recovered_ns"]]

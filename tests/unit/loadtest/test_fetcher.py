@@ -12,7 +12,7 @@ from loadtest.users.fetcher import BODY_BYTES_MAX, Fetcher, TooSlowError
 from reference_impl.domain.errors import LocalProtocolError, RemoteProtocolError
 from reference_impl.domain.records import CacheState
 
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nX-Cache: coalesced\r\n\r\nhello"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nAge: 7\r\nX-Cache: coalesced\r\n\r\nhello"
 
 
 class Server:
@@ -76,7 +76,7 @@ def test_answers_of_one_connection_are_read_whatever_the_boundaries_of_reads(ser
     for _ in range(2):
         sent_ns = fetcher.send("/a?b=c")
         answer = fetcher.read(1.0)
-        assert (answer.status, answer.body, answer.cache) == (200, b"hello", CacheState.COALESCED)
+        assert (answer.status, answer.body, answer.cache, answer.age_s) == (200, b"hello", CacheState.COALESCED, 7)
         assert sent_ns - 1_000_000 <= answer.first_byte_ns <= answer.end_ns <= time.monotonic_ns() + 1_000_000
     assert answer.end_ns - answer.first_byte_ns > 10_000_000
     assert server.connections == 1

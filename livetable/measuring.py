@@ -41,10 +41,7 @@ def bench(name: str, legs: int, out: Path | None, check: bool, as_json: bool) ->
         raise ConfigError("--check: needs --out, the folder that is compared")
     recipe = recipe_of(name) if out is not None else None
     result = asyncio.run(measure(name, legs, Progress()))
-    click.echo(
-        f"{result.name}: ours {result.ours:,} {result.unit}, {result.peer_name} {result.peer:,};"
-        f" ratio {result.ratio} (n = {result.n}, spread {result.spread:.0%})"
-    )
+    click.echo(result.told())
     if out is not None and recipe is not None:
         from reports.publishing import conclude  # noqa: PLC0415
 

@@ -2,7 +2,7 @@
 
 import importlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,14 @@ class Result(msgspec.Struct, frozen=True):
     spread: float
     detail: dict[str, Any]
 
+    def told(self) -> str:
+        """Return it for people: the ratio, and below it what else was seen."""
+        first = (
+            f"{self.name}: ours {self.ours:,} {self.unit}, {self.peer_name} {self.peer:,};"
+            f" ratio {self.ratio} (n = {self.n}, spread {self.spread:.0%})"
+        )
+        return "\n".join([first, *_lines(self.detail, "  ")])
+
 
 def summarise(
     name: str, unit: str, ours: Sequence[float], peer: Sequence[float], peer_name: str, detail: dict[str, Any],
@@ -50,6 +58,31 @@ def summarise(
         name, unit, round(statistics.median(ours), 4), round(statistics.median(peer), 4), peer_name, round(ratio, 2),
         len(ratios), round((max(ratios) - min(ratios)) / ratio, 3), detail,
     )  # fmt: skip
+
+
+def _lines(detail: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Yield a line for each value, for each mapping of plain ones, and for each row of a list."""
+    for name, value in detail.items():
+        rows = {str(place): row for place, row in enumerate(value, 1)} if _has_parts(value) else value
+        if isinstance(rows, Mapping) and any(isinstance(one, Mapping | list) for one in rows.values()):
+            yield f"{indent}{name}:"
+            yield from _lines(rows, indent + "  ")
+        else:
+            yield f"{indent}{name}: {_in_words(rows)}"
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, Mapping | list) for one in value)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_in_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "not known" if value is None else str(value)
 
 
 def percentile(values: Sequence[float], q: float) -> float:

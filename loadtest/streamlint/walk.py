@@ -62,7 +62,8 @@ class Fetch(msgspec.Struct, frozen=True):
     """A request and its answer. Times are CLOCK_MONOTONIC ns; header names are in lower case.
 
     ``status`` 0 means that there was no answer, and ``body`` says why. ``track`` is -1 for the multivariant playlist.
-    ``wanted`` is the segment and part that was asked for, -1 where the request names none.
+    ``wanted`` is the segment and part that was asked for, -1 where the request names none. ``late_ns`` says for how
+    much of the time until the answer's end the walker itself was held up.
     """
 
     ask: Ask
@@ -76,6 +77,7 @@ class Fetch(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     wanted: tuple[int, int] = (-1, -1)
+    late_ns: int = 0
 
     @property
     def text(self) -> str:
@@ -86,6 +88,11 @@ class Fetch(msgspec.Struct, frozen=True):
     def took_s(self) -> float:
         """Seconds from the request to the answer's end."""
         return (self.end_ns - self.asked_ns) / NS_PER_S
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that the answer took, without those in which the walker itself was held up."""
+        return self.took_s - self.late_ns / NS_PER_S
 
     @property
     def age_s_max(self) -> int | None:

@@ -3,12 +3,19 @@
 Each rendition is followed by its hints: the hinted part and the playlist that will list it are asked for together,
 whole playlists and delta updates in turn, both now and then. Beside that run the probes: too far ahead, too old,
 unknown, a part without its segment. What a playlist tags as a gap is not asked for.
+
+A walker that is held up stamps answers late. It notes when its own loop was, so that no server is blamed for it.
 """
 
 import asyncio
+import contextlib
 import math
 import time
+from collections.abc import Sequence
 from urllib.parse import urljoin
+
+import numpy as np
+from msgspec import structs
 
 from loadtest.streamlint.client import Answer, Client, check_address
 from loadtest.streamlint.walk import Ask, Fetch, Track, Walk
@@ -21,6 +28,8 @@ from reference_impl.domain.hls_playlist import (
     parse_master_playlist,
     parse_media_playlist,
 )
+from reference_impl.domain.units import NS_PER_MS
+from reference_impl.pulse import TICK_S, rings
 
 ANSWER_S_MAX = 60.0
 PAUSE_S = 0.2
@@ -29,6 +38,8 @@ TRACKS_MAX = 16
 DROPPED_MAX = 2
 STEERING_ASKS = 3
 FAR_SEGMENTS = 10
+HELD_UP_NS_MIN = 2 * NS_PER_MS
+"""A timer that rings less late than this says nothing."""
 BOTH_EVERY = 4
 """Every so many steps the whole playlist and the delta update of one part are both asked for, to compare them."""
 
@@ -68,8 +79,20 @@ class _Walker:
         self._client = client
         self._fetches: list[Fetch] = []
         self._tracks: tuple[Track, ...] = ()
+        self._held_up: list[tuple[int, int]] = []
 
     async def walk(self, seconds: float) -> Walk:
+        watch = asyncio.create_task(self._watch_itself())
+        try:
+            await self._follow(seconds)
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+        fetches = sorted(self._fetches, key=lambda fetch: fetch.end_ns)
+        return Walk(self._url, self._tracks, tuple(with_lateness(fetches, self._held_up)))
+
+    async def _follow(self, seconds: float) -> None:
         first = await self.get(Ask.MASTER, -1, self._url)
         if first.status != 200:
             reason = first.text[:80].strip() if first.status == 0 else f"status {first.status}"
@@ -89,7 +112,13 @@ class _Walker:
                 group.create_task(_Follower(self, index, until_s).run())
             if master.steering is not None:
                 group.create_task(self._steering(urljoin(self._url, master.steering.server_uri)))
-        return Walk(self._url, self._tracks, tuple(sorted(self._fetches, key=lambda fetch: fetch.end_ns)))
+
+    async def _watch_itself(self) -> None:
+        """Note when this loop was held up, until cancelled."""
+        async for late_ns in rings(TICK_S):
+            if late_ns >= HELD_UP_NS_MIN:
+                now_ns = time.monotonic_ns()
+                self._held_up.append((now_ns - late_ns, now_ns))
 
     def address(self, track: int, uri: str = "") -> str:
         """Return the address of a rendition's playlist, or of what it names."""
@@ -257,6 +286,27 @@ class _Follower:
 
     async def _get(self, ask: Ask, url: str, wanted: tuple[int, int] = (-1, -1)) -> Fetch:
         return await self._walker.get(ask, self._track, url, wanted)
+
+
+def with_lateness(fetches: Sequence[Fetch], held_up: Sequence[tuple[int, int]]) -> list[Fetch]:
+    """Enter into each fetch for how much of its time the walker was held up.
+
+    Parameters
+    ----------
+    fetches : sequence of Fetch
+        What was asked.
+    held_up : sequence of (int, int)
+        From when to when it was, CLOCK_MONOTONIC ns; in order, and none overlaps another.
+    """
+    if not held_up:
+        return list(fetches)
+    instants = np.array(held_up).ravel()
+    lengths = np.diff(instants, prepend=instants[0])
+    lengths[::2] = 0
+    until = np.cumsum(lengths)
+    spans = np.array([(fetch.asked_ns, fetch.end_ns) for fetch in fetches]).reshape(-1, 2)
+    late_ns = np.diff(np.interp(spans, instants, until), axis=1).ravel().round().astype(int).tolist()
+    return [structs.replace(fetch, late_ns=late) for fetch, late in zip(fetches, late_ns, strict=True)]
 
 
 def _tracks(url: str, master: MasterPlaylist) -> tuple[Track, ...]:

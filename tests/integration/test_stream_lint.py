@@ -10,6 +10,7 @@ from stream_faults import FAULTS
 from synthetic_stream import INFO, PARAMETER_SETS, SECRET, TABLE, on_air, running
 
 from loadtest.streamlint.judgement import judge
+from loadtest.streamlint.rules.blocking import AT_ONCE_S_MAX
 from loadtest.streamlint.walk import Ask, Fetch
 from loadtest.streamlint.walker import walk
 from reference_impl.domain.playback import Playback, seal_playback
@@ -22,6 +23,8 @@ from reference_impl.streaming.studio import Studio
 
 WALK_S = 3.5
 TRICKLE_S = 0.15
+TARDY_S = 2.0
+STANDSTILL_S = 0.6
 
 
 def ask_of(target, status):
@@ -78,6 +81,26 @@ async def trickling(upstream, target):
     return reply.status, reply.headers, reply.body, TRICKLE_S if ask_of(target, reply.status) is Ask.HINT else 0.0
 
 
+def lacks_its_segment(target):
+    return "_HLS_part=" in target and "_HLS_msn=" not in target
+
+
+async def tardy(upstream, target):
+    """Refuse a part without its segment, but not at once."""
+    reply = await upstream.get(target, 10)
+    if lacks_its_segment(target):
+        await asyncio.sleep(TARDY_S)
+    return reply.status, reply.headers, reply.body, 0.0
+
+
+async def standing_still(upstream, target):
+    """Let the whole process, and the walker in it, stand still while a part without its segment is refused."""
+    reply = await upstream.get(target, 10)
+    if lacks_its_segment(target):
+        time.sleep(STANDSTILL_S)  # noqa: ASYNC251 - that is the fault
+    return reply.status, reply.headers, reply.body, 0.0
+
+
 async def faithful(upstream, target):
     reply = await upstream.get(target, 10)
     return reply.status, reply.headers, reply.body, 0.0
@@ -126,6 +149,7 @@ PLANTED = {
     "hold-back.part": edited("hold-back.part"),
     "reload.waits": impatient,
     "reload.far-segment": generous,
+    "reload.part-alone": tardy,
     "hint.next": edited("hint.next"),
     "hint.line-speed": trickling,
     "report.true": edited("report.true"),
@@ -150,6 +174,16 @@ async def test_faults_planted_in_a_live_stream_are_each_found_and_named_and_a_fa
         unchanged, *broken = await asyncio.gather(*(broken_through(edge, path, answer) for answer in answers))
     assert not unchanged & set(PLANTED)
     assert {rule: rule in found for rule, found in zip(PLANTED, broken, strict=True)} == dict.fromkeys(PLANTED, True)
+
+
+async def test_no_server_is_blamed_for_a_walker_that_was_held_up_itself():
+    async with on_air() as (_, edge, path), Proxy(edge.port, standing_still) as port:
+        walked = await walk(f"http://127.0.0.1:{port}{path}", 0.5)
+    asked = list(walked.asked(Ask.PART_WITHOUT_SEGMENT))
+    assert len(asked) == len(walked.tracks)
+    assert all(fetch.took_s > AT_ONCE_S_MAX for fetch in asked)
+    verdicts = {result.rule: result.verdict for result in judge(walked).rules}
+    assert verdicts["reload.part-alone"] == "ok"
 
 
 async def test_stream_keeps_the_rules_while_its_encoder_restarts_with_other_parameters():

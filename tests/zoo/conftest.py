@@ -3,28 +3,11 @@
 from collections.abc import Callable, Mapping
 
 import pytest
-from shards import new_shard
 from zoo.bug import Bug
 
 from loadtest.zoo import Meeting, headline
-from reference_impl.stack.embedded import EmbeddedPostgres
-
-STOCK = 16
 
 _MEETINGS = pytest.StashKey[list[Meeting]]()
-
-
-@pytest.fixture(scope="session")
-def stock() -> list[str]:
-    return []
-
-
-@pytest.fixture
-async def shard_dsn(postgres: EmbeddedPostgres, stock: list[str]) -> str:
-    """Return the address of a fresh shard. Cloning waits for a checkpoint, so one is waited for by many clones."""
-    if not stock:
-        stock.extend([await new_shard(postgres) for _ in range(STOCK)])
-    return stock.pop()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ Rule: TypeAlias = Callable[[Sequence[int], int], Decision]
 POINTS = range(bj.ACE, bj.TEN + 1)
 FULL = np.array([0, *[CARDS_A_RANK] * 9, 4 * CARDS_A_RANK])
 """Cards of 0 to 10 points in a fresh shoe."""
+TOTALS = range(bj.CHARLIE + 1)
 
 
 def return_of(rule: Rule | None) -> float:
@@ -144,6 +145,7 @@ def _stand_values(up: int) -> list[float]:
     n = left.sum(axis=1)
     chance /= np.array([[float(perm(int(m), int(k))) for k in range(drawn.max() + 1)] for m in n])[:, drawn]
     players = [bj.total(hand) for hand in _hands()]
-    wins = np.array([[bj.gross(player, total) / bj.PER - 1 for total, _, _ in ends] for player in players])
+    won = np.array([[bj.gross(player, dealer) / bj.PER - 1 for dealer in TOTALS] for player in TOTALS])
+    wins = won[np.ix_(players, [total for total, _, _ in ends])]
     values: list[float] = ((chance * wins).sum(axis=1) / chance.sum(axis=1)).tolist()
     return values

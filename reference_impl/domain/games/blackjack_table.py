@@ -10,7 +10,7 @@ An outcome is the hand that all share with every card that was drawn to it, how 
 dealer's total.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -233,18 +233,25 @@ def _joint() -> dict[tuple[int, int], Fraction]:
     """Return how likely each pair of totals is.
 
     The order in which cards come matters to who stops when, but not to how likely they are; so hands are counted as
-    bags of cards, each with the number of orders that the rules allow.
+    bags of cards, each with the number of orders that the rules allow. A dealer's bag comes in less than 2⁶⁰ ways; what
+    is more than 2⁶³ is counted in Python's integers.
     """
-    left = [0, *[CARDS_A_RANK] * 9, 4 * CARDS_A_RANK]
-    taken = [[perm(n, k) for k in range(CARDS_A_RANK)] for n in left]
+    fresh = [0, *[CARDS_A_RANK] * 9, 4 * CARDS_A_RANK]
+    dealers = {end: orders for end, orders in bags(dealer=True).items() if end[0] != bj.BLACKJACK}
+    others = np.array([bag for _, bag in dealers])
+    most = others.max(axis=0)
+    rows: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, (dealer, bag) in enumerate(dealers):
+        rows[dealer, sum(bag)].append(row)
     ways: Counter[tuple[int, int, int]] = Counter()
-    dealers = bags(dealer=True)
     for (total, bag), orders in bags(dealer=False).items():
-        for (dealer, other), more in dealers.items():
-            if dealer == bj.BLACKJACK:
-                continue
-            counts = [a + b for a, b in zip(bag, other, strict=True)]
-            ways[total, dealer, sum(counts)] += orders * more * prod(p[k] for p, k in zip(taken, counts, strict=True))
+        more = np.array(list(dealers.values()), np.int64)
+        for card in range(bj.ACE, bj.TEN + 1):
+            left = fresh[card] - bag[card]
+            more *= np.array([perm(left, k) for k in range(most[card] + 1)], np.int64)[others[:, card]]
+        number = orders * prod(map(perm, fresh, bag))
+        for (dealer, cards), those in rows.items():
+            ways[total, dealer, sum(bag) + cards] += number * sum(more[those].tolist())
     joint: dict[tuple[int, int], Fraction] = {}
     for (total, dealer, cards), number in ways.items():
         joint[total, dealer] = joint.get((total, dealer), Fraction(0)) + Fraction(number, perm(SHOE_CARDS, cards))

@@ -13,6 +13,7 @@ from loadtest.streamlint import judgement
 from loadtest.streamlint.rules import RULES
 from loadtest.streamlint.walk import Ask, Walk
 from loadtest.streamlint.walker import walk as walk_over
+from loadtest.streamlint.walker import with_lateness
 from reference_impl.domain.errors import ConfigError, RetryableError
 
 WALK_S = 4.0
@@ -46,6 +47,15 @@ def test_our_stream_breaks_no_rule_and_all_are_put_to_the_test(walk):
 def test_every_rule_has_a_planted_fault():
     assert {rule.id for rule in RULES} == set(FAULTS)
     assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+def test_lateness_is_what_hold_ups_and_a_request_have_in_common(walk):
+    spans = [(0, 10), (10, 20), (25, 90), (28, 35), (100, 110)]
+    fetches = [msgspec.structs.replace(walk.fetches[0], asked_ns=asked, end_ns=end) for asked, end in spans]
+    found = with_lateness(fetches, [(5, 20), (30, 40)])
+    assert [fetch.late_ns for fetch in found] == [5, 10, 10, 5, 0]
+    assert with_lateness(fetches, []) == fetches
+    assert with_lateness([], [(5, 20)]) == []
 
 
 @pytest.mark.parametrize("rule", FAULTS)

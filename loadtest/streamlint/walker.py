@@ -238,8 +238,6 @@ class _Follower:
     async def _probe(self) -> None:
         """Ask what must be refused, and what must be answered at once."""
         known = self._playlist
-        msn, part = _next(known)
-        far_parts = math.ceil(ADVANCE_LIMIT_S / known.part_target_s) + FAR_SEGMENTS if known.part_target_s else 0
         here = self._walker.address(self._track)
         asks = [
             (Ask.GZIP, here, (-1, -1)),
@@ -250,14 +248,20 @@ class _Follower:
             old = known.media_sequence
             asks.append((Ask.OLD_SEGMENT, self._reload(Ask.OLD_SEGMENT, old, -1), (old, -1)))
         if known.can_block_reload:
-            asks += [
-                (Ask.PART_WITHOUT_SEGMENT, _with_query(here, "_HLS_part=1"), (-1, 1)),
-                (Ask.FAR_SEGMENT, self._reload(Ask.FAR_SEGMENT, msn + FAR_SEGMENTS, -1), (msn + FAR_SEGMENTS, -1)),
-                (Ask.FAR_PART, self._reload(Ask.FAR_PART, msn, part + far_parts), (msn, part + far_parts)),
-            ]
+            asks.append((Ask.PART_WITHOUT_SEGMENT, _with_query(here, "_HLS_part=1"), (-1, 1)))
         for ask, url, wanted in asks:
             headers = {"Accept-Encoding": "gzip"} if ask is Ask.GZIP else None
             await self._walker.get(ask, self._track, url, wanted, headers)
+        if known.can_block_reload:
+            await self._probe_far(Ask.FAR_SEGMENT, FAR_SEGMENTS, 0)
+        if known.can_block_reload and known.part_target_s:
+            await self._probe_far(Ask.FAR_PART, 0, math.ceil(ADVANCE_LIMIT_S / known.part_target_s) + FAR_SEGMENTS)
+
+    async def _probe_far(self, ask: Ask, segments: int, parts: int) -> None:
+        """Ask for what is too far ahead of the newest playlist: a slow walk's first one is long overtaken."""
+        msn, part = _next(self._playlist)
+        wanted = (msn + segments, part + parts if parts else -1)
+        await self._get(ask, self._reload(ask, *wanted), wanted)
 
     def _take(self, answer: Fetch) -> bool:
         """Go on from a playlist if it can be read and is newer; note what is no longer in it."""

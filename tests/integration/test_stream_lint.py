@@ -22,6 +22,7 @@ from reference_impl.streaming.origin import Origin
 from reference_impl.streaming.studio import Studio
 
 WALK_S = 3.5
+WALKS_MAX = 3
 TRICKLE_S = 0.15
 TARDY_S = 2.0
 STANDSTILL_S = 0.6
@@ -168,12 +169,22 @@ async def broken_through(edge, path, answer):
     return {result.rule for result in judged.broken("must")}
 
 
+async def is_found(edge, path, rule, answer):
+    """Whether a walk finds a fault; one that a busy machine left hardly any answers is walked again."""
+    for _ in range(WALKS_MAX):
+        if rule in await broken_through(edge, path, answer):
+            return True
+    return False
+
+
 async def test_faults_planted_in_a_live_stream_are_each_found_and_named_and_a_faithful_proxy_is_faultless():
     async with on_air() as (_, edge, path):
-        answers = [faithful, *PLANTED.values()]
-        unchanged, *broken = await asyncio.gather(*(broken_through(edge, path, answer) for answer in answers))
+        unchanged, *found = await asyncio.gather(
+            broken_through(edge, path, faithful),
+            *(is_found(edge, path, rule, answer) for rule, answer in PLANTED.items()),
+        )
     assert not unchanged & set(PLANTED)
-    assert {rule: rule in found for rule, found in zip(PLANTED, broken, strict=True)} == dict.fromkeys(PLANTED, True)
+    assert [rule for rule, was_found in zip(PLANTED, found, strict=True) if not was_found] == []
 
 
 async def test_no_server_is_blamed_for_a_walker_that_was_held_up_itself():

@@ -13,8 +13,7 @@ fitted as ``alpha + beta * n``; residuals keep what the line does not explain. S
 """
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,15 @@ from reference_impl.domain.records import OpKind, Outcome, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
 from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
-from sim.empirical import SAMPLES_MIN, since_fault, table_of, undisturbed, undisturbed_rounds
+from sim.empirical import (
+    SAMPLES_MIN,
+    since_fault,
+    table_of,
+    undisturbed,
+    undisturbed_rounds,
+    weighted_quantiles,
+)
+from sim.gateway_time import with_gateway_times
 from sim.kernels import Int64s
 from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, Table, Validity
 
@@ -113,7 +120,12 @@ def run_pause_ns(run: Run) -> int:
     return int(timing.get("pause_ms", 0)) * NS_PER_MS
 
 
-def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], default: Cycle) -> Cycle:
+def cycle_of(
+    sizes: npt.NDArray[np.int64],
+    times_ns: npt.NDArray[np.int64],
+    default: Cycle,
+    weights: npt.NDArray[np.float64] | None = None,
+) -> Cycle:
     """Return the line and residuals of call times over sizes.
 
     Parameters
@@ -122,6 +134,8 @@ def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], defa
         Rows in each call, and how long it took.
     default : Cycle
         Used with fewer than :data:`SAMPLES_MIN` calls; its `beta` also when the sizes hardly differ.
+    weights : array of float, shape (n,), optional
+        How much each call counts; all alike without them.
 
     Notes
     -----
@@ -134,8 +148,9 @@ def cycle_of(sizes: npt.NDArray[np.int64], times_ns: npt.NDArray[np.int64], defa
     beta = float(default.beta_ns)
     if np.quantile(x, 0.95) - np.quantile(x, 0.05) >= SIZES_SPREAD_MIN:
         beta = max(float(np.polyfit(*_group_medians(x, y), 1)[0]), 0.0)
-    alpha = max(float(np.median(y - beta * x)), 0.0)
-    residual = np.quantile(y - alpha - beta * x, LEVELS).round().astype(np.int64)
+    counts = np.ones(len(x)) if weights is None else weights
+    alpha = max(float(weighted_quantiles(y - beta * x, counts, (0.5,))[0]), 0.0)
+    residual = weighted_quantiles(y - alpha - beta * x, counts, LEVELS).round().astype(np.int64)
     return Cycle(alpha_ns=round(alpha), beta_ns=round(beta), residual_ns=tuple(residual.tolist()))
 
 
@@ -161,12 +176,13 @@ def _of_parity(rounds: "pd.Series[int]", parity: str) -> npt.NDArray[np.bool_]:
 
 
 def staged_bets(run: Run, parity: Parity) -> pd.DataFrame:
-    """Return answered bets of one attempt with all their stamps, those apart that a fault held up."""
+    """Return answered bets of one attempt with all their stamps and their gateways' times, but what a fault held up."""
     ops = run.ops
     answered = ops["outcome"].isin([int(Outcome.OK), int(Outcome.REJECTED)])
     staged = (ops[["received_ns", "sent_ns", "batch_started_ns", "written_ns", "return_ns"]] > 0).all(axis=1)
-    once = (ops["kind"] == int(OpKind.BET)) & (ops["attempts"] == 1)
-    return undisturbed(ops[answered & staged & once & _of_parity(ops["round"], parity)], run.faults)
+    known = with_gateway_times(ops[answered & staged & (ops["kind"] == int(OpKind.BET))])
+    wanted = (known["attempts"] == 1) & _of_parity(known["round"], parity)
+    return undisturbed(known[wanted], run.faults)
 
 
 def _host(bets: pd.DataFrame, rounds: pd.DataFrame) -> Host:
@@ -232,34 +248,57 @@ def _chain(
 def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Stages:
     """Return the stage tables of answered bets; stages that too few of them had keep the default's.
 
-    With `tail`, tables have fitted tails: see :func:`sim.empirical.table_of`.
+    With `tail`, tables have fitted tails: see :func:`sim.empirical.table_of`. Bets of several campaigns name theirs in
+    a column `campaign`, and in `weight` how much they count.
     """
+    if "campaign" not in bets:
+        bets = bets.assign(campaign=0, weight=1.0)
     sent = bets.drop_duplicates(["gateway", "shard", "sent_ns"])
-    replied = bets.groupby(["gateway", "shard", "replied_ns"], sort=True)["written_ns"].agg(["max", "count"])
-    write_ns: pd.Series[float] = (replied["max"] - replied.index.get_level_values("replied_ns")) / np.maximum(
-        replied["count"], 1
+    replied = bets.drop_duplicates(["gateway", "shard", "replied_ns"])
+    written = bets.drop_duplicates(["gateway", "shard", "replied_ns", "written_ns"])
+    first, further = (
+        written[(written["writing_ns"] == written["replied_ns"]) == is_first] for is_first in (True, False)
     )
     calls = bets.drop_duplicates(["shard", "batch_started_ns"])
-    table = partial(table_of, tail=tail)
+    # Simulated writers begin at once if they are idle; how long real ones take is what the quickest beginnings show.
+    begun_ns = (calls["batch_started_ns"] - calls["wallet_received_ns"]).quantile(0.1)
+    share = bets.groupby("campaign")["weight"].sum()
+    due, waited = bets[bets["first_due"]], sent[sent["oversleep_ns"].notna()]
+    together = bool(bets["together"].mean() > 0.5) if len(bets) else default.uplink_ns == (0,)
+    sent_off = bets[bets["read_at_once"] & (bets["roused"] | (not together))]
+    way_ns = sent_off["received_ns"] - sent_off["invoke_ns"]
+    taken = replied[replied["taken_at_once"]]
+
+    def table(rows: pd.DataFrame, took_ns: Any, assumed: Table) -> Table:
+        return table_of(took_ns, assumed, tail=tail, weights=_weights(rows, share))
+
     return Stages(
-        lag_ns=table(bets["invoke_ns"] - bets["due_ns"], default.lag_ns),
-        uplink_ns=table(bets["received_ns"] - bets["invoke_ns"], default.uplink_ns),
-        check_ns=table(bets["checked_ns"] - bets["received_ns"], default.check_ns),
-        request_ns=table(sent["wallet_received_ns"] - sent["sent_ns"], default.request_ns),
-        reply_ns=table(_once_a_reply(bets), default.reply_ns),
-        write_ns=table(write_ns, default.write_ns),
-        downlink_ns=table(bets["return_ns"] - bets["written_ns"], default.downlink_ns),
+        lag_ns=table(due, due["invoke_ns"] - due["due_ns"], default.lag_ns),
+        uplink_ns=(0,) if together else table(sent_off, way_ns, default.uplink_ns),
+        wake_ns=table(sent_off, way_ns, default.wake_ns) if together else (0,),
+        check_ns=table(bets, bets["checked_ns"] - bets["received_ns"], default.check_ns),
+        request_ns=table(sent, sent["wallet_received_ns"] - sent["sent_ns"] + begun_ns, default.request_ns),
+        reply_ns=table(taken, taken["replied_ns"] - taken["committed_ns"], default.reply_ns),
+        write_ns=table(first, first["written_ns"] - first["writing_ns"], default.write_ns),
+        more_ns=table(further, further["written_ns"] - further["writing_ns"], default.more_ns),
+        oversleep_ns=table_of(
+            waited["oversleep_ns"], default.oversleep_ns, tail=tail, weights=_weights(waited, share), signed=True
+        ),
+        downlink_ns=table(bets, bets["return_ns"] - bets["writing_ns"], default.downlink_ns),
         batch=cycle_of(
             calls["batch_size"].to_numpy().astype(np.int64),
             (calls["committed_ns"] - calls["batch_started_ns"]).to_numpy(),
             default.batch,
+            _weights(calls, share),
         ),
     )
 
 
-def _once_a_reply(bets: pd.DataFrame) -> "pd.Series[int]":
-    replies = bets.drop_duplicates(["gateway", "shard", "replied_ns"])
-    return replies["replied_ns"] - replies["committed_ns"]
+def _weights(rows: pd.DataFrame, share: "pd.Series[float]") -> npt.NDArray[np.float64]:
+    """Return how much each row counts: all of a campaign's together as much as its bets, however few they are."""
+    each = share / rows.groupby("campaign").size()
+    found: npt.NDArray[np.float64] = np.asarray(each.loc[rows["campaign"]], dtype=np.float64)
+    return found
 
 
 def _operations(ops: pd.DataFrame, kind: OpKind, default: Table) -> Table:

@@ -19,16 +19,19 @@ import pandas as pd
 from msgspec import structs
 
 from reference_impl.domain.errors import ConfigError
+from reference_impl.domain.pacing import rest_ns
 from reference_impl.domain.phases import Phase
 from reference_impl.domain.records import OpKind, PushKind
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.run import Run
 from sim.cores import Cores, Pressure, Work
+from sim.scenario import senders
+from sim.twin import campaign_of
 
 Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
-SLICE_NS = 100 * NS_PER_MS
+SLICE_NS = 25 * NS_PER_MS
 TAKEN_NS_MIN = 10 * NS_PER_MS
 """CPU time of a second below which it weighs no more: a tick of the clock that counts it."""
 
@@ -117,8 +120,17 @@ def costs_of(runs: Sequence[Run], count: int) -> Cores:
     weight = 1.0 / np.sqrt(np.maximum(y, TAKEN_NS_MIN))
     bets, calls, pushes, logins, base = non_negative(x * weight[:, None], y * weight).tolist()
     return Cores(
-        count=count, bet_ns=round(bets), call_ns=round(calls), push_ns=round(pushes), login_ns=round(logins), base=base
-    )
+        count=count, bet_ns=round(bets), call_ns=round(calls), push_ns=round(pushes), login_ns=round(logins),
+        cycle_ns=round(float(np.median([cycle_ns(run.ops) for run in runs]))), base=base,
+    )  # fmt: skip
+
+
+def cycle_ns(ops: pd.DataFrame) -> float:
+    """Return how long a run's senders were busy with a call, the rest after it included: the median of its calls."""
+    bets = ops[(ops["kind"] == int(OpKind.BET)) & (ops["sent_ns"] > 0) & (ops["replied_ns"] > 0)]
+    calls = bets.drop_duplicates(["gateway", "shard", "sent_ns"])
+    flights_ns = (calls["replied_ns"] - calls["sent_ns"]).tolist()
+    return float(np.median([flight_ns + rest_ns(flight_ns) for flight_ns in flights_ns])) if flights_ns else 0.0
 
 
 def non_negative(x: Floats, y: Floats) -> Floats:
@@ -155,7 +167,7 @@ def slices_of(run: Run, cores: Cores) -> Slices:
     )
     begin_ns = np.fromiter(_begins(start_ns, end_ns + 10 * NS_PER_S, did.openings), dtype=np.int64)
     done = np.column_stack([np.searchsorted(instants, begin_ns, "right") for instants in did[:4]])
-    pressed = Pressure(structs.replace(cores, others=others_of(run)), SLICE_NS)
+    pressed = Pressure(structs.replace(cores, others=others_of(run)), SLICE_NS, senders(campaign_of(run).scenario))
     pressure = [
         pressed.after(int(t_ns) - start_ns, Work(*work)) for t_ns, work in zip(begin_ns, done.tolist(), strict=True)
     ]
@@ -172,10 +184,10 @@ CELLS = (0.2, 0.4, 0.6, 0.8)
 """Quantiles of pressure and of size between which calls count as alike."""
 
 BEGINS = {
-    "due_ns": ("lag_ns", "uplink_ns", "check_ns"),
+    "due_ns": ("lag_ns", "uplink_ns", "wake_ns", "check_ns"),
     "sent_ns": ("request_ns",),
     "batch_started_ns": ("batch",),
-    "committed_ns": ("reply_ns", "write_ns", "downlink_ns"),
+    "committed_ns": ("reply_ns", "write_ns", "more_ns", "oversleep_ns", "downlink_ns"),
 }
 """Stages by the instant whose slice decides how hard they are pressed: where a simulation draws them."""
 

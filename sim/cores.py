@@ -1,13 +1,15 @@
 """The cores of a host that all processes share: what wants them, and how hard they are pressed.
 
 The mechanism is a fluid queue. Every bet, call, push and log-in brings CPU work, wherever it is done; the cores serve
-what is there, and what they cannot serve is left over. *Pressure* is the work that came in the last second or so, what
-was left over included, in cores: below the number of cores processes mostly run at once, above it everybody waits. What
-a stage takes at a pressure is measured (:mod:`sim.contention`); how pressure comes about in a load that was never
+what is there, and what they cannot serve is left over. *Pressure* is the work that came in the last moments, what was
+left over included, in cores: below the number of cores processes mostly run at once, above it everybody waits. What a
+stage takes at a pressure is measured (:mod:`sim.contention`); how pressure comes about in a load that was never
 measured follows from that load, and not from its resemblance to one that was.
 
-Pressure remembers a second because one slice alone tells the wrong thing: few calls may mean little load, and may mean
-that calls are slow. Over all runs of one load, slices with less work of their own had *slower* bets.
+Two things keep pressure from telling the opposite. *Calls are those that bets ask for*, not those that were made: a
+sender makes fewer when they are slow, so that few calls may mean little load, and may mean a host that is pressed. And
+*it forgets quickly*: else the moments after a window opens count as calm, for the sake of the pause before them, and
+what is slow in heavy loads becomes what light loads look like.
 
 References
 ----------
@@ -22,9 +24,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from msgspec import Meta, Struct
 
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 
-MEMORY_NS = NS_PER_S
+MEMORY_NS = 50 * NS_PER_MS
 """Time after which a slice's work weighs 1/e as much in the pressure."""
 
 Whole = Annotated[int, Meta(ge=0)]
@@ -49,6 +51,8 @@ class Cores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Cores.
     bet_ns, call_ns, push_ns, login_ns : int
         CPU time that one of each costs all processes together, the players' included.
+    cycle_ns : int
+        How long a sender is busy with a call, its rest included; for so long it makes no other.
     base : float
         Cores that the system's own processes take without any load.
     others : tuple of float
@@ -62,6 +66,7 @@ class Cores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     call_ns: Whole = 0
     push_ns: Whole = 0
     login_ns: Whole = 0
+    cycle_ns: Whole = 0
     base: Share = 0.0
     others: Annotated[tuple[Share, ...], Meta(min_length=1)] = (0.0,)
     bounds: tuple[Share, ...] = ()
@@ -76,6 +81,10 @@ class Cores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         costs = (self.bet_ns, self.call_ns, self.push_ns, self.login_ns)
         return sum(cost * (now - before) for cost, now, before in zip(costs, work, earlier, strict=True))
 
+    def calls_asked(self, bets: float, elapsed_ns: int, senders: int) -> float:
+        """Return how many calls bets ask for: each sender's next bet after a cycle begins one."""
+        return bets / (1.0 + bets * self.cycle_ns / max(senders * elapsed_ns, 1))
+
 
 class Pressure:
     """How hard the cores are pressed, slice by slice.
@@ -86,11 +95,14 @@ class Pressure:
         The cores.
     slice_ns : int
         Usual length of a slice; work that came in a shorter one is spread over it.
+    senders : int
+        Senders of all gateways: one for each of them and shard.
     """
 
-    def __init__(self, cores: Cores, slice_ns: int) -> None:
+    def __init__(self, cores: Cores, slice_ns: int, senders: int = 1) -> None:
         self._cores = cores
         self._slice_ns = slice_ns
+        self._senders = senders
         self._done = Work()
         self._then_ns = 0
         self._left_ns = 0.0
@@ -104,13 +116,15 @@ class Pressure:
         now_ns : int
             The instant, never earlier than the last one.
         done : Work
-            All that was done so far.
+            All that was done so far; its calls do not count.
         """
         cores = self._cores
         elapsed_ns = now_ns - self._then_ns
         taken = cores.base + cores.others[now_ns // NS_PER_S % len(cores.others)]
-        work_ns = self._left_ns + cores.cost_ns(done, self._done) + taken * elapsed_ns
-        self._left_ns = max(0.0, work_ns - cores.count * elapsed_ns)
+        came_ns = self._left_ns + cores.cost_ns(done._replace(calls=self._done.calls), self._done) + taken * elapsed_ns
+        self._left_ns = max(0.0, came_ns - cores.count * elapsed_ns)
+        calls = cores.calls_asked(done.bets - self._done.bets, elapsed_ns, self._senders)
+        work_ns = came_ns + cores.call_ns * calls
         self._then_ns, self._done = now_ns, done
         keeps = math.exp(-elapsed_ns / MEMORY_NS)
         self._mean = keeps * self._mean + (1.0 - keeps) * work_ns / max(elapsed_ns, self._slice_ns)

@@ -39,9 +39,13 @@ class Draws:
         Where the tables come from.
     work : callable
         Tells what was done so far, on which the pressure of a host with cores depends.
+    senders : int
+        Senders of all gateways.
     """
 
-    def __init__(self, env: simpy.Environment, seed: int, model: Model, work: Callable[[], Work] = Work) -> None:
+    def __init__(
+        self, env: simpy.Environment, seed: int, model: Model, work: Callable[[], Work] = Work, senders: int = 1
+    ) -> None:
         self.model = model
         self._env = env
         self._seed = seed
@@ -49,7 +53,7 @@ class Draws:
         self._state = 0
         self._kind = 0
         cores = model.host.cores
-        self._pressure = Pressure(cores, model.host.slice_ns) if cores else None
+        self._pressure = Pressure(cores, model.host.slice_ns, senders) if cores else None
         self._next_slice_ns = 0
         self._disturbed_until_ns = -1
         self._counters: dict[tuple[Stream, int], int] = defaultdict(int)

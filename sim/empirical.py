@@ -1,6 +1,7 @@
 """Empirical tables from observed times: what the calibration of bets and that of the video share."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,25 +42,55 @@ class Tail(NamedTuple):
         return self.threshold + self.scale * (float(beyond**-self.shape) - 1.0) / self.shape
 
 
-def tail_of(values: npt.NDArray[np.float64]) -> Tail | None:
+def tail_of(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64] | None = None) -> Tail | None:
     """Return the tail of some values by probability-weighted moments; None if too few lie there.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        The values.
+    weights : array of float, shape (n,), optional
+        How much each counts; all alike without them.
 
     References
     ----------
     J. R. M. Hosking, J. R. Wallis, Parameter and quantile estimation for the generalized Pareto distribution,
     Technometrics 29 (1987).
     """
-    threshold = float(np.quantile(values, TAIL_FROM)) if len(values) else 0.0
-    beyond = np.sort(values[values > threshold]) - threshold
+    weights = np.ones(len(values)) if weights is None else weights
+    threshold = float(weighted_quantiles(values, weights, (TAIL_FROM,))[0]) if len(values) else 0.0
+    rare = values > threshold
+    order = np.argsort(values[rare])
+    beyond, share = values[rare][order] - threshold, weights[rare][order]
     if len(beyond) < TAIL_SAMPLES_MIN:
         return None
-    below = (np.arange(1, len(beyond) + 1) - 0.35) / len(beyond)
-    first, second = float(beyond.mean()), float((beyond * (1.0 - below)).mean())
+    share = share / share.sum()
+    below = np.cumsum(share) - 0.35 * share
+    first, second = float(share @ beyond), float(share @ (beyond * (1.0 - below)))
     shape = float(np.clip(2.0 - first / (first - 2.0 * second), *SHAPES))
     return Tail(threshold, first * (1.0 - shape), shape)
 
 
-def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: int = 1, tail: bool = False) -> Table:
+def weighted_quantiles(
+    values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], levels: Sequence[float]
+) -> npt.NDArray[np.float64]:
+    """Return quantiles of values that weigh differently; of equal weights, those that NumPy interpolates."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) - weights[order]
+    found: npt.NDArray[np.float64] = np.interp(levels, reached / max(reached[-1], 1e-300), values[order])
+    return found
+
+
+def table_of(
+    values_ns: Any,
+    default: Table,
+    *,
+    few: bool = False,
+    largest_of: int = 1,
+    tail: bool = False,
+    weights: npt.NDArray[np.float64] | None = None,
+    signed: bool = False,
+) -> Table:
     """Return the empirical table of some times, or the default if there are too few of them.
 
     Parameters
@@ -75,16 +106,22 @@ def table_of(values_ns: Any, default: Table, *, few: bool = False, largest_of: i
     tail : bool
         Beyond the 99 % quantile, take a fitted generalised Pareto tail instead of the few values that lie there; the
         last entry is then the value that one of ten times as many would exceed.
+    weights : array of float, optional
+        How much each value counts; all alike without them.
+    signed : bool
+        Keep what is negative: something may happen too early.
 
     Notes
     -----
     The largest of `n` independent times is below `t` with probability ``F(t)**n``.
     """
-    values = np.maximum(np.asarray(values_ns, dtype=np.float64), 0.0)
+    values = np.asarray(values_ns, dtype=np.float64)
+    values = values if signed else np.maximum(values, 0.0)
     if len(values) < (2 if few else SAMPLES_MIN):
         return default
-    table = np.quantile(values, np.array(LEVELS) ** largest_of)
-    if tail and largest_of == 1 and (fitted := tail_of(values)):
+    counts = np.ones(len(values)) if weights is None else weights
+    table = weighted_quantiles(values, counts, (np.array(LEVELS) ** largest_of).tolist())
+    if tail and largest_of == 1 and (fitted := tail_of(values, counts)):
         rare = 0.1 / len(values)
         beyond = [fitted.quantile(min(level, 1.0 - rare)) for level in LEVELS if level > TABLE_BODY]
         table[-len(beyond) :] = np.maximum(beyond, table[-len(beyond) - 1])

@@ -293,8 +293,9 @@ def _host(known: Sequence[pd.DataFrame], cores: Cores) -> Host:
     number = np.repeat(np.arange(len(known)), [len(own) for own in known])
     bets["gateway"] = bets["gateway"].to_numpy() + (number << 8)
     bets["shard"] = bets["shard"].to_numpy() + (number << 8)
-    weights = np.concatenate([np.full(len(own), 1.0 / len(own)) for own in known])
-    return host_of(bets, weights, cores, lambda chosen, default: stages_of(chosen, default or Stages(), tail=True))
+    bets["campaign"] = number
+    bets["weight"] = np.concatenate([np.full(len(own), 1.0 / len(own)) for own in known])
+    return host_of(bets, cores, lambda chosen, default: stages_of(chosen, default or Stages(), tail=True))
 
 
 def _first_s(run: Run) -> tuple[float, ...]:

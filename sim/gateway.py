@@ -31,7 +31,7 @@ class Listeners(Protocol):
     """What a gateway needs of the players."""
 
     def answered(self, attempt: Attempt, shard: int) -> None:
-        """Take note that an answer was written to this attempt's socket."""
+        """Take note that an answer is written to this attempt's socket from now on."""
 
     def arrive(self, players: Int64s, at_ns: Int64s) -> Int64s:
         """Return when pushes arrive, none before what was written to the same socket earlier."""
@@ -101,6 +101,7 @@ class Gateway:
         self._reset()
 
     def _reset(self) -> None:
+        self._awake_ns = 0
         self._sockets: dict[int, dict[int, None]] = defaultdict(dict)
         self._senders = [_Sender() for _ in self._shards]
         self._unanswered: dict[int, int] = defaultdict(int)
@@ -131,8 +132,19 @@ class Gateway:
         return self._states.get(table)
 
     def receive(self, attempt: Attempt) -> None:
-        """Read a bet when its turn comes."""
+        """Wake for a bet; read with it what has come by then."""
         if not self.up:
+            return
+        now_ns, wake_ns = int(self._env.now), self._draws.stages.wake_ns
+        if now_ns >= self._awake_ns and wake_ns[-1]:
+            self._awake_ns = now_ns + self._draws.node_ns(wake_ns, Stream.ROUSE, self.number)
+        if now_ns < self._awake_ns:
+            after(self._env, self._awake_ns - now_ns, self._read, self._life, attempt)
+        else:
+            self._read(self._life, attempt)
+
+    def _read(self, life: int, attempt: Attempt) -> None:
+        if life != self._life:
             return
         check_ns = self._draws.node_ns(self._draws.stages.check_ns, Stream.CHECK, self.number)
         attempt.received_ns, attempt.checked_ns = self.server.submit(check_ns)
@@ -206,7 +218,12 @@ class Gateway:
         if life != self._life:
             return
         shard = attempt.op.home
-        self._senders[shard].pending.append(attempt)
+        sender = self._senders[shard]
+        sender.pending.append(attempt)
+        left_ns = self.server.free_ns - int(self._env.now)
+        if not sender.outstanding and left_ns > 0:  # what was read by now is checked, and taken along
+            sender.outstanding = True
+            after(self._env, left_ns, self._free_sender, life, shard)
         self._send(shard)
 
     def _send(self, shard: int) -> None:
@@ -235,12 +252,16 @@ class Gateway:
             return
         now_ns = int(self._env.now)
         self.egress_bytes += ANSWER_BYTES * len(batch)
-        for attempt in batch:
-            write_ns = self._draws.node_ns(self._draws.stages.write_ns, Stream.WRITE, self.number)
-            attempt.replied_ns = now_ns
-            _, attempt.written_ns = self.server.submit(write_ns)
-            after(self._env, attempt.written_ns - now_ns, self._written, life, shard, attempt)
-        free_ns = attempt.written_ns + rest_ns(now_ns - batch[0].sent_ns)
+        stages = self._draws.stages
+        tables = [stages.write_ns, *[stages.more_ns] * (len(batch) - 1)]
+        spans = [self.server.submit(self._draws.node_ns(table, Stream.WRITE, self.number)) for table in tables]
+        taken_ns = spans[0][0]
+        for attempt, (writing_ns, written_ns) in zip(batch, spans, strict=True):
+            attempt.replied_ns, attempt.written_ns = taken_ns, written_ns
+            after(self._env, writing_ns - now_ns, self._writing, life, shard, attempt)
+            after(self._env, written_ns - now_ns, self._written, life, attempt)
+        over_ns = self._draws.node_ns(stages.oversleep_ns, Stream.OVERSLEEP, self._lane(shard))
+        free_ns = written_ns + max(rest_ns(taken_ns - batch[0].sent_ns) + over_ns, 0)
         after(self._env, free_ns - now_ns, self._free_sender, life, shard)
 
     def _free_sender(self, life: int, shard: int) -> None:
@@ -248,11 +269,12 @@ class Gateway:
             self._senders[shard].outstanding = False
             self._send(shard)
 
-    def _written(self, life: int, shard: int, attempt: Attempt) -> None:
-        if life != self._life:
-            return
-        self._listeners.answered(attempt, shard)
-        if not attempt.late:
+    def _writing(self, life: int, shard: int, attempt: Attempt) -> None:
+        if life == self._life:
+            self._listeners.answered(attempt, shard)
+
+    def _written(self, life: int, attempt: Attempt) -> None:
+        if life == self._life and not attempt.late:
             self._unanswered[attempt.op.round_id] -= 1
             self._acknowledge(attempt.op.round_id)
 

@@ -24,21 +24,22 @@ from msgspec import structs
 
 from sim.contention import BEGINS, SLICE_NS
 from sim.cores import Cores
+from sim.empirical import weighted_quantiles
 from sim.parameters import LEVELS, Cycle, Host, Stages, Table
 
 Floats = npt.NDArray[np.float64]
 
 LEVEL_SHARES = (0.12, 0.25, 0.4, 0.55, 0.7, 0.8, 0.88, 0.95)
 """Shares of the bets, each run weighing the same, up to which the levels of pressure reach, but for the last."""
+MEASURED = (0.01, 0.99)
+"""Shares of the bets between which pressures count as measured; beyond them states are extrapolated."""
 BEYOND = (1.25, 1.6, 2.0, 3.0, 5.0)
-"""Pressures beyond the highest measured level, as multiples of it, for which there are states."""
+"""Pressures beyond the highest measured one, as multiples of it, for which there are states."""
 BELOW = (0.8, 0.6, 0.4, 0.2)
-"""Pressures below the lowest measured level, as multiples of it, for which there are states."""
+"""Pressures below the lowest measured one, as multiples of it, for which there are states."""
 
 
-def host_of(
-    bets: pd.DataFrame, weights: Floats, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]
-) -> Host:
+def host_of(bets: pd.DataFrame, cores: Cores, stages_of: Callable[[pd.DataFrame, Stages | None], Stages]) -> Host:
     """Return the host whose states are levels of pressure, and those beyond.
 
     A stage belongs to the level at which it began, so one call that takes a second is one slow call, whatever waits for
@@ -48,15 +49,14 @@ def host_of(
     ----------
     bets : DataFrame, n rows
         Answered bets of all runs with their stamps and :func:`with_pressures`; `flush` is how slowly their run's
-        database flushed, and taken out of its calls.
-    weights : array of float, shape (n,)
-        How much each bet counts where levels are bounded.
+        database flushed, and taken out of its calls; `weight` is how much each counts.
     cores : Cores
         Costs and others.
     stages_of : callable
         Fits stage tables to bets, with a default for stages that too few of them had.
     """
     pressure = bets["pressed_due_ns"].to_numpy()
+    weights = bets["weight"].to_numpy()
     bounds = np.unique(weighted_quantiles(pressure, weights, LEVEL_SHARES)).tolist()
     whole = stages_of(bets, None)
     levels = {instant: np.searchsorted(bounds, bets[f"pressed_{instant}"].to_numpy(), "right") for instant in BEGINS}
@@ -71,7 +71,7 @@ def host_of(
             fitted = stages_of(chosen, whole)
             parts |= {name: getattr(fitted, name) for name in names}
         states.append(Stages(**parts))
-    lowest, highest = (float(pressure[levels["due_ns"] == level].mean()) for level in (0, len(bounds)))
+    lowest, highest = weighted_quantiles(pressure, weights, MEASURED).tolist()
     below = [eased(states[0], factor) for factor in reversed(BELOW)]
     beyond = [stretched(states[-1], factor) for factor in BEYOND]
     bounds = [*_between(lowest, (*reversed(BELOW), 1.0)), *bounds, *_between(highest, (1.0, *BEYOND))]
@@ -123,15 +123,7 @@ def _longer(table_ns: Table, factor: float) -> Table:
 
 
 def measured_up_to(host: Host) -> float:
-    """Return the mean pressure of the highest level that was measured, in cores; above it states are extrapolated."""
+    """Return the highest pressure that was measured, in cores; above it states are extrapolated."""
     if host.cores is None or len(host.cores.bounds) < len(BEYOND):
         return 0.0
     return host.cores.bounds[-len(BEYOND)] * 2 / (1.0 + BEYOND[0])
-
-
-def weighted_quantiles(values: Floats, weights: Floats, levels: Sequence[float]) -> Floats:
-    """Return quantiles of values that weigh differently."""
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    found: Floats = values[order][np.minimum(np.searchsorted(reached, levels), len(values) - 1)]
-    return found

@@ -38,7 +38,7 @@ from sim.observations import Observations
 from sim.parameters import Model
 from sim.players import Players
 from sim.random_streams import Stream
-from sim.scenario import Scenario
+from sim.scenario import Scenario, senders
 from sim.video import VideoSystem
 from sim.wallet import WalletShard
 from sim.wiring import OverloadError, Starts, begin_tables, load_start_ns, make_tables, over, overload, victims
@@ -85,7 +85,7 @@ class Simulation:
         self._model = model
         self._env = env = simpy.Environment()
         self._seen = seen = Observations(deposit_minor=scenario.deposit_minor)
-        self._draws = draws = Draws(env, scenario.seed, model, self._work)
+        self._draws = draws = Draws(env, scenario.seed, model, self._work, senders(scenario))
         self._load_start_ns = load_start_ns(starts)
         self._load_end_ns = self._load_start_ns + round(scenario.load_s * NS_PER_S)
         self._shards = shards = [WalletShard(env, number, draws) for number in range(scenario.shards)]

@@ -65,17 +65,22 @@ class Stages(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Parameters
     ----------
     lag_ns : tuple of int
-        Load generator: due to actual start.
+        Load generator: how late it wakes for the first bet that is due; what is due by then starts with it.
     uplink_ns : tuple of int
-        Client's send to the gateway's turn to read it, without waiting behind the gateway's own modelled work.
+        Client's send to the gateway's socket, each bet for itself.
+    wake_ns : tuple of int
+        How late a gateway wakes for the first bet at its sockets, its own modelled work apart; it reads with it what
+        has come by then.
     check_ns : tuple of int
         Gateway: decode and check.
     request_ns, reply_ns : tuple of int
         A batch from gateway to wallet, and its answers back.
-    write_ns : tuple of int
-        Gateway: write one answer.
+    write_ns, more_ns : tuple of int
+        Gateway: write the first answer of a batch, and each further one.
+    oversleep_ns : tuple of int
+        How much longer than asked a sender rests; may be negative, as timers count whole milliseconds.
     downlink_ns : tuple of int
-        Gateway's write to the client's application.
+        From when the gateway begins to write an answer to the client's application.
     batch : Cycle
         The wallet's database call.
     """
@@ -83,10 +88,13 @@ class Stages(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # 18 µs of gateway CPU a bet, 209 µs for a NATS request and reply at 1000/s; loopback sockets add little.
     lag_ns: Table = (0,)
     uplink_ns: Table = lognormal_table(250 * NS_PER_US, 8 * NS_PER_MS)
+    wake_ns: Table = (0,)
     check_ns: Table = lognormal_table(15 * NS_PER_US, 60 * NS_PER_US)
     request_ns: Table = lognormal_table(250 * NS_PER_US, 4 * NS_PER_MS)
     reply_ns: Table = lognormal_table(250 * NS_PER_US, 4 * NS_PER_MS)
     write_ns: Table = lognormal_table(10 * NS_PER_US, 60 * NS_PER_US)
+    more_ns: Table = lognormal_table(10 * NS_PER_US, 60 * NS_PER_US)
+    oversleep_ns: Table = (0,)
     downlink_ns: Table = lognormal_table(250 * NS_PER_US, 8 * NS_PER_MS)
     # One writer: 64 bets in 4.1 ms, 256 in 13.9 ms.
     batch: Cycle = Cycle(

@@ -225,7 +225,7 @@ def least_sizes(scenario: Scenario, model: Model) -> tuple[int, int, int]:
     shards = max(1, math.ceil(max(rate * writing_s, mean * (writing_s + settling_s)) / FULL))
     players = size_of(bettors(scenario))
     events_s = 7 * players * model.fanout_ns / NS_PER_S / max(round_s(scenario), 1e-9)
-    check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.write_ns[0]) / NS_PER_S
+    check_s = rate * (stages.check_ns[middle % len(stages.check_ns)] + stages.more_ns[0]) / NS_PER_S
     gateways = max(1, math.ceil(players / 5000), math.ceil((events_s + check_s) / FULL))
     if not (watching := size_of(viewers(scenario))):
         return shards, gateways, 0

@@ -97,6 +97,7 @@ class Players:
         self._players = {
             a.player: _Player(a.player, a.table, shard_of(a.player, scenario.shards)) for a in self._arrivals
         }
+        self._awake_ns = 0
         # A socket keeps order, each way: the latest arrival of every player, by player number.
         self._up_ns = np.zeros(len(self._players) + 1, dtype=np.int64)
         self._down_ns = np.zeros(len(self._players) + 1, dtype=np.int64)
@@ -174,7 +175,7 @@ class Players:
                 after(self._env, max(0, due_ns - int(self._env.now)), self._due, op)
 
     def answered(self, attempt: Attempt, shard: int) -> None:
-        """Let an answer that was written travel to its player."""
+        """Let an answer that is written now travel to its player."""
         op = attempt.op
         way_ns = self._draws.ns(
             self._draws.stages.downlink_ns, Stream.DOWNLINK, op.account, op.draw | attempt.number << _ATTEMPT_SHIFT
@@ -277,8 +278,10 @@ class Players:
         player.opened_ns = 0
 
     def _due(self, op: Op) -> None:
-        lag_ns = self._draws.ns(self._draws.stages.lag_ns, Stream.LAG, op.account, op.draw)
-        after(self._env, lag_ns, self._start, op)
+        now_ns = int(self._env.now)
+        if now_ns >= self._awake_ns:
+            self._awake_ns = now_ns + self._draws.ns(self._draws.stages.lag_ns, Stream.LAG, op.account, op.draw)
+        after(self._env, self._awake_ns - now_ns, self._start, op)
 
     def _start(self, op: Op) -> None:
         self.offered += 1

@@ -56,6 +56,8 @@ class Stream(IntEnum):
     HOST = 32
     STAY_AWAY = 33
     SETTLE_FACTOR = 34
+    ROUSE = 35
+    OVERSLEEP = 36
     PUBLISH = 40
     PART_BYTES = 41
     FETCH = 42

@@ -305,6 +305,11 @@ class Group(NamedTuple):
     crowd: int = -1
 
 
+def senders(scenario: Scenario) -> int:
+    """Return how many senders all gateways have: each has one for each shard."""
+    return scenario.gateways * scenario.shards
+
+
 def bettors(scenario: Scenario) -> list[Group]:
     """Return everybody who bets as planned, in order of number; a pure function of the scenario."""
     groups = [

@@ -48,6 +48,11 @@ class Server:
         return start_ns, self._free_ns
 
     @property
+    def free_ns(self) -> int:
+        """When all that is queued by now is done."""
+        return self._free_ns
+
+    @property
     def busy_ns(self) -> int:
         """Work done since the beginning."""
         return self._submitted_ns - max(0, self._free_ns - int(self._env.now))

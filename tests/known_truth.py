@@ -7,7 +7,7 @@ from msgspec import structs
 from reference_impl.domain.round_timing import Timing
 from reference_impl.domain.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from reports.run import frame_of, manifest_base, write_run
-from sim.contention import seen
+from sim.contention import SLICE_NS, seen
 from sim.cores import Cores, Work
 from sim.hybrid.system import Crowd
 from sim.parameters import Cycle, Host, Model, Stages, lognormal_table
@@ -17,7 +17,7 @@ SLOW = Stages(uplink_ns=lognormal_table(3 * NS_PER_MS, 30 * NS_PER_MS),
               batch=Cycle(alpha_ns=6 * NS_PER_MS, beta_ns=60 * NS_PER_US, residual_ns=(0,)))  # fmt: skip
 COSTS = Cores(count=2, bet_ns=400_000, call_ns=900_000, push_ns=60_000, login_ns=4_000_000, base=0.2)
 TRUTH = structs.replace(
-    Model(), host=Host(states=(Stages(), SLOW), slice_ns=100 * NS_PER_MS, cores=structs.replace(COSTS, bounds=(0.4,)))
+    Model(), host=Host(states=(Stages(), SLOW), slice_ns=SLICE_NS, cores=structs.replace(COSTS, bounds=(0.4,)))
 )
 PLAN = Scenario(
     tables=2, players_per_table=10, ramp_s=1.0, load_s=9.0, deposit_minor=10_000_000,

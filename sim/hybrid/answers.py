@@ -15,6 +15,8 @@ from sim.hybrid.layout import (
     ON_WATERMARK,
     REJECTED,
     T_DOWNLINK,
+    T_MORE,
+    T_OVERSLEEP,
     T_PUSH,
     T_WATERMARK,
     T_WRITE,
@@ -32,11 +34,11 @@ from sim.random_streams import Stream
 (PUSH,) = constants((Stream.PUSH,))
 SAID_OK, SAID_NO = constants((Outcome.OK, Outcome.REJECTED))
 (DOWNLINK,) = constants((Stream.DOWNLINK,))
-WRITE, WATERMARK = constants((Stream.WRITE, Stream.WATERMARK))
+WRITE, WATERMARK, OVERSLEEP = constants((Stream.WRITE, Stream.WATERMARK, Stream.OVERSLEEP))
 SAID_OK, SAID_NO, NOT_SAID = constants((Outcome.OK, Outcome.REJECTED, Outcome.UNKNOWN))
 
 
-def _after_pushes(w: World, s: Setup, p: int, g: int, written_ns: int, at_ns: int) -> int:
+def _after_pushes(w: World, s: Setup, p: int, g: int, writing_ns: int, at_ns: int) -> int:
     """Return when an answer arrives, none before a broadcast that was written to the same socket earlier.
 
     Broadcasts to players who are not followed are drawn here, when it matters, and nowhere else.
@@ -45,22 +47,22 @@ def _after_pushes(w: World, s: Setup, p: int, g: int, written_ns: int, at_ns: in
     seat = w.seats[g, player.table]
     reach_ns = s.push_ns_max + s.fanout_ns * seat.count
     for start_ns, key in ((seat.start_ns, seat.key), (seat.earlier_ns, seat.earlier_key)):
-        if key and start_ns <= written_ns < start_ns + reach_ns:
+        if key and start_ns <= writing_ns < start_ns + reach_ns:
             sent_ns = start_ns + s.fanout_ns * (player.place + 1)
             at_ns = max(at_ns, sent_ns + draw(w, s, T_PUSH, PUSH, p, key))
     return at_ns
 
 
-def _answer(w: World, s: Setup, a: int, g: int) -> None:
+def _answer(w: World, s: Setup, a: int, g: int, writing_ns: int) -> None:
     """Let an answer travel to its player, if there is still somebody who waits for it at this socket."""
     attempt = w.attempts[a]
     b = attempt.bet
     bet = w.bets[b]
     player = w.players[bet.player]
     way_ns = draw(w, s, T_DOWNLINK, DOWNLINK, bet.player, bet.draw | attempt.number << ATTEMPT_SHIFT)
-    at_ns = max(attempt.written_ns + way_ns, player.down_ns)
+    at_ns = max(writing_ns + way_ns, player.down_ns)
     if not player.followed:
-        at_ns = after_pushes(w, s, bet.player, g, attempt.written_ns, at_ns)
+        at_ns = after_pushes(w, s, bet.player, g, writing_ns, at_ns)
     player.down_ns = at_ns
     if bet.state != UNANSWERED or player.connection != attempt.connection or player.opened_ns == 0:
         return
@@ -99,17 +101,17 @@ def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
     parcel = w.parcels[row]
     g, gateway = parcel.gateway, w.gateways[parcel.gateway]
     alive = parcel.life == gateway.life
-    at = parcel.first
-    flight_ns = now_ns - w.attempts[at].sent_ns
+    at, stage = parcel.first, T_WRITE
+    taken_ns, sent_ns = max(now_ns, gateway.free_ns), w.attempts[at].sent_ns
     while at >= 0:
         attempt = w.attempts[at]
         following = attempt.next
         if alive:
             gateway.writes += 1
-            attempt.replied_ns = now_ns
-            submit(w, g, now_ns, draw(w, s, T_WRITE, WRITE, g, gateway.writes))
-            attempt.written_ns = gateway.free_ns
-            answer(w, s, at, g)
+            attempt.replied_ns = taken_ns
+            writing_ns = submit(w, g, now_ns, draw(w, s, stage, WRITE, g, gateway.writes))
+            stage, attempt.written_ns = T_MORE, gateway.free_ns
+            answer(w, s, at, g, writing_ns)
             if not attempt.late:
                 cut = w.cuts[g, w.bets[attempt.bet].round]
                 cut.unanswered -= 1
@@ -122,7 +124,9 @@ def _replied(w: World, s: Setup, row: int, now_ns: int) -> None:
         lane = w.lanes[g, parcel.shard]
         gateway.egress_bytes += s.answer_bytes * parcel.size
         gateway.waiting -= parcel.size
-        lane.outstanding, lane.free_ns = 2, gateway.free_ns + rest_ns(flight_ns)
+        lane.rests += 1
+        over_ns = draw(w, s, T_OVERSLEEP, OVERSLEEP, g << 16 | parcel.shard, lane.rests)
+        lane.outstanding, lane.free_ns = 2, gateway.free_ns + max(rest_ns(taken_ns - sent_ns) + over_ns, 0)
         if lane.pending:
             lane.waking = 1
             push(w, lane.free_ns, ON_FREE, g << 16 | parcel.shard, gateway.life)

@@ -64,14 +64,15 @@ GATEWAY = np.dtype(
     [
         ("up", "i8"), ("life", "i8"), ("expected", "i8"), ("connections", "i8"), ("free_ns", "i8"),
         ("work_ns", "i8"), ("lag_ns_max", "i8"), ("bets", "i8"), ("egress_bytes", "i8"), ("checks", "i8"),
-        ("writes", "i8"), ("watermarks", "i8"), ("waiting", "i8"), ("idle_ns", "i8"),
+        ("writes", "i8"), ("watermarks", "i8"), ("waiting", "i8"), ("idle_ns", "i8"), ("wakes", "i8"),
+        ("awake_ns", "i8"),
     ],
     align=True,
 )  # fmt: skip
 LANE = np.dtype(
     [
         ("first", "i8"), ("last", "i8"), ("pending", "i8"), ("outstanding", "i8"), ("free_ns", "i8"),
-        ("requests", "i8"), ("replies", "i8"), ("waking", "i8"),
+        ("requests", "i8"), ("replies", "i8"), ("waking", "i8"), ("rests", "i8"),
     ],
     align=True,
 )  # fmt: skip
@@ -119,8 +120,8 @@ ZERO, NONE = constants((0, -1))
 # Events. `a` and `b` are a row and what tells a stale event from a true one.
 (
     ON_DUE, ON_TABLE_DUE, ON_INVOKE, ON_REACH, ON_CHECKED, ON_PARCEL, ON_PLACED, ON_REPLIED, ON_FREE, ON_CUT,
-    ON_WATERMARK, ON_CONTROL, ON_LOGGED_IN, ON_KNOCK, ON_WELCOME,
-) = constants(range(15))  # fmt: skip
+    ON_WATERMARK, ON_CONTROL, ON_LOGGED_IN, ON_KNOCK, ON_WELCOME, ON_READ,
+) = constants(range(16))  # fmt: skip
 
 # What a kernel tells SimPy.
 TELL_WATERMARK, TELL_CONTROL_WANTED, TELL_CONTROL_DONE = constants(range(1, 4))
@@ -129,16 +130,16 @@ TELL_WATERMARK, TELL_CONTROL_WANTED, TELL_CONTROL_DONE = constants(range(1, 4))
 (
     NOW, EVENTS, ORDER, SEEN_N, TOLD, COMMITS, FREE_BETS, FREE_ATTEMPTS, FREE_PARCELS, ARRIVED, TIMERS_FIRST,
     TIMERS_N, OFFERED, OK, REJECTED, REFUSED, RESENT, CONNECTED, UNANSWERED_N, ROUNDTRIPS, LOGINS, CONNECTS,
-    RECONNECTS, PUSHED, EVENTS_DONE, BY_STATUS,
-) = constants(range(26))  # fmt: skip
+    RECONNECTS, PUSHED, EVENTS_DONE, GENERATOR_AWAKE, BY_STATUS,
+) = constants(range(27))  # fmt: skip
 COUNTS = int(BY_STATUS) + max(Status) + 1
 
 # Rows of `tables`.
 (
-    T_LAG, T_UPLINK, T_CHECK, T_REQUEST, T_REPLY, T_WRITE, T_DOWNLINK, T_BATCH, T_LOGIN, T_CONNECT, T_RECONNECT,
-    T_PUSH, T_WATERMARK,
-) = constants(range(13))  # fmt: skip
-STAGES = 8
+    T_LAG, T_UPLINK, T_WAKE, T_CHECK, T_REQUEST, T_REPLY, T_WRITE, T_MORE, T_OVERSLEEP, T_DOWNLINK, T_BATCH, T_LOGIN,
+    T_CONNECT, T_RECONNECT, T_PUSH, T_WATERMARK,
+) = constants(range(16))  # fmt: skip
+STAGES = 11
 """The first rows of `tables` change with the host's state."""
 
 # Rows of `cycle`: the batch cycle of the present host state.
@@ -232,8 +233,8 @@ def table_row(table_ns: Table) -> Floats:
 def stage_rows(stages: Stages) -> tuple[Floats, Int64s]:
     """Return the rows of `tables` and of `cycle` that follow the host's state."""
     order = (
-        stages.lag_ns, stages.uplink_ns, stages.check_ns, stages.request_ns, stages.reply_ns, stages.write_ns,
-        stages.downlink_ns, stages.batch.residual_ns,
+        stages.lag_ns, stages.uplink_ns, stages.wake_ns, stages.check_ns, stages.request_ns, stages.reply_ns,
+        stages.write_ns, stages.more_ns, stages.oversleep_ns, stages.downlink_ns, stages.batch.residual_ns,
     )  # fmt: skip
     return np.array([table_row(t) for t in order]), np.array([stages.batch.alpha_ns, stages.batch.beta_ns])
 

@@ -26,6 +26,7 @@ from sim.hybrid.layout import (
     ON_PARCEL,
     ON_PLACED,
     ON_REACH,
+    ON_READ,
     ON_REPLIED,
     ON_TABLE_DUE,
     ON_WATERMARK,
@@ -41,7 +42,7 @@ from sim.hybrid.layout import (
     Setup,
     World,
 )
-from sim.hybrid.path import PLAYER_SHIFT, checked, free_lane, invoke, reach
+from sim.hybrid.path import PLAYER_SHIFT, checked, free_lane, invoke, reach, read
 from sim.hybrid.planning import AHEAD, due, table_due
 from sim.hybrid.seats import arrive, dropped, knock, leave_seat, logged_in, welcome
 from sim.hybrid.shards import placed, queue_parcel
@@ -105,7 +106,7 @@ def _has_room(w: World, s: Setup) -> bool:
     )  # fmt: skip
 
 
-def _advance(w: World, s: Setup, until_ns: int) -> int:  # noqa: C901, PLR0912 - compiled once; a second function doubles the code
+def _advance(w: World, s: Setup, until_ns: int) -> int:  # noqa: C901, PLR0912, PLR0915 - compiled once; a second function doubles the code
     """Let everything happen that comes before an instant, or stop where SimPy has to act; return why."""
     counts = w.counts
     while True:
@@ -133,6 +134,8 @@ def _advance(w: World, s: Setup, until_ns: int) -> int:  # noqa: C901, PLR0912 -
                 table_due(w, s, a, now_ns)
             elif kind == ON_REACH:
                 reach(w, s, a, b, now_ns)
+            elif kind == ON_READ:
+                read(w, s, a, b, now_ns)
             elif kind == ON_CHECKED:
                 checked(w, s, a, b, now_ns)
             elif kind == ON_PARCEL:

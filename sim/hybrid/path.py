@@ -16,11 +16,13 @@ from sim.hybrid.layout import (
     ON_FREE,
     ON_PARCEL,
     ON_REACH,
+    ON_READ,
     REFUSED,
     RESENT,
     T_CHECK,
     T_REQUEST,
     T_UPLINK,
+    T_WAKE,
     TIMERS_FIRST,
     TIMERS_N,
     UNANSWERED,
@@ -35,7 +37,7 @@ from sim.kernels import compiled, in_time, may_send
 from sim.random_streams import Stream
 
 ATTEMPT_SHIFT = 26
-UPLINK, CHECK, REQUEST = constants((Stream.UPLINK, Stream.CHECK, Stream.REQUEST))
+UPLINK, CHECK, REQUEST, ROUSE = constants((Stream.UPLINK, Stream.CHECK, Stream.REQUEST, Stream.ROUSE))
 (SAID_LATE,) = constants((Outcome.REFUSED,))
 PLAYER_SHIFT = 24
 NEVER_NS = 1 << 62
@@ -139,12 +141,30 @@ def _invoke(w: World, s: Setup, b: int, now_ns: int) -> None:
 
 
 def _reach(w: World, s: Setup, a: int, sent_ns: int, now_ns: int) -> None:
-    """Let a gateway read a bet when its turn comes."""
+    """Let a bet come to its gateway, which wakes for the first and reads with it what has come by then."""
     attempt = w.attempts[a]
     bet = w.bets[attempt.bet]
     g = attempt.gateway
     gateway = w.gateways[g]
     if w.players[bet.player].connection != attempt.connection or not gateway.up:
+        free_attempt(w, a)
+        return
+    if now_ns >= gateway.awake_ns and w.tables[T_WAKE, -1] > 0:
+        gateway.wakes += 1
+        gateway.awake_ns = now_ns + draw(w, s, T_WAKE, ROUSE, g, gateway.wakes)
+    if now_ns < gateway.awake_ns:
+        push(w, gateway.awake_ns, ON_READ, a, sent_ns)
+    else:
+        read(w, s, a, sent_ns, now_ns)
+
+
+def _read(w: World, s: Setup, a: int, sent_ns: int, now_ns: int) -> None:
+    """Let a gateway that is awake read a bet when its turn comes."""
+    attempt = w.attempts[a]
+    bet = w.bets[attempt.bet]
+    g = attempt.gateway
+    gateway = w.gateways[g]
+    if not gateway.up:
         free_attempt(w, a)
         return
     gateway.checks += 1
@@ -180,10 +200,15 @@ def _checked(w: World, s: Setup, a: int, life: int, now_ns: int) -> None:
     lane.pending += 1
     if lane.outstanding == 2 and now_ns >= lane.free_ns:
         lane.outstanding = 0
-    if lane.outstanding == 2 and not lane.waking:
+    if lane.waking or lane.outstanding == 1:
+        return
+    # A sender that rests looks when it has rested; any other when what was read by now is checked, and takes it along.
+    ready_ns = lane.free_ns if lane.outstanding == 2 else w.gateways[g].free_ns
+    if ready_ns > now_ns:
         lane.waking = 1
-        push(w, lane.free_ns, ON_FREE, g << 16 | shard, life)
-    dispatch(w, s, g, shard, now_ns)
+        push(w, ready_ns, ON_FREE, g << 16 | shard, life)
+    else:
+        dispatch(w, s, g, shard, now_ns)
 
 
 def _dispatch(w: World, s: Setup, g: int, shard: int, now_ns: int) -> None:
@@ -225,6 +250,7 @@ send = compiled(_send)
 refuse = compiled(_refuse)
 give_up = compiled(_give_up)
 invoke = compiled(_invoke)
+read = compiled(_read)
 reach = compiled(_reach)
 dispatch = compiled(_dispatch)
 checked = compiled(_checked)

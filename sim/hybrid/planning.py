@@ -14,6 +14,7 @@ from sim.hybrid.answers import PUSH
 from sim.hybrid.events import draw, free_bet, push, see, submit, take_bet
 from sim.hybrid.layout import (
     ENDED,
+    GENERATOR_AWAKE,
     NONE,
     ON_CUT,
     ON_DUE,
@@ -97,9 +98,10 @@ def _hear(w: World, s: Setup, p: int, r: int, at_ns: int, phase: int, now_ns: in
 
 
 def _due(w: World, s: Setup, b: int, now_ns: int) -> None:
-    lag_ns = draw(w, s, T_LAG, LAG, w.bets[b].player, w.bets[b].draw)
-    if lag_ns:
-        push(w, now_ns + lag_ns, ON_INVOKE, b, ZERO)
+    if now_ns >= w.counts[GENERATOR_AWAKE]:
+        w.counts[GENERATOR_AWAKE] = now_ns + draw(w, s, T_LAG, LAG, w.bets[b].player, w.bets[b].draw)
+    if w.counts[GENERATOR_AWAKE] > now_ns:
+        push(w, w.counts[GENERATOR_AWAKE], ON_INVOKE, b, ZERO)
     else:
         invoke(w, s, b, now_ns)
 

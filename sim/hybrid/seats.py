@@ -237,7 +237,7 @@ def _kill_gateway(w: World, s: Setup, g: int, now_ns: int) -> None:
     gateway.life += 1
     gateway.work_ns -= max(0, gateway.free_ns - now_ns)
     gateway.idle_ns += max(0, now_ns - gateway.free_ns)
-    gateway.free_ns = now_ns
+    gateway.free_ns = gateway.awake_ns = now_ns
     for lane in w.lanes[g]:
         lane.pending = lane.outstanding = lane.waking = 0
     for cut in w.cuts[g]:

@@ -41,7 +41,7 @@ from sim.laws import Books, hold
 from sim.observations import Observations
 from sim.parameters import LEVELS, Model
 from sim.random_streams import Stream
-from sim.scenario import Scenario, bettors, size_of
+from sim.scenario import Scenario, bettors, senders, size_of
 from sim.server import after
 from sim.wiring import OverloadError, Starts, begin_tables, load_start_ns, make_tables, over, overload, victims
 
@@ -92,7 +92,7 @@ class Crowd:
         self._starts = starts
         self._env = env = simpy.Environment()
         self._seen = Observations(deposit_minor=scenario.deposit_minor)
-        self._draws = Draws(env, scenario.seed, model, self._work)
+        self._draws = Draws(env, scenario.seed, model, self._work, senders(scenario))
         self._host_state = 0
         self.load_start_ns = load_start_ns(starts)
         self._load_end_ns = self.load_start_ns + round(scenario.load_s * NS_PER_S)

@@ -28,7 +28,7 @@ P99_LOG_MAX = 0.35
 """Found: p99 lower by 15 to 20 %, probably since whoever waits for a round to open bets into the very broadcast that
 opens it."""
 MODEL = Model(
-    host=Host(states=(Stages(uplink_ns=(1,), check_ns=(round(BET_S * NS_PER_S),), write_ns=(1,)),)),
+    host=Host(states=(Stages(uplink_ns=(1,), check_ns=(round(BET_S * NS_PER_S),), write_ns=(1,), more_ns=(1,)),)),
     fanout_ns=round(FANOUT_S * NS_PER_S),
 )  # fmt: skip
 

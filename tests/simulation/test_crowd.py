@@ -54,6 +54,13 @@ PRESSED = structs.replace(
         ),
     ),
 )  # fmt: skip
+WAKING = structs.replace(
+    Model(),
+    host=Host(states=(Stages(
+        lag_ns=lognormal_table(5e5, 2e6), uplink_ns=(0,), wake_ns=lognormal_table(5e5, 20e6), write_ns=(900_000,),
+        oversleep_ns=lognormal_table(2e5, 1e6),
+    ),)),
+)  # fmt: skip
 LAGGING = structs.replace(Model(), host=Host(states=(Stages(lag_ns=lognormal_table(2e6, 40e6)),)))
 
 
@@ -86,6 +93,7 @@ def in_order(frame, *names):
         (SMALL, SLOW),
         (SMALL, MOODY),
         (SMALL, LAGGING),
+        (SMALL, WAKING),
         (SMALL, PRESSED),
         (RETURNING, PRESSED),
         (structs.replace(SMALL, deposit_minor=1_000), Model()),
@@ -104,6 +112,7 @@ def in_order(frame, *names):
         "slow",
         "moody",
         "lagging",
+        "waking",
         "pressed",
         "pressed and broken",
         "poor",

@@ -96,9 +96,10 @@ def test_stage_stamps_follow_one_another(small):
     bets = bets_of(small)
     order = [
         "due_ns", "invoke_ns", "received_ns", "checked_ns", "sent_ns", "wallet_received_ns", "batch_started_ns",
-        "committed_ns", "replied_ns", "written_ns", "return_ns",
+        "committed_ns", "replied_ns",
     ]  # fmt: skip
-    for earlier, later in pairwise(order):
+    # An answer may arrive before the gateway has done with writing it.
+    for earlier, later in [*pairwise(order), ("replied_ns", "written_ns"), ("replied_ns", "return_ns")]:
         assert (bets[earlier] <= bets[later]).all(), (earlier, later)
 
 

@@ -3,21 +3,27 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from known_truth import COSTS, played
 from msgspec import structs
 
 from loadtest.accuracy import REPORT
 from reference_impl.domain.errors import ConfigError
-from reference_impl.domain.units import NS_PER_S
+from reference_impl.domain.records import OpKind
+from reference_impl.domain.units import NS_PER_MS, NS_PER_S
 from reports.publishing import compare, publish
 from reports.run import open_run
 from sim import ensemble, hold_out, prediction, validation
-from sim.contention import costs_of, non_negative, others_of, slices_of
-from sim.cores import Pressure, Work
-from sim.empirical import TAIL_FROM, table_of, tail_of
-from sim.parameters import LEVELS
+from sim.calibrate import cycle_of
+from sim.contention import SLICE_NS, costs_of, cycle_ns, non_negative, others_of, slices_of
+from sim.cores import MEMORY_NS, Pressure, Work
+from sim.empirical import TAIL_FROM, table_of, tail_of, weighted_quantiles
+from sim.parameters import LEVELS, Cycle
 from sim.twin import campaign_of
+
+BUSY_SENDERS = structs.replace(COSTS, cycle_ns=12_500_000)
+NOTHING = {"alpha_ns": 0, "beta_ns": 0, "residual_ns": (0,)}
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +58,61 @@ def test_a_cost_is_never_below_nothing():
     assert non_negative(x, np.array([2.0, -1.0, 1.5])) == pytest.approx([1.75, 0.0])
 
 
-def test_what_the_cores_cannot_serve_presses_later_slices_and_is_remembered_for_a_second():
-    pressed = Pressure(structs.replace(COSTS, base=0.0, bounds=(1.0, 2.5)), NS_PER_S)
+def test_what_the_cores_cannot_serve_presses_later_slices_and_is_forgotten_after_a_while():
+    pressed = Pressure(structs.replace(COSTS, call_ns=0, base=0.0, bounds=(1.0, 2.5)), MEMORY_NS)
     of_slices = [5.0, 3.0, 1.0, 0.0]
     expected, mean = [], 0.0
     for own in of_slices:
         mean = mean / math.e + (1 - 1 / math.e) * own
         expected.append(mean)
-    found = [pressed.after(second * NS_PER_S, Work(bets=12_500)) for second in range(1, 5)]
-    assert found == pytest.approx(expected)
+    bets = round(5.0 * MEMORY_NS / COSTS.bet_ns)
+    found = [pressed.after(number * MEMORY_NS, Work(bets=bets)) for number in range(1, 5)]
+    assert found == pytest.approx(expected, rel=1e-2)
     assert [pressed.level(each) for each in (0.5, *found)] == [0, 2, 2, 1, 0]
+
+
+def test_a_pause_does_not_make_the_moments_after_it_calm():
+    pressed = Pressure(structs.replace(COSTS, base=0.0), SLICE_NS)
+    pressed.after(2 * NS_PER_S, Work())
+    bets_a_slice = 20
+    *_, soon = (pressed.after(2 * NS_PER_S + n * SLICE_NS, Work(bets=n * bets_a_slice)) for n in range(1, 5))
+    *_, later = (pressed.after(2 * NS_PER_S + n * SLICE_NS, Work(bets=n * bets_a_slice)) for n in range(5, 81))
+    assert soon == pytest.approx(later, rel=0.2)
+
+
+def test_few_calls_that_are_slow_press_no_less_than_many_that_are_quick():
+    quick, slow = (Pressure(BUSY_SENDERS, SLICE_NS, senders=4) for _ in range(2))
+    assert quick.after(SLICE_NS, Work(bets=20, calls=9)) == slow.after(SLICE_NS, Work(bets=20, calls=2))
+
+
+def test_bets_ask_for_no_more_calls_than_senders_can_make():
+    assert BUSY_SENDERS.calls_asked(1, NS_PER_S, 4) == pytest.approx(1.0, rel=0.01)
+    assert BUSY_SENDERS.calls_asked(10**6, NS_PER_S, 4) == pytest.approx(4 * 80, rel=0.01)
+    assert COSTS.calls_asked(10**6, NS_PER_S, 4) == 10**6
+
+
+def test_a_sender_is_busy_for_a_flight_and_its_rest():
+    flights_ms = [2, 3, 8]
+    ops = pd.DataFrame(
+        {"kind": int(OpKind.BET), "gateway": 0, "shard": [0, 0, 0, 1], "sent_ns": [1, 1, 2, 2],
+         "replied_ns": [NS_PER_MS * took + 1 for took in (flights_ms[0], *flights_ms)]}
+    )  # fmt: skip
+    assert cycle_ns(ops) == pytest.approx(9 * NS_PER_MS, abs=10)
+    assert cycle_ns(ops.iloc[:0]) == 0.0
+
+
+def test_a_campaign_with_many_bets_counts_no_more_than_one_with_few():
+    took = np.concatenate([np.full(1_000, 100.0), np.full(50, 900.0)])
+    weights = np.concatenate([np.full(1_000, 1e-3), np.full(50, 2e-2)])
+    table = table_of(took, (0,), weights=weights)
+    assert (table[LEVELS.index(0.45)], table[LEVELS.index(0.55)]) == (100, 900)
+    cycle = cycle_of(np.ones(1_050, dtype=np.int64), took.astype(np.int64), Cycle(**NOTHING), weights)
+    assert cycle.alpha_ns + cycle.residual_ns[LEVELS.index(0.55)] == 900
+
+
+def test_quantiles_of_equal_weights_are_the_usual_ones():
+    values = np.random.default_rng(5).exponential(1.0, 777)
+    assert weighted_quantiles(values, np.full(777, 0.1), LEVELS) == pytest.approx(np.quantile(values, LEVELS))
 
 
 def test_a_generalised_pareto_tail_is_recovered():

@@ -56,7 +56,8 @@ def test_what_a_stall_held_up_is_not_fitted_and_all_else_is(runs):
 
 
 def test_a_simulation_stands_still_when_its_campaign_did_on_all_shards():
-    met = Conditions(source="here", others=(0.1,), first_s=(0.0, 0.5), stalls=(STOOD,))
+    while_both_bet = Stall(2.0, STOOD.for_s)
+    met = Conditions(source="here", others=(0.1,), first_s=(0.0, 0.5), stalls=(while_both_bet,))
     scenario = structs.replace(PLAN, players_per_table=14, shards=2)
     _, ops = simulated(scenario, TRUTH, met)
     bets = ops[(ops["kind"] == int(OpKind.BET)) & (ops["committed_ns"] > 0)]

@@ -7,8 +7,8 @@ from msgspec import structs
 from reference_impl.domain.errors import ConfigError
 from reports.run import empty_table, manifest_base, open_run, write_run
 from sim.calibrate import SAMPLES_MIN, cycle_of, fit, settling_of, table_of
-from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, load_model
-from sim.scenario import Campaign, Scenario
+from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, load_model, lognormal_table
+from sim.scenario import Betting, Campaign, Scenario
 from sim.twin import MODEL_FILE, first_rounds, make_twin, sim_run
 from sim.wiring import FirstRound
 
@@ -39,6 +39,28 @@ def test_fit_finds_the_stage_times_that_made_the_run(source):
     assert call_ns == pytest.approx(true_ns, rel=0.2)
     assert fitted.fanout_ns == pytest.approx(true.fanout_ns, rel=0.5)
     assert middle(fitted.login_ns) == pytest.approx(middle(true.login_ns), rel=0.2)
+
+
+def test_what_waits_behind_a_gateways_own_work_is_no_part_of_a_way(tmp_path):
+    busy = Stages(check_ns=(200_000,), write_ns=(3_000_000,), more_ns=(600_000,))
+    scenario = structs.replace(CAMPAIGN.scenario, load_s=20.0, betting=Betting(bets_per_round_mean=12.0))
+    model = structs.replace(Model(), host=Host(states=(busy,)))
+    stages = typical(fit(sim_run(structs.replace(CAMPAIGN, scenario=scenario), tmp_path / "busy", model), "all"))
+    for name in ("write_ns", "more_ns"):
+        assert middle(getattr(stages, name)) == getattr(busy, name)[0], name
+    for name in ("uplink_ns", "reply_ns", "downlink_ns"):
+        assert middle(getattr(stages, name)) == pytest.approx(middle(getattr(busy, name)), rel=0.2), name
+
+
+def test_a_gateway_that_wakes_for_many_is_told_from_players_who_are_far_away(source, tmp_path):
+    near = Stages(lag_ns=lognormal_table(500_000, 900_000), uplink_ns=(0,), wake_ns=lognormal_table(400_000, 4_000_000))
+    scenario = structs.replace(CAMPAIGN.scenario, load_s=20.0, betting=Betting(bets_per_round_mean=12.0))
+    model = structs.replace(Model(), host=Host(states=(near,)))
+    stages = typical(fit(sim_run(structs.replace(CAMPAIGN, scenario=scenario), tmp_path / "near", model), "all"))
+    assert stages.uplink_ns == (0,)
+    for name in ("lag_ns", "wake_ns"):
+        assert middle(getattr(stages, name)) == pytest.approx(middle(getattr(near, name)), rel=0.2), name
+    assert typical(fit(source, "all")).wake_ns == (0,)
 
 
 def test_fit_notes_what_it_has_seen(source):

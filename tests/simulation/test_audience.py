@@ -118,7 +118,7 @@ def test_a_shield_spares_the_origin_and_slows_nobody_much():
 
 @LONGER
 def test_tables_that_are_dealt_out_to_more_origins_do_not_wait_for_each_other():
-    dear = structs.replace(Video(), origin_request_ns=60 * MS)
+    dear = structs.replace(Video(), origin_request_ns=20 * MS)
     one, four = (
         crowd(structs.replace(WATCHED, tables=4), structs.replace(dear, origins=n)).audience.watched() for n in (1, 4)
     )

@@ -1,6 +1,7 @@
 """Every game at a table of a running system, a table that collects bets, and outcomes that a device tells."""
 
 import asyncio
+import dataclasses
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ from reference_impl.stack.stack import Stack
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMING = Timing(window_ms=1200, decision_ms=900, closing_soon_ms=500, dealing_ms=300, pause_ms=200, flush_ms_max=300)
+COLLECTING_TIMING = dataclasses.replace(TIMING, window_ms=3500)
+"""A player leaves and comes back within one window, on a machine that does other work, too."""
 COST = PasswordCost(memory_kib=64, iterations=1)
 TABLES = dict(enumerate(GAMES, start=1))
 COLLECTING = len(GAMES) + 1
@@ -44,8 +47,9 @@ MONEY = 1_000
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack() -> AsyncIterator[Stack]:
     config = StackConfig(
-        tables=COLLECTING, collecting=(COLLECTING,), edges=0, games=tuple(GAMES), timing=TIMING, password_cost=COST
-    )
+        tables=COLLECTING, collecting=(COLLECTING,), edges=0, games=tuple(GAMES),
+        timings=(*[TIMING] * len(GAMES), COLLECTING_TIMING), password_cost=COST,
+    )  # fmt: skip
     async with Stack(config) as running:
         await open_players(running, *range(1, 10), *DECIDERS)
         await open_players(running, *COLLECTED, deposit_minor=MONEY)

@@ -269,8 +269,8 @@ def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Sta
     way_ns = sent_off["received_ns"] - sent_off["invoke_ns"]
     taken = replied[replied["taken_at_once"]]
 
-    def table(rows: pd.DataFrame, took_ns: Any, assumed: Table) -> Table:
-        return table_of(took_ns, assumed, tail=tail, weights=_weights(rows, share))
+    def table(rows: pd.DataFrame, took_ns: Any, assumed: Table, *, signed: bool = False) -> Table:
+        return table_of(took_ns, assumed, tail=tail, weights=_weights(rows, share), signed=signed)
 
     return Stages(
         lag_ns=table(due, due["invoke_ns"] - due["due_ns"], default.lag_ns),
@@ -281,9 +281,7 @@ def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Sta
         reply_ns=table(taken, taken["replied_ns"] - taken["committed_ns"], default.reply_ns),
         write_ns=table(first, first["written_ns"] - first["writing_ns"], default.write_ns),
         more_ns=table(further, further["written_ns"] - further["writing_ns"], default.more_ns),
-        oversleep_ns=table_of(
-            waited["oversleep_ns"], default.oversleep_ns, tail=tail, weights=_weights(waited, share), signed=True
-        ),
+        oversleep_ns=table(waited, waited["oversleep_ns"], default.oversleep_ns, signed=True),
         downlink_ns=table(bets, bets["return_ns"] - bets["writing_ns"], default.downlink_ns),
         batch=cycle_of(
             calls["batch_size"].to_numpy().astype(np.int64),

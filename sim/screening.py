@@ -202,9 +202,8 @@ class Screening:
         if not (yield from self._reload(-1)):
             return True
         self._begin(playback)
-        later = watching.wanted > wanted
         watching.wanted = max(watching.wanted, wanted)
-        return later
+        return watching.wanted > wanted
 
     def _change_rendition(self, playback: Playback) -> bool:
         watching = self._watching

@@ -183,7 +183,7 @@ class Screening:
             return
         if spot is None:
             self._reload(follower.reload_query())
-        elif self._too_late(spot, playback) and self._skip(playback):
+        elif self._too_late(spot, playback) and self._skip(spot, playback):
             return
         elif spot.init_uri != self._init_uri:
             self._load_init(spot)
@@ -197,17 +197,14 @@ class Screening:
         behind_ns = newest_ns - spot.start_ns - playback.hold_back_ns
         return playback.started and behind_ns > self._watching.viewing.skip_behind_s * NS_PER_S
 
-    def _skip(self, playback: Playback) -> bool:
+    def _skip(self, spot: Spot, playback: Playback) -> bool:
         """Want what a plain playlist calls the live end; tell whether that is any later: the stream may stand still."""
-        follower = self._watching.follower
-        wanted = follower.wanted
+        follower, wanted = self._watching.follower, (spot.msn, spot.part)
         if not self._reload(""):
             return True
         self._begin(playback)
-        if wanted is None or follower.wanted is None or follower.wanted > wanted:
-            return True
-        follower.wanted = wanted
-        return False
+        follower.wanted = max(follower.wanted or wanted, wanted)
+        return follower.wanted > wanted
 
     def _load_init(self, spot: Spot) -> None:
         path = urljoin(self._playlist_path, spot.init_uri)

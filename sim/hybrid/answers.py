@@ -32,7 +32,6 @@ from sim.kernels import compiled, rest_ns
 from sim.random_streams import Stream
 
 (PUSH,) = constants((Stream.PUSH,))
-SAID_OK, SAID_NO = constants((Outcome.OK, Outcome.REJECTED))
 (DOWNLINK,) = constants((Stream.DOWNLINK,))
 WRITE, WATERMARK, OVERSLEEP = constants((Stream.WRITE, Stream.WATERMARK, Stream.OVERSLEEP))
 SAID_OK, SAID_NO, NOT_SAID = constants((Outcome.OK, Outcome.REJECTED, Outcome.UNKNOWN))

@@ -68,6 +68,23 @@ async def ended(task):
         await task
 
 
+@contextlib.asynccontextmanager
+async def filmed(video, warm_s):
+    """A table that is filmed, and the one edge that shows it, for so long already."""
+    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
+    tasks = [await started(origin)]
+    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
+    tasks.append(await started(edge))
+    studio = Studio(1, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")
+    tasks.append(await started(studio))
+    await asyncio.sleep(warm_s)
+    try:
+        yield edge, studio
+    finally:
+        for task in reversed(tasks):
+            await ended(task)
+
+
 class Link:
     """A link to an edge whose speed can be changed: all of a viewer's connections share it."""
 
@@ -144,17 +161,9 @@ def is_whole(parts, studio):
 
 @pytest.mark.alone
 async def test_viewer_stays_at_its_hold_back_without_stalls_and_climbs_to_the_best_rendition(tmp_path: Path) -> None:
-    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
-    tasks = [await started(origin)]
-    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
-    tasks.append(await started(edge))
-    studio = Studio(1, VIDEO, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")
-    tasks.append(await started(studio))
-    await asyncio.sleep(1.5)
-    viewer, recorder = a_viewer(tmp_path, Target([edge]), 5.0)
-    await watch(viewer, recorder)
-    for task in reversed(tasks):
-        await ended(task)
+    async with filmed(VIDEO, 1.5) as (edge, studio):
+        viewer, recorder = a_viewer(tmp_path, Target([edge]), 5.0)
+        await watch(viewer, recorder)
     rows = video_of(tmp_path)
     assert set(rows["status"]) == {200} or studio.cuts
     parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200)]
@@ -240,22 +249,15 @@ TOO_LITTLE_BPS = 45_000
 async def test_viewer_whose_link_carries_too_little_skips_and_stays_near_the_live_end(tmp_path: Path) -> None:
     """Caches keep a playlist that waited for a part as it was then: whoever asks late must not take it for the end."""
     video = msgspec.structs.replace(VIDEO, ladder=VIDEO.ladder[1:])
-    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
-    tasks = [await started(origin)]
-    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
-    tasks.append(await started(edge))
-    tasks.append(await started(Studio(1, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")))
-    await asyncio.sleep(1.5)
-    link = Link(edge.port, 10_000_000)
-    server = await link.open()
-    viewer, recorder = a_viewer(tmp_path, Target([edge], link.port), 14.0, skip_behind_s=SKIP_S)
-    watching = asyncio.create_task(watch(viewer, recorder))
-    await asyncio.sleep(2.0)
-    link.bps = TOO_LITTLE_BPS
-    await watching
-    server.close()
-    for task in reversed(tasks):
-        await ended(task)
+    async with filmed(video, 1.5) as (edge, _):
+        link = Link(edge.port, 10_000_000)
+        server = await link.open()
+        viewer, recorder = a_viewer(tmp_path, Target([edge], link.port), 14.0, skip_behind_s=SKIP_S)
+        watching = asyncio.create_task(watch(viewer, recorder))
+        await asyncio.sleep(2.0)
+        link.bps = TOO_LITTLE_BPS
+        await watching
+        server.close()
     rows = video_of(tmp_path)
     parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200)]
     hold_back_s = 3 * PART_MS / 1000
@@ -272,27 +274,19 @@ STARVED_BPS = 300_000
 async def test_starved_link_falls_within_three_seconds_by_every_rule_and_slows_nobody_else(tmp_path: Path) -> None:
     ladder = (Rung("hi", 640, 360, 2500), Rung("lo", 160, 120, 100))
     video = msgspec.structs.replace(VIDEO, ladder=ladder, timing=MediaTiming())
-    origin = Origin(OriginConfig(ingest_key="k", playback_secret=SECRET))
-    tasks = [await started(origin)]
-    edge = Edge(EdgeConfig("edge-0", "127.0.0.1", origin.port, playback_secret=SECRET))
-    tasks.append(await started(edge))
-    studio = Studio(1, video, f"ws://127.0.0.1:{origin.live_port}/ingest", "k")
-    tasks.append(await started(studio))
-    await asyncio.sleep(2.2)
-    links = {rule: Link(edge.port, 50_000_000) for rule in Choosing}
-    servers = [await link.open() for link in links.values()]
-    viewers = {rule: a_viewer(tmp_path / rule, Target([edge], links[rule].port), 6.2, rule) for rule in Choosing}
-    free = a_viewer(tmp_path / "free", Target([edge]), 6.2)
-    watching = [asyncio.create_task(watch(*one)) for one in (*viewers.values(), free)]
-    await asyncio.sleep(3.0)
-    starved_ns = time.monotonic_ns()
-    for link in links.values():
-        link.bps = STARVED_BPS
-    await asyncio.gather(*watching)
-    for server in servers:
-        server.close()
-    for task in reversed(tasks):
-        await ended(task)
+    async with filmed(video, 2.2) as (edge, _):
+        links = {rule: Link(edge.port, 50_000_000) for rule in Choosing}
+        servers = [await link.open() for link in links.values()]
+        viewers = {rule: a_viewer(tmp_path / rule, Target([edge], links[rule].port), 6.2, rule) for rule in Choosing}
+        free = a_viewer(tmp_path / "free", Target([edge]), 6.2)
+        watching = [asyncio.create_task(watch(*one)) for one in (*viewers.values(), free)]
+        await asyncio.sleep(3.0)
+        starved_ns = time.monotonic_ns()
+        for link in links.values():
+            link.bps = STARVED_BPS
+        await asyncio.gather(*watching)
+        for server in servers:
+            server.close()
     for rule in viewers:
         rows = video_of(tmp_path / rule)
         parts = rows[(rows["kind"] == FetchKind.PART) & (rows["status"] == 200)]

@@ -98,14 +98,26 @@ class Socket(WSListener):
         self.transport.disconnect()
 
     async def until(self, wanted: Any, timeout_s: float = 20.0) -> dict[str, Any]:
-        """Return the first message, past or future, that `wanted` likes."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                self._news.clear()
-                for message in self.messages:
-                    if wanted(message):
-                        return message
-                await self._news.wait()
+        """Return the first message, past or future, that `wanted` likes.
+
+        Raises
+        ------
+        AssertionError
+            None came in time; tells what did.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    self._news.clear()
+                    for message in self.messages:
+                        if wanted(message):
+                            return message
+                    await self._news.wait()
+        except TimeoutError:
+            came = [message for message in self.messages if message["t"] != "table"][-8:]
+            raise AssertionError(
+                f"none in {timeout_s:g} s of what was waited for; beside table states came {came}"
+            ) from None
 
 
 async def connect(url: str) -> Socket:
@@ -159,6 +171,14 @@ class Player:
         """Wait for a round that opens from now on."""
         seen = [m["state"]["event"]["round"] for m in self.socket.messages if m["t"] == "table"]
         return await self.phase(Phase.BETS_OPEN, max(seen, default=0))
+
+    async def hear(self, event: dict[str, Any]) -> None:
+        """Wait until this player's gateway has told what another's has: each hears of a table in its own time."""
+
+        def place(told: dict[str, Any]) -> tuple[int, ...]:
+            return told["round"], told["window"], told["phase"]
+
+        await self.socket.until(lambda m: m.get("state") and place(m["state"]["event"]) >= place(event))
 
     def bet(self, event: dict[str, Any], selection: int = 0, amount_minor: int = 100, op: str = "") -> dict[str, Any]:
         """Send a bet; return what was sent."""

@@ -113,6 +113,8 @@ async def until_decisions(*players: Player) -> tuple[list[dict[str, Any]], dict[
     """Take seats until all are in time and there is something to decide; return the round's seats and its cards."""
     while True:
         opened = await players[0].next_open()
+        for player in players:
+            await player.hear(opened)
         seats = [player.bet(opened, BLACKJACK.spot("seat"), 1000) for player in players]
         answers = {(await player.answer(seat))["status"] for player, seat in zip(players, seats, strict=True)}
         assert answers <= {Status.ACCEPTED, Status.WINDOW_CLOSED}
@@ -125,6 +127,8 @@ async def until_decisions(*players: Player) -> tuple[list[dict[str, Any]], dict[
 
         event = (await players[0].socket.until(goes_on))["state"]["event"]
         if event["phase"] == Phase.DECISIONS_OPEN:
+            for player in players:
+                await player.hear(event)
             return seats, event
 
 
@@ -214,6 +218,8 @@ async def stakes_on_record(stack: Stack, round_id: int) -> list[int]:
 async def test_slips_are_debited_once_at_the_end_whole_or_not_at_all(stack: Stack) -> None:
     saver, spender, leaver = [await collecting_seat(stack, number) for number in COLLECTED[:3]]
     opened = await saver.next_open()
+    await spender.hear(opened)
+    await leaver.hear(opened)
     kept = [saver.bet(opened, spot, amount) for spot, amount in ((1, 100), (2, 200))]
     regretted = saver.bet(opened, 3, 300)
     too_many = [spender.bet(opened, spot, 600) for spot in (1, 2)]
@@ -223,6 +229,7 @@ async def test_slips_are_debited_once_at_the_end_whole_or_not_at_all(stack: Stac
     await until_pending(leaver, sent_twice)
     saver.socket.send({"t": "undo", "table": COLLECTING, "window": 0, "id": regretted["id"], "round": opened["round"]})
     await leaver.join(avoid=leaver.gateway)
+    await leaver.hear(opened)
     leaver.bet(opened, 4, 400, op=sent_twice["id"])
     await until_pending(leaver, sent_twice)
     changed = leaver.bet(opened, 5, 400, op=sent_twice["id"])

@@ -249,10 +249,10 @@ def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Sta
     """Return the stage tables of answered bets; stages that too few of them had keep the default's.
 
     With `tail`, tables have fitted tails: see :func:`sim.empirical.table_of`. Bets of several campaigns name theirs in
-    a column `campaign`, and in `weight` how much they count.
+    a column `campaign`, in `weight` how much they count, and in `slowness` how slow their machine was: it is taken out.
     """
     if "campaign" not in bets:
-        bets = bets.assign(campaign=0, weight=1.0)
+        bets = bets.assign(campaign=0, weight=1.0, slowness=1.0)
     sent = bets.drop_duplicates(["gateway", "shard", "sent_ns"])
     replied = bets.drop_duplicates(["gateway", "shard", "replied_ns"])
     written = bets.drop_duplicates(["gateway", "shard", "replied_ns", "written_ns"])
@@ -269,11 +269,14 @@ def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Sta
     way_ns = sent_off["received_ns"] - sent_off["invoke_ns"]
     taken = replied[replied["taken_at_once"]]
 
-    def table(rows: pd.DataFrame, took_ns: Any, assumed: Table, *, signed: bool = False) -> Table:
+    def timed(rows: pd.DataFrame, took_ns: Any, assumed: Table, *, signed: bool = False) -> Table:
         return table_of(took_ns, assumed, tail=tail, weights=_weights(rows, share), signed=signed)
 
+    def table(rows: pd.DataFrame, took_ns: Any, assumed: Table) -> Table:
+        return timed(rows, took_ns / rows["slowness"], assumed)
+
     return Stages(
-        lag_ns=table(due, due["invoke_ns"] - due["due_ns"], default.lag_ns),
+        lag_ns=timed(due, due["invoke_ns"] - due["due_ns"], default.lag_ns),
         uplink_ns=(0,) if together else table(sent_off, way_ns, default.uplink_ns),
         wake_ns=table(sent_off, way_ns, default.wake_ns) if together else (0,),
         check_ns=table(bets, bets["checked_ns"] - bets["received_ns"], default.check_ns),
@@ -281,11 +284,11 @@ def stages_of(bets: pd.DataFrame, default: Stages, *, tail: bool = False) -> Sta
         reply_ns=table(taken, taken["replied_ns"] - taken["committed_ns"], default.reply_ns),
         write_ns=table(first, first["written_ns"] - first["writing_ns"], default.write_ns),
         more_ns=table(further, further["written_ns"] - further["writing_ns"], default.more_ns),
-        oversleep_ns=table(waited, waited["oversleep_ns"], default.oversleep_ns, signed=True),
+        oversleep_ns=timed(waited, waited["oversleep_ns"], default.oversleep_ns, signed=True),
         downlink_ns=table(bets, bets["return_ns"] - bets["writing_ns"], default.downlink_ns),
         batch=cycle_of(
             calls["batch_size"].to_numpy().astype(np.int64),
-            (calls["committed_ns"] - calls["batch_started_ns"]).to_numpy(),
+            ((calls["committed_ns"] - calls["batch_started_ns"]) / calls["slowness"]).to_numpy(),
             default.batch,
             _weights(calls, share),
         ),

@@ -1,10 +1,8 @@
 """Host contention as a mechanism: what operations cost the cores, and how hard the cores are pressed by them.
 
-1. *Costs*: the CPU time of all of the system's processes, second by second, on what they did (non-negative least
+1. *Costs*: the CPU time of all of the system's processes, span by span, on what they did (non-negative least
    squares). What the host was busy with beyond that are *others*: whoever shared the cores.
 2. *Pressure* of each slice of a run, by the same fluid queue that a simulation has (:mod:`sim.cores`).
-3. *Flushes*: how slowly a run's database wrote beyond what pressure and size explain. It is taken out of the calls, and
-   a condition of the campaign, as the cores that others take are.
 
 How slow stages are at a pressure: :mod:`sim.levels`.
 """
@@ -32,8 +30,11 @@ Floats = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
 SLICE_NS = 25 * NS_PER_MS
+SPAN_SAMPLES = 2
+"""Samples of the host, a second apart, by which work and CPU time are held against each other: processes note theirs
+every 1.1 s, so that shorter spans ascribe work to its neighbours' time, which levels out what differs."""
 TAKEN_NS_MIN = 10 * NS_PER_MS
-"""CPU time of a second below which it weighs no more: a tick of the clock that counts it."""
+"""CPU time of a span below which it weighs no more: a tick of the clock that counts it."""
 
 
 class Seen(NamedTuple):
@@ -105,19 +106,19 @@ def host_load(run: Run) -> Floats:
 
 
 def costs_of(runs: Sequence[Run], count: int) -> Cores:
-    """Return what operations cost the cores, by non-negative least squares over all seconds of all runs.
+    """Return what operations cost the cores, by non-negative least squares over all runs, two seconds at a time.
 
-    The variance of a sum of costs grows with the sum, so each second weighs by the inverse of what it took: otherwise
-    the busiest seconds alone would tell what a nearly idle system takes.
+    Errors are relative ones, since a slow machine makes all costs larger: otherwise the busiest seconds alone would
+    tell what a nearly idle system takes.
     """
     rows, taken = [], []
     for run in runs:
-        at_ns, did = host_load(run)[:, 0], seen(run.ops, run.pushes)
+        at_ns, did = host_load(run)[::SPAN_SAMPLES, 0], seen(run.ops, run.pushes)
         done = [np.searchsorted(instants, at_ns) for instants in did[:4]]
         rows.append(np.column_stack([*(np.diff(each) for each in done), np.diff(at_ns)]))
         taken.append(np.diff(own_cpu(run, at_ns)))
     x, y = np.concatenate(rows), np.concatenate(taken)
-    weight = 1.0 / np.sqrt(np.maximum(y, TAKEN_NS_MIN))
+    weight = 1.0 / np.maximum(y, TAKEN_NS_MIN)
     bets, calls, pushes, logins, base = non_negative(x * weight[:, None], y * weight).tolist()
     return Cores(
         count=count, bet_ns=round(bets), call_ns=round(calls), push_ns=round(pushes), login_ns=round(logins),
@@ -180,9 +181,6 @@ def _begins(start_ns: int, end_ns: int, openings: Int64s) -> Iterator[int]:
         yield from range(first_ns, next_ns, SLICE_NS)
 
 
-CELLS = (0.2, 0.4, 0.6, 0.8)
-"""Quantiles of pressure and of size between which calls count as alike."""
-
 BEGINS = {
     "due_ns": ("lag_ns", "uplink_ns", "wake_ns", "check_ns"),
     "sent_ns": ("request_ns",),
@@ -195,32 +193,3 @@ BEGINS = {
 def with_pressures(bets: pd.DataFrame, slices: Slices) -> pd.DataFrame:
     """Return bets with the pressures at each of :data:`BEGINS`, in columns named ``pressed_`` and the instant."""
     return bets.assign(**{f"pressed_{instant}": slices.at(bets[instant]) for instant in BEGINS})
-
-
-def flushes_of(known: Sequence[pd.DataFrame]) -> list[float]:
-    """Return how slowly each run's database flushed, against all of them: 2.0 is twice as slow.
-
-    Calls are compared with those of all runs that met a like pressure and wrote about as many bets, so this is what
-    load and contention do not explain: the storage, which others share, too. The runs' median is 1.
-
-    Parameters
-    ----------
-    known : sequence of DataFrame
-        Each run's bets, with pressures.
-    """
-    calls = pd.concat(
-        [bets.drop_duplicates(["shard", "batch_started_ns"]).assign(run=at) for at, bets in enumerate(known)]
-    )
-    took = np.log(np.maximum((calls["committed_ns"] - calls["batch_started_ns"]).to_numpy().astype(np.float64), 1.0))
-    cells = [
-        np.searchsorted(np.quantile(values, CELLS), values)
-        for values in (calls["pressed_batch_started_ns"].to_numpy(), calls["batch_size"].to_numpy())
-    ]
-    table = pd.DataFrame({"took": took, "pressed": cells[0], "size": cells[1], "run": calls["run"].to_numpy()})
-    of_run = table.groupby(["pressed", "size", "run"])["took"].median()
-    beyond = table["took"] - of_run.groupby(["pressed", "size"]).median().reindex(
-        pd.MultiIndex.from_frame(table[["pressed", "size"]])
-    ).to_numpy()  # fmt: skip
-    slow = beyond.groupby(table["run"]).median()
-    found: list[float] = np.exp(slow - slow.median()).round(4).tolist()
-    return found

@@ -1,8 +1,8 @@
 """A model that was fitted on many campaigns, with what is uncertain about it.
 
 * *Parameters*: each member is fitted on campaigns drawn anew from all of them, with replacement (a cluster bootstrap).
-* *Conditions* that a campaign meets and nobody plans: who else took the cores, how slowly the database flushed and when
-  it stood still, when the tables' rounds begin.
+* *Conditions* that a campaign meets and nobody plans: who else took the cores, how slow the machine was, when its
+  storage stood still, when the tables' rounds begin.
 * *Campaigns differ* beyond that. How far each one's figures lay from a simulation under its own conditions, less the
   median of these distances, is its *effect*: a spread without a shift, so nothing is corrected by it.
 
@@ -29,15 +29,16 @@ from reference_impl.domain.errors import ConfigError
 from reference_impl.domain.units import NS_PER_S
 from reports.run import Run
 from sim.calibrate import fit, staged_bets, stages_of
-from sim.contention import costs_of, flushes_of, others_of, own_cpu, seen, slices_of, with_pressures
+from sim.contention import costs_of, others_of, own_cpu, seen, slices_of, with_pressures
 from sim.cores import Cores, Work
 from sim.files import read_as
 from sim.hybrid.system import Crowd
-from sim.levels import flushing, host_of, measured_up_to
+from sim.levels import host_of, measured_up_to, slowed
 from sim.outcome import outcome
 from sim.parameters import Host, Model, Stages, check_model, load_model
 from sim.pool import pooled
-from sim.scenario import Scenario, bettors, size_of
+from sim.scenario import Scenario, bettors, load_of, size_of
+from sim.slowness import slowness_of
 from sim.stalls import Stall, as_faults, calmed
 from sim.twin import campaign_of, first_rounds
 from sim.wiring import FirstRound, load_start_ns
@@ -58,8 +59,8 @@ class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Cores that others took, second by second.
     first_s : tuple of float
         When each table's first round opened, in seconds before or after the load's start.
-    flush : float
-        How slowly its database wrote: 2.0 is twice as slow as usual.
+    slowness : float
+        How long everything took beside other runs of its load: 2.0 is twice as long.
     stalls : tuple of Stall
         When its storage stood still.
     effect : dict
@@ -69,7 +70,7 @@ class Conditions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: str
     others: tuple[float, ...]
     first_s: tuple[float, ...]
-    flush: float = 1.0
+    slowness: float = 1.0
     stalls: tuple[Stall, ...] = ()
     effect: dict[str, float] = {}
 
@@ -176,9 +177,8 @@ def fitted(reading: Reading, members: int = MEMBERS, seed: int = 1) -> Ensemble:
         Of the resampling.
     """
     runs, cores, stalls, calm, known = reading
-    flushes = flushes_of(known)
-    met = [_met(run, flush, stood) for run, flush, stood in zip(runs, flushes, stalls, strict=True)]
-    known = [bets.assign(flush=flush) for bets, flush in zip(known, flushes, strict=True)]
+    met = _met(runs, known, stalls)
+    known = [bets.assign(slowness=conditions.slowness) for bets, conditions in zip(known, met, strict=True)]
     rng = np.random.default_rng(seed)
     drawn = [np.arange(len(runs)), *(rng.integers(0, len(runs), len(runs)) for _ in range(members - 1))]
     hosts = [_host([known[at] for at in chosen], cores) for chosen in drawn]
@@ -199,14 +199,10 @@ def fitted(reading: Reading, members: int = MEMBERS, seed: int = 1) -> Ensemble:
 
 
 def conditions_beside(others: Reading, runs: Sequence[Run]) -> list[Conditions]:
-    """Return what measured runs met; how slow their flushes are is told by others."""
+    """Return what measured runs of loads of their own met; when their storage stood still is told by others."""
     stalls, calm = calmed([*others.runs, *runs])
     mine = slice(len(others.runs), None)
-    met = []
-    for run, quiet, stood in zip(runs, calm[mine], stalls[mine], strict=True):
-        *usual, own = flushes_of([*others.bets, _known(quiet, others.cores)])
-        met.append(_met(run, own / float(np.median(usual)), stood))
-    return met
+    return _met(runs, [staged_bets(run, "all") for run in calm[mine]], stalls[mine])
 
 
 def simulated(
@@ -220,7 +216,7 @@ def simulated(
         starts = {table: FirstRound(1, first_s[(table - 1) % len(first_s)]) for table in range(1, scenario.tables + 1)}
         idle_s = load_start_ns(starts) // NS_PER_S
         others = (*conditions.others[:1] * idle_s, *conditions.others)
-        host = structs.replace(flushing(model.host, conditions.flush), cores=structs.replace(cores, others=others))
+        host = structs.replace(slowed(model.host, conditions.slowness), cores=structs.replace(cores, others=others))
         model = structs.replace(model, host=host)
         scenario = structs.replace(scenario, faults=(*scenario.faults, *as_faults(conditions.stalls)))
     crowd = Crowd(scenario, model, starts)
@@ -279,8 +275,12 @@ def model_in(path: Path) -> Model:
         return load_model(path)
 
 
-def _met(run: Run, flush: float, stalls: tuple[Stall, ...]) -> Conditions:
-    return Conditions(source=run.path.name, others=others_of(run), first_s=_first_s(run), flush=flush, stalls=stalls)
+def _met(runs: Sequence[Run], known: Sequence[pd.DataFrame], stalls: Sequence[tuple[Stall, ...]]) -> list[Conditions]:
+    times = slowness_of(known, [load_of(campaign_of(run).scenario) for run in runs])
+    return [
+        Conditions(source=run.path.name, others=others_of(run), first_s=_first_s(run), slowness=slow, stalls=stood)
+        for run, slow, stood in zip(runs, times, stalls, strict=True)
+    ]
 
 
 def _known(run: Run, cores: Cores) -> pd.DataFrame:

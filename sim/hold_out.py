@@ -4,7 +4,7 @@ For each load a model is calibrated on the runs of the other loads, the load is 
 that. The top load is thereby an extrapolation, and reported on its own. Beside it stand two simulations that tell which
 part of an error is whose:
 
-* *given*: with the cores that others took in that very run and its flushes, which nobody knows beforehand;
+* *given*: with the cores that others took in that very run and how slow the machine was, which nobody knows beforehand;
 * *ignored*: with the same runs' stage tables, but without cores: the host's states as they came, whatever the load.
 """
 
@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -23,9 +22,9 @@ from sim.calibrate import fit
 from sim.ensemble import MEMBERS, conditions_beside, fitted, logarithms, measured, read_off, simulated
 from sim.pool import pooled
 from sim.prediction import REPLICATIONS, Interval, predict
-from sim.scenario import Campaign
+from sim.scenario import Campaign, load_of
 from sim.twin import campaign_of
-from sim.validation import Error, Validated, errors, plan_of, share, validate
+from sim.validation import Error, Validated, errors, share, validate
 
 LOADS_MIN = 3
 
@@ -125,9 +124,8 @@ def loads_of(runs: Sequence[Run]) -> list[_Load]:
     known: dict[bytes, _Load] = {}
     for run in runs:
         campaign = campaign_of(run)
-        key = msgspec.json.encode(plan_of(campaign.scenario))
         name = campaign.name.rpartition("-r")[0] or campaign.name
-        known.setdefault(key, _Load(name, campaign, [])).runs.append(run)
+        known.setdefault(load_of(campaign.scenario), _Load(name, campaign, [])).runs.append(run)
     return sorted(known.values(), key=lambda load: float(np.median([len(run.ops) for run in load.runs])))
 
 

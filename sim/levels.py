@@ -26,6 +26,7 @@ from sim.contention import BEGINS, SLICE_NS
 from sim.cores import Cores
 from sim.empirical import weighted_quantiles
 from sim.parameters import LEVELS, Cycle, Host, Stages, Table
+from sim.slowness import TIMED
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,8 +49,8 @@ def host_of(bets: pd.DataFrame, cores: Cores, stages_of: Callable[[pd.DataFrame,
     Parameters
     ----------
     bets : DataFrame, n rows
-        Answered bets of all runs with their stamps and :func:`with_pressures`; `flush` is how slowly their run's
-        database flushed, and taken out of its calls; `weight` is how much each counts.
+        Answered bets of all runs with their stamps and :func:`with_pressures`; `slowness` is that of their run,
+        and `weight` how much each counts.
     cores : Cores
         Costs and others.
     stages_of : callable
@@ -65,9 +66,6 @@ def host_of(bets: pd.DataFrame, cores: Cores, stages_of: Callable[[pd.DataFrame,
         parts: dict[str, Any] = {}
         for instant, names in BEGINS.items():
             chosen = bets[levels[instant] == level]
-            if instant == "batch_started_ns":
-                took_ns = (chosen["committed_ns"] - chosen["batch_started_ns"]) / chosen["flush"]
-                chosen = chosen.assign(committed_ns=chosen["batch_started_ns"] + took_ns.round().astype(np.int64))
             fitted = stages_of(chosen, whole)
             parts |= {name: getattr(fitted, name) for name in names}
         states.append(Stages(**parts))
@@ -107,10 +105,13 @@ def stretched(stages: Stages, factor: float) -> Stages:
     return _changed(stages, _longer, factor, _longer_call(stages.batch, factor))
 
 
-def flushing(host: Host, factor: float) -> Host:
-    """Return the host with a database whose calls take so many times as long."""
-    states = tuple(structs.replace(stages, batch=_longer_call(stages.batch, factor)) for stages in host.states)
-    return structs.replace(host, states=states)
+def slowed(host: Host, slowness: float) -> Host:
+    """Return the host on a slower machine: everything takes so many times as long, but for timers."""
+    states = [
+        structs.replace(stretched(stages, slowness), **{name: getattr(stages, name) for name in TIMED})
+        for stages in host.states
+    ]
+    return structs.replace(host, states=tuple(states))
 
 
 def _longer_call(cycle: Cycle, factor: float) -> Cycle:

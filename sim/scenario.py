@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from reference_impl.domain.balancing.policies import Balancing
 from reference_impl.domain.bets import BetTiming
@@ -303,6 +304,11 @@ class Group(NamedTuple):
     at_s: Floats
     kind: Kind = Kind.BETTOR
     crowd: int = -1
+
+
+def load_of(scenario: Scenario) -> bytes:
+    """Return what all repeats of a scenario share: everything but the seed."""
+    return msgspec.json.encode(structs.replace(scenario, seed=0))
 
 
 def senders(scenario: Scenario) -> int:

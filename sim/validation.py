@@ -130,7 +130,7 @@ def errors(found: Sequence[Validated], seed: int = 1) -> dict[str, Error]:
 
 
 def _refuse_another(prediction: Prediction, run: Run) -> None:
-    expected = plan_of(prediction.campaign.scenario)
+    expected = _plan_of(prediction.campaign.scenario)
     ran = dict(run.manifest.get("campaign", {}).get("scenario", {}))
     ran.pop("seed", None)
     for name, value in expected.items():
@@ -189,7 +189,7 @@ def _before(prediction: Prediction, run: Run) -> bool:
     return made_ns < int(run.manifest.get("started_unix_ns", 0))
 
 
-def plan_of(scenario: Scenario) -> dict[str, Any]:
+def _plan_of(scenario: Scenario) -> dict[str, Any]:
     """Return what all repeats of a scenario share, as a manifest has it: everything but the seed."""
     plan: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(scenario))
     del plan["seed"]

@@ -35,7 +35,7 @@ def test_beyond_the_highest_level_everything_takes_longer():
 
 def test_no_pressure_that_was_measured_is_extrapolated():
     pressures = np.random.default_rng(1).uniform(0.5, 2.0, 4_000)
-    stamps = {"weight": 1.0, "flush": 1.0, "batch_started_ns": 0, "committed_ns": 1}
+    stamps = {"weight": 1.0, "slowness": 1.0, "batch_started_ns": 0, "committed_ns": 1}
     bets = pd.DataFrame({**stamps, **{f"pressed_{instant}": pressures for instant in BEGINS}})
     host = host_of(bets, Cores(), lambda _bets, _default: USUAL)
     found = np.searchsorted(host.cores.bounds, np.quantile(pressures, (0.01, 0.99)), "right")

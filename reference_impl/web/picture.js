@@ -43,6 +43,10 @@ export class Picture {
     return this.#kind;
   }
 
+  get closed() {
+    return this.#closed;
+  }
+
   get hasSound() {
     return this.#tier?.hasSound ?? false;
   }

@@ -111,6 +111,7 @@ export class TableView {
       return;
     }
     const Hls = await hlsJs();
+    if (this.#picture.closed) return;
     const wish = localStorage.getItem("tier");
     const kind = Hls && wish !== "live" ? "hls" : "live";
     if (!Hls) this.#root.querySelector("input[value=hls]").disabled = true;

@@ -1,5 +1,6 @@
 """The account and the operator's page in a real browser, against the whole system."""
 
+import asyncio
 import csv
 import json
 import re
@@ -47,6 +48,23 @@ async def test_a_limit_is_set_with_the_keyboard_and_refuses_the_next_bet_in_plai
     await expect(one).to_contain_text(re.compile(r"Now €2\.00; from .*: no limit"))
     await bet_a_hundred(page)
     await expect(page.locator("#bets li[data-state=rejected]")).to_contain_text("above your own limit of one bet")
+
+
+async def test_who_leaves_a_table_before_the_script_of_its_picture_has_come_meets_no_error(screens) -> None:
+    page = await screens.page()
+    left = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await left.wait()
+        await route.continue_()
+
+    await page.route("**/hls.min.mjs", late)
+    async with page.expect_request("**/hls.min.mjs"):
+        await screens.sit_down(page)
+    await open_account(page)
+    left.set()
+    await page.evaluate("import('/static/vendor/hls.min.mjs').then(() => new Promise(requestAnimationFrame))")
+    assert screens.problems == []
 
 
 async def test_who_excludes_oneself_is_told_until_when_and_bets_no_more_but_may_withdraw(screens) -> None:

@@ -141,7 +141,7 @@ async def _players_keep_to_their_limits(house: House) -> None:
                 *house.some(known, 2, players=(spender,), amount=60),
                 *house.some(known, 6, players=(spender,), amount=120),
                 *house.some(known, 8, players=(planner,), amount=60),
-                *(next(house.some(known, 1, (loser,), 60, SPOT_CODE[name])) for name in ("red", "black")),
+                *(next(house.some(known, 1, (loser,), 60, SPOT_CODE[name])) for name in COLOURS),
                 *house.some(known, 6, players=tuple(absent), amount=60),
             ]
         )

@@ -307,7 +307,7 @@ class Group(NamedTuple):
 
 
 def load_of(scenario: Scenario) -> bytes:
-    """Return what all repeats of a scenario share: everything but the seed."""
+    """Return what all repeats of a scenario share, as JSON: everything but the seed, which is 0."""
     return msgspec.json.encode(structs.replace(scenario, seed=0))
 
 

@@ -8,7 +8,6 @@ interval is refuted only if 90 % lies outside a bootstrap interval over campaign
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,7 +23,7 @@ from sim.ensemble import logarithms, measured
 from sim.outcome import latencies_ms
 from sim.parameters import LEVELS
 from sim.prediction import Interval, Prediction
-from sim.scenario import Scenario
+from sim.scenario import load_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,9 +129,8 @@ def errors(found: Sequence[Validated], seed: int = 1) -> dict[str, Error]:
 
 
 def _refuse_another(prediction: Prediction, run: Run) -> None:
-    expected = _plan_of(prediction.campaign.scenario)
-    ran = dict(run.manifest.get("campaign", {}).get("scenario", {}))
-    ran.pop("seed", None)
+    expected = msgspec.json.decode(load_of(prediction.campaign.scenario))
+    ran = run.manifest.get("campaign", {}).get("scenario", {}) | {"seed": expected["seed"]}
     for name, value in expected.items():
         if ran.get(name, value) != value:
             raise ConfigError(f"{run.path}: its {name} is {ran[name]}, the prediction's is {value}")
@@ -187,10 +185,3 @@ def _within(value: float, interval: Interval) -> bool:
 def _before(prediction: Prediction, run: Run) -> bool:
     made_ns = datetime.fromisoformat(prediction.made).timestamp() * NS_PER_S
     return made_ns < int(run.manifest.get("started_unix_ns", 0))
-
-
-def _plan_of(scenario: Scenario) -> dict[str, Any]:
-    """Return what all repeats of a scenario share, as a manifest has it: everything but the seed."""
-    plan: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(scenario))
-    del plan["seed"]
-    return plan

@@ -102,7 +102,7 @@ class Socket(WSListener):
 
         Raises
         ------
-        AssertionError
+        TimeoutError
             None came in time; tells what did.
         """
         try:
@@ -115,7 +115,7 @@ class Socket(WSListener):
                     await self._news.wait()
         except TimeoutError:
             came = [message for message in self.messages if message["t"] != "table"][-8:]
-            raise AssertionError(
+            raise TimeoutError(
                 f"none in {timeout_s:g} s of what was waited for; beside table states came {came}"
             ) from None
 

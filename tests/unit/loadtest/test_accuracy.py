@@ -16,7 +16,7 @@ from reports.publishing import compare, publish
 from reports.run import open_run
 from sim import ensemble, hold_out, prediction, validation
 from sim.calibrate import cycle_of
-from sim.contention import SLICE_NS, costs_of, cycle_ns, non_negative, others_of
+from sim.contention import SLICE_NS, costs_of, cycle_ns, non_negative, others_of, slices_of
 from sim.cores import MEMORY_NS, Pressure, Work
 from sim.empirical import TAIL_FROM, table_of, tail_of, weighted_quantiles
 from sim.parameters import LEVELS, Cycle
@@ -155,8 +155,18 @@ def test_resampled_members_differ_and_effects_have_no_shift(fitted):
     assert len(fitted.card.residuals["bet_p50_ms"]) == len(fitted.card.fitted_on) == 4
 
 
-def test_runs_of_a_load_of_their_own_tell_what_they_met(runs, reading):
+def test_runs_tell_what_they_met_beside_each_other_and_what_was_read_off_others_is_not_read_again(
+    runs, reading, monkeypatch
+):
+    read = []
+
+    def noted(run, cores):
+        read.append(run.path)
+        return slices_of(run, cores)
+
+    monkeypatch.setattr(ensemble, "slices_of", noted)
     met = ensemble.conditions_beside(reading, runs[4:])
+    assert read == []
     assert [each.source for each in met] == [run.path.name for run in runs[4:]]
     assert [each.slowness for each in met] == pytest.approx([1.0, 1.0], abs=0.1)
 

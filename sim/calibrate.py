@@ -28,6 +28,7 @@ from reports.run import Run
 from sim.calibrate_video import ENDED, STREAMING, fit_video, in_slices
 from sim.empirical import (
     SAMPLES_MIN,
+    entries,
     since_fault,
     table_of,
     undisturbed,
@@ -36,7 +37,7 @@ from sim.empirical import (
 )
 from sim.gateway_time import with_gateway_times
 from sim.kernels import Int64s
-from sim.parameters import LEVELS, PPM, Cycle, Host, Model, Stages, Table, Validity
+from sim.parameters import PPM, Cycle, Host, Model, Stages, Table, Validity
 
 Parity: TypeAlias = Literal["odd", "even", "all"]
 
@@ -150,7 +151,7 @@ def cycle_of(
         beta = max(float(np.polyfit(*_group_medians(x, y), 1)[0]), 0.0)
     counts = np.ones(len(x)) if weights is None else weights
     alpha = max(float(weighted_quantiles(y - beta * x, counts, (0.5,))[0]), 0.0)
-    residual = weighted_quantiles(y - alpha - beta * x, counts, LEVELS).round().astype(np.int64)
+    residual = entries(y - alpha - beta * x, counts).round().astype(np.int64)
     return Cycle(alpha_ns=round(alpha), beta_ns=round(beta), residual_ns=tuple(residual.tolist()))
 
 

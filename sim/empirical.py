@@ -41,6 +41,11 @@ class Tail(NamedTuple):
             return self.threshold - self.scale * math.log(beyond)
         return self.threshold + self.scale * (float(beyond**-self.shape) - 1.0) / self.shape
 
+    def mean_beyond(self, level: float) -> float:
+        """Return the mean of the values beyond a quantile, which must not be below :data:`TAIL_FROM`."""
+        reached = self.quantile(level)
+        return reached + (self.scale + self.shape * (reached - self.threshold)) / (1.0 - self.shape)
+
 
 def tail_of(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64] | None = None) -> Tail | None:
     """Return the tail of some values by probability-weighted moments; None if too few lie there.
@@ -81,6 +86,23 @@ def weighted_quantiles(
     return found
 
 
+def entries(
+    values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], levels: Sequence[float] = LEVELS
+) -> npt.NDArray[np.float64]:
+    """Return a table's entries: quantiles of values that weigh differently, but for the last one.
+
+    Draws lie evenly between two entries, and values beyond the last quantile but one do not: most lie near it. Were the
+    last entry the largest value, so long a time would be drawn far too often. It is such that draws have the mean that
+    values have there, and the largest at most.
+    """
+    table = weighted_quantiles(values, weights, levels)
+    beyond = values > table[-2]
+    if beyond.any():
+        mean = float(np.average(values[beyond], weights=weights[beyond]))
+        table[-1] = min(table[-1], 2.0 * mean - table[-2])
+    return table
+
+
 def table_of(
     values_ns: Any,
     default: Table,
@@ -104,8 +126,7 @@ def table_of(
     largest_of : int
         Each value is the largest of so many times that passed side by side; the table is that of a single one.
     tail : bool
-        Beyond the 99 % quantile, take a fitted generalised Pareto tail instead of the few values that lie there; the
-        last entry is then the value that one of ten times as many would exceed.
+        Beyond the 99 % quantile, take a fitted generalised Pareto tail instead of the few values that lie there.
     weights : array of float, optional
         How much each value counts; all alike without them.
     signed : bool
@@ -120,10 +141,10 @@ def table_of(
     if len(values) < (2 if few else SAMPLES_MIN):
         return default
     counts = np.ones(len(values)) if weights is None else weights
-    table = weighted_quantiles(values, counts, (np.array(LEVELS) ** largest_of).tolist())
+    table = entries(values, counts, (np.array(LEVELS) ** largest_of).tolist())
     if tail and largest_of == 1 and (fitted := tail_of(values, counts)):
-        rare = 0.1 / len(values)
-        beyond = [fitted.quantile(min(level, 1.0 - rare)) for level in LEVELS if level > TABLE_BODY]
+        beyond = [fitted.quantile(level) for level in LEVELS[:-1] if level > TABLE_BODY]
+        beyond.append(2.0 * fitted.mean_beyond(LEVELS[-2]) - beyond[-1])
         table[-len(beyond) :] = np.maximum(beyond, table[-len(beyond) - 1])
     return tuple(np.maximum.accumulate(table).round().astype(np.int64).tolist())
 

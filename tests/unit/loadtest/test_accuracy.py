@@ -127,11 +127,25 @@ def test_a_generalised_pareto_tail_is_recovered():
     )
 
 
-def test_a_table_with_a_tail_reaches_beyond_what_was_seen_and_rises():
+@pytest.mark.parametrize("tail", [False, True])
+def test_draws_beyond_the_last_quantile_have_the_mean_that_values_have_there(tail):
+    shape, scale = 0.3, 1e6
+    values = scale * (np.random.default_rng(4).random(400_000) ** -shape - 1) / shape
+    table = table_of(values, (0,), tail=tail)
+    drawn = np.interp(np.linspace(0.999, 1.0, 1001), LEVELS, table)
+    assert drawn.mean() == pytest.approx(values[values > np.quantile(values, 0.999)].mean(), rel=0.1)
+
+
+def test_few_values_keep_their_largest():
+    assert table_of(np.arange(100), (0,))[-1] == 99
+    assert table_of(np.append(np.arange(100), 1_000), (0,))[-1] == 1_000
+
+
+def test_a_table_with_a_tail_keeps_its_body_and_rises():
     values = np.random.default_rng(4).exponential(1e6, 4_000)
     body, tailed = (table_of(values, (0,), tail=tail) for tail in (False, True))
     assert tailed[:100] == body[:100]
-    assert tailed[-1] == pytest.approx(1e6 * np.log(40_000), rel=0.25)
+    assert tailed[-1] == pytest.approx(1e6 * (np.log(1_000) + 2.0), rel=0.25)
     assert list(tailed) == sorted(tailed)
     assert len(tailed) == len(LEVELS)
 

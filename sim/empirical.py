@@ -99,8 +99,13 @@ def entries(
     beyond = values > table[-2]
     if beyond.any():
         mean = float(np.average(values[beyond], weights=weights[beyond]))
-        table[-1] = min(table[-1], 2.0 * mean - table[-2])
+        table[-1] = min(table[-1], _end_of_even(table[-2], mean))
     return table
+
+
+def _end_of_even(begin: float, mean: float) -> float:
+    """Return the last of values that lie evenly from their first on and have this mean."""
+    return 2.0 * mean - begin
 
 
 def table_of(
@@ -144,7 +149,7 @@ def table_of(
     table = entries(values, counts, (np.array(LEVELS) ** largest_of).tolist())
     if tail and largest_of == 1 and (fitted := tail_of(values, counts)):
         beyond = [fitted.quantile(level) for level in LEVELS[:-1] if level > TABLE_BODY]
-        beyond.append(2.0 * fitted.mean_beyond(LEVELS[-2]) - beyond[-1])
+        beyond.append(_end_of_even(beyond[-1], fitted.mean_beyond(LEVELS[-2])))
         table[-len(beyond) :] = np.maximum(beyond, table[-len(beyond) - 1])
     return tuple(np.maximum.accumulate(table).round().astype(np.int64).tolist())
 
